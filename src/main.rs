@@ -1,1 +1,5 @@
-fn main(){}
+//! The `irctl` program. This file alone ends the process.
+
+fn main() -> std::process::ExitCode {
+    std::process::ExitCode::from(irctl::cli::main())
+}

@@ -1,0 +1,98 @@
+//! Files that survive a crash: written beside, fsynced, renamed, and the folder fsynced.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::error::{Error, ErrorCode, Result};
+
+static SYNCS: AtomicU64 = AtomicU64::new(0);
+
+/// How many times this process has forced data to disk through this module.
+pub fn syncs() -> u64 {
+    SYNCS.load(Ordering::Relaxed)
+}
+
+/// Forces a file's data and metadata to disk.
+pub fn sync_file(file: &std::fs::File) -> Result<()> {
+    SYNCS.fetch_add(1, Ordering::Relaxed);
+    file.sync_all().map_err(|error| Error::io("cannot force a file to disk", error))
+}
+
+/// Forces a folder's entries to disk, so that a rename in it survives a crash.
+pub fn sync_directory(path: &Path) -> Result<()> {
+    let directory = fs_err::File::open(path).map_err(|error| Error::io("cannot open the folder", error))?;
+    SYNCS.fetch_add(1, Ordering::Relaxed);
+    directory.sync_all().map_err(|error| Error::io("cannot force the folder to disk", error))
+}
+
+/// The folder a path stands in.
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Replaces a file's content atomically: readers see the old bytes or the new ones, and so does the next boot.
+///
+/// Keeps the permissions of the file that stood there; a new file gets `mode` (0o644 for what others read,
+/// 0o600 for what only the owner may).
+pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = parent(path);
+    let failed = |error: std::io::Error| Error::io(format!("cannot write {}", path.display()), error);
+    let mode = match fs_err::metadata(path) {
+        Ok(metadata) => metadata.permissions().mode() & 0o7777,
+        Err(_) => mode,
+    };
+    let mut file = tempfile::Builder::new().prefix(".irctl-").tempfile_in(directory).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).map_err(failed)?;
+    sync_file(file.as_file())?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    sync_directory(directory)
+}
+
+/// Reads a file of at most `limit` bytes; a larger one is an error, not a surprise.
+pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    use std::io::Read as _;
+    let file = fs_err::File::open(path).map_err(|error| Error::io("cannot read", error))?;
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| Error::io("cannot read", error))?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::new(
+            ErrorCode::InvalidData,
+            format!("{} is larger than {} MiB", path.display(), limit / 1024 / 1024),
+        ));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn replaces_and_keeps_permissions() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        write_atomic(&path, b"one", 0o600).unwrap();
+        assert_eq!(fs_err::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        write_atomic(&path, b"two", 0o600).unwrap();
+        assert_eq!(fs_err::read(&path).unwrap(), b"two");
+        assert_eq!(fs_err::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(fs_err::read_dir(directory.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn refuses_more_than_the_limit() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        fs_err::write(&path, b"12345").unwrap();
+        assert_eq!(read_limited(&path, 5).unwrap().len(), 5);
+        assert!(read_limited(&path, 4).is_err());
+    }
+}

@@ -1,0 +1,97 @@
+//! What every subcommand is handed: output, clock, directory, actor, and the workspace and store on demand.
+
+use chrono::{DateTime, Utc};
+use std::cell::OnceCell;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::output::{Format, Output};
+use crate::base::{Clock, Result};
+use crate::config::Workspace;
+use crate::store::{Actor, Store};
+
+/// Options that every subcommand takes.
+#[derive(Debug, clap::Args)]
+pub struct Globals {
+    /// Work in this directory instead of the current one.
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// Text for people, or JSON for programs.
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    output: Format,
+    /// Print only results and errors.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+/// For commands that only read.
+#[derive(Debug, Clone, clap::Args)]
+pub struct NowArgs {
+    /// Judge as of this instant instead of now.
+    #[arg(long, value_name = "RFC3339", value_parser = crate::base::clock::parse_instant)]
+    pub now: Option<DateTime<Utc>>,
+}
+
+/// What every subcommand is handed.
+pub struct Context {
+    /// The only way to the terminal.
+    pub out: Output,
+    /// The clock.
+    pub clock: Clock,
+    /// The directory that paths on the command line are relative to.
+    pub directory: PathBuf,
+    /// Who typed the command.
+    pub actor: Actor,
+    workspace: OnceCell<Workspace>,
+    store: OnceCell<Arc<dyn Store>>,
+}
+
+impl Context {
+    /// The context of this process: reads the hidden test clock, the user's name and the terminal's state.
+    pub fn new(globals: &Globals) -> Result<Self> {
+        let clock = match std::env::var("IRCTL_TEST_CLOCK") {
+            Ok(value) => Clock::from_hidden_value(&value)?,
+            Err(_) => Clock::System,
+        };
+        let directory = match &globals.directory {
+            Some(directory) => directory.clone(),
+            None => std::env::current_dir()?,
+        };
+        let name =
+            ["IRCTL_ACTOR", "SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+        Ok(Self {
+            out: Output::new(globals.output, globals.quiet),
+            clock,
+            directory,
+            actor: name.map_or(Actor::Human("unknown".into()), Actor::Human),
+            workspace: OnceCell::new(),
+            store: OnceCell::new(),
+        })
+    }
+
+    /// The current instant, or the one given with `--now`.
+    pub fn now(&self, given: &NowArgs) -> Result<DateTime<Utc>> {
+        match given.now {
+            Some(now) => Ok(now),
+            None => self.clock.now(),
+        }
+    }
+
+    /// The workspace: the configuration found from the directory upwards, loaded and checked once.
+    pub fn workspace(&self) -> Result<&Workspace> {
+        if let Some(workspace) = self.workspace.get() {
+            return Ok(workspace);
+        }
+        let workspace = Workspace::load(&self.directory)?;
+        Ok(self.workspace.get_or_init(|| workspace))
+    }
+
+    /// The state store of the workspace, opened once.
+    pub fn store(&self) -> Result<Arc<dyn Store>> {
+        if let Some(store) = self.store.get() {
+            return Ok(Arc::clone(store));
+        }
+        let store = self.workspace()?.open_store()?;
+        Ok(Arc::clone(self.store.get_or_init(|| store)))
+    }
+}

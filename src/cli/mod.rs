@@ -1,0 +1,101 @@
+//! The command line: one file per subcommand, each with its `Args` and its `run`.
+
+mod audit;
+mod check;
+mod classify;
+mod completions;
+mod config;
+mod contain;
+mod context;
+mod incident;
+mod init;
+mod notify;
+pub mod output;
+mod postmortem;
+mod release;
+mod report;
+mod rollback;
+mod status;
+mod verify;
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+
+use crate::base::{ErrorCode, Result};
+pub use context::{Context, Globals, NowArgs};
+
+/// Incident response from the command line: classify, contain, roll back, prove, tell, write up.
+///
+/// Without a subcommand it shows what is broken, who is acting, and the next command to type.
+#[derive(Debug, Parser)]
+#[command(name = "irctl", version, max_term_width = 110, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Args),
+    Classify(classify::Args),
+    Contain(contain::Args),
+    Release(release::Args),
+    Rollback(rollback::Args),
+    Verify(verify::Args),
+    Incident(incident::Args),
+    Notify(notify::Args),
+    Postmortem(postmortem::Args),
+    Report(report::Args),
+    Audit(audit::Args),
+    Config(config::Args),
+    Init(init::Args),
+    Completions(completions::Args),
+}
+
+/// Runs irctl with this process's arguments and returns its exit status.
+pub fn main() -> u8 {
+    run(std::env::args_os())
+}
+
+fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let context = match Context::new(&cli.globals) {
+        Ok(context) => context,
+        Err(error) => return output::Output::plain().error(&error),
+    };
+    match dispatch(cli.command, &context) {
+        Ok(exit) => exit,
+        Err(error) => context.out.error(&error),
+    }
+}
+
+/// Help and version go to standard output with status 0; everything else is a usage error.
+fn usage(error: &clap::Error) -> u8 {
+    let _ = error.print();
+    if error.use_stderr() { ErrorCode::Usage.exit() } else { 0 }
+}
+
+fn dispatch(command: Option<Command>, context: &Context) -> Result<u8> {
+    match command {
+        None => status::run(context),
+        Some(Command::Check(args)) => check::run(&args, context),
+        Some(Command::Classify(args)) => classify::run(&args, context),
+        Some(Command::Contain(args)) => contain::run(&args, context),
+        Some(Command::Release(args)) => release::run(&args, context),
+        Some(Command::Rollback(args)) => rollback::run(&args, context),
+        Some(Command::Verify(args)) => verify::run(&args, context),
+        Some(Command::Incident(args)) => incident::run(&args, context),
+        Some(Command::Notify(args)) => notify::run(&args, context),
+        Some(Command::Postmortem(args)) => postmortem::run(&args, context),
+        Some(Command::Report(args)) => report::run(&args, context),
+        Some(Command::Audit(args)) => audit::run(&args, context),
+        Some(Command::Config(args)) => config::run(&args, context),
+        Some(Command::Init(args)) => init::run(&args, context),
+        Some(Command::Completions(args)) => completions::run(&args, context),
+    }
+}

@@ -1,0 +1,189 @@
+//! The terminal: this file alone writes to it, and alone asks.
+
+use serde::Serialize;
+use std::io::{IsTerminal as _, Write as _};
+
+use crate::base::{Error, ErrorCode, Result, Verdict};
+
+/// What results look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Text for people.
+    Text,
+    /// JSON for programs.
+    Json,
+}
+
+/// Standard output and standard error of this process.
+pub struct Output {
+    format: Format,
+    quiet: bool,
+    color: bool,
+    color_error: bool,
+}
+
+/// What a piece of text stands for. Colour is only ever added to words that say the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// A heading or the thing to look at.
+    Strong,
+    /// Good.
+    Good,
+    /// A warning.
+    Warning,
+    /// Bad.
+    Bad,
+    /// Background.
+    Faint,
+}
+
+impl Tone {
+    const fn code(self) -> &'static str {
+        match self {
+            Tone::Strong => "1",
+            Tone::Good => "32",
+            Tone::Warning => "33",
+            Tone::Bad => "1;31",
+            Tone::Faint => "2",
+        }
+    }
+}
+
+impl Output {
+    /// Output in this format; colour where standard output is a terminal and `NO_COLOR` is not set.
+    pub fn new(format: Format, quiet: bool) -> Self {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self {
+            format,
+            quiet,
+            color: wanted && std::io::stdout().is_terminal(),
+            color_error: wanted && std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// Plain text, before the command line is understood.
+    pub fn plain() -> Self {
+        Self::new(Format::Text, false)
+    }
+
+    /// Whether results go out as JSON.
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Whether a question can be asked and answered here.
+    pub fn is_interactive(&self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// The width to wrap at.
+    pub fn width(&self) -> usize {
+        use rustix::termios::tcgetwinsize;
+        let columns = tcgetwinsize(std::io::stdout()).map(|size| usize::from(size.ws_col)).unwrap_or(0);
+        if columns == 0 { 110 } else { columns.clamp(40, 160) }
+    }
+
+    /// Text in a tone, where standard output is a terminal.
+    pub fn tone(&self, tone: Tone, text: &str) -> String {
+        if self.color { format!("\x1b[{}m{text}\x1b[0m", tone.code()) } else { text.to_owned() }
+    }
+
+    /// A verdict in its tone.
+    pub fn verdict(&self, verdict: Verdict) -> String {
+        let tone = match verdict {
+            Verdict::Ok => Tone::Good,
+            Verdict::Warn => Tone::Warning,
+            Verdict::Crit => Tone::Bad,
+            Verdict::Unknown | Verdict::Blocked => Tone::Warning,
+        };
+        self.tone(tone, verdict.as_str())
+    }
+
+    /// A result: text to standard output, exactly as given.
+    pub fn text(&self, text: &str) -> Result<()> {
+        written(std::io::stdout().lock().write_all(text.as_bytes()))
+    }
+
+    /// A result: a line to standard output.
+    pub fn line(&self, text: &str) -> Result<()> {
+        self.text(&format!("{text}\n"))
+    }
+
+    /// A result: indented JSON to standard output.
+    pub fn json(&self, value: &impl Serialize) -> Result<()> {
+        let text = serde_json::to_string_pretty(value).map_err(|error| {
+            Error::new(ErrorCode::Bug, format!("a result cannot be written as JSON: {error}"))
+        })?;
+        self.line(&text)
+    }
+
+    /// A table without rules, wrapped to the width; cells hold plain text.
+    pub fn table(&self, headers: &[&str], rows: &[Vec<String>]) -> Result<()> {
+        use comfy_table::{ContentArrangement, Table};
+        let mut table = Table::new();
+        table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(u16::try_from(self.width()).unwrap_or(110));
+        table.set_header(headers.to_vec());
+        for row in rows {
+            table.add_row(row.clone());
+        }
+        let text: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        self.text(&text)
+    }
+
+    /// Something said beside the result: a line to standard error, unless `--quiet`.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            let _ = writeln!(std::io::stderr().lock(), "{text}");
+        }
+    }
+
+    /// A warning: a line to standard error, whatever `--quiet` says.
+    pub fn warning(&self, text: &str) {
+        let label = self.error_tone(Tone::Warning, "warning");
+        let _ = writeln!(std::io::stderr().lock(), "{label}: {text}");
+    }
+
+    fn error_tone(&self, tone: Tone, text: &str) -> String {
+        if self.color_error { format!("\x1b[{}m{text}\x1b[0m", tone.code()) } else { text.to_owned() }
+    }
+
+    /// Shows an error and returns the exit status that stands for it.
+    pub fn error(&self, error: &Error) -> u8 {
+        let mut stderr = std::io::stderr().lock();
+        if self.format == Format::Json {
+            let value = serde_json::json!({"error": {
+                "code": error.code.as_str(), "message": error.message, "hint": error.hint, "exit": error.exit(),
+            }});
+            let _ = writeln!(stderr, "{value}");
+            return error.exit();
+        }
+        let label = self.error_tone(Tone::Bad, "error");
+        let _ = writeln!(stderr, "{label}[{}]: {}", error.code, error.message);
+        if let Some(hint) = &error.hint {
+            let _ = writeln!(stderr, "{}: {hint}", self.error_tone(Tone::Strong, "help"));
+        }
+        error.exit()
+    }
+
+    /// A yes-or-no question; `None` where nobody can answer.
+    pub fn confirm(&self, question: &str) -> Result<Option<bool>> {
+        if !self.is_interactive() {
+            return Ok(None);
+        }
+        let answer = dialoguer::Confirm::new().with_prompt(question).default(false).interact_opt();
+        match answer {
+            Ok(answer) => Ok(Some(answer.unwrap_or(false))),
+            Err(error) => Err(Error::new(ErrorCode::Io, format!("the question could not be asked: {error}"))),
+        }
+    }
+}
+
+/// A reader that went away (`| head`) is not an error.
+fn written(outcome: std::io::Result<()>) -> Result<()> {
+    match outcome {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Error::io("cannot write to standard output", error)),
+        Ok(()) => Ok(()),
+    }
+}
