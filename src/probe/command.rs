@@ -1,0 +1,22 @@
+//! The `command` probe.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Outcome, Request};
+use crate::base::Unit;
+
+/// A `command` probe.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommandConfig {}
+
+/// The metrics that it emits.
+pub(super) fn metrics(_name: &str, _config: &CommandConfig) -> Vec<(String, Unit)> {
+    Vec::new()
+}
+
+/// Measures.
+pub(super) fn measure(name: &str, config: &CommandConfig, request: &Request<'_>) -> Outcome {
+    Outcome::undecided(name, &metrics(name, config), request, "not measured yet")
+}
