@@ -71,6 +71,11 @@ impl Output {
         self.format == Format::Json
     }
 
+    /// Whether only results and errors are printed.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Whether a question can be asked and answered here.
     pub fn is_interactive(&self) -> bool {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()

@@ -1,9 +1,105 @@
 //! Bare `irctl`: the screen for three in the morning.
 
-use super::Context;
-use crate::base::{Error, ErrorCode, Result};
+use chrono::{DateTime, Utc};
 
-/// Shows what is broken, who is acting, and the next command.
-pub fn run(_context: &Context) -> Result<u8> {
-    Err(Error::new(ErrorCode::Bug, "the status screen is not there yet"))
+use super::Context;
+use super::output::Tone;
+use crate::base::Result;
+use crate::base::clock::Elapsed;
+use crate::check::{Overview, Pending, overview};
+use crate::incident::State;
+use crate::incident::deadlines::{Promise, Standing};
+
+/// Shows what is broken, whether the harm is contained, who is acting, and the next command.
+pub fn run(context: &Context) -> Result<u8> {
+    let now = context.clock.now()?;
+    let workspace = context.workspace()?;
+    let overview = overview(workspace, &*context.store()?, now)?;
+    if context.out.is_json() {
+        context.out.json(&overview)?;
+    } else {
+        show(&overview, &workspace.settings.workspace, context)?;
+    }
+    Ok(overview.verdict.exit())
+}
+
+fn show(overview: &Overview, workspace: &str, context: &Context) -> Result<()> {
+    let out = &context.out;
+    let verdict = out.verdict(overview.verdict);
+    let round = match overview.last_round {
+        None => "never checked".to_owned(),
+        Some(last) => format!("last check {} ago", Elapsed(overview.at - last)),
+    };
+    let late = if overview.overdue && overview.last_round.is_some() { " (overdue)" } else { "" };
+    out.line(&format!("{workspace}: {verdict} at {} UTC, {round}{late}", overview.at.format("%Y-%m-%d %H:%M")))?;
+    for pending in &overview.incidents {
+        show_incident(pending, overview.at, context)?;
+    }
+    if overview.incidents.is_empty() {
+        out.line("No incident is open.")?;
+    }
+    for operation in &overview.operations {
+        let state = if operation.running { "is running" } else { "is unfinished" };
+        let who = format!("{} {} of {} {state}, by {}", operation.kind, operation.id, operation.service, operation.actor);
+        out.line(&format!("\n{}: {}", out.tone(Tone::Bad, &who), operation.summary))?;
+    }
+    if overview.undelivered > 0 {
+        out.line(&format!("\n{} messages have not got through: irctl notify outbox", overview.undelivered))?;
+    }
+    if let Some(next) = &overview.next {
+        out.line(&format!("\nNext: {}", out.tone(Tone::Strong, next)))?;
+    }
+    Ok(())
+}
+
+fn show_incident(pending: &Pending, now: DateTime<Utc>, context: &Context) -> Result<()> {
+    let out = &context.out;
+    let incident = &pending.incident;
+    let tone = if incident.state == State::Mitigated { Tone::Warning } else { Tone::Bad };
+    let at_least = if incident.at_least { " at least" } else { "" };
+    let head = format!("{}{at_least}  {}", incident.level.name, incident.title);
+    out.line(&format!("\n{}  ({}, {})", out.tone(tone, &head), incident.id, incident.state.as_str()))?;
+    for rule in &incident.rules {
+        out.line(&format!("    why        {}", rule.reason))?;
+    }
+    let harm = match (&incident.contained, incident.state) {
+        (Some(moment), _) => out.tone(Tone::Good, &format!("contained since {}", hour(moment.at))),
+        (None, State::Mitigated) => out.tone(Tone::Good, "ended; what consumes it runs"),
+        (None, _) => out.tone(Tone::Bad, "NOT contained"),
+    };
+    out.line(&format!("    harm       {harm}"))?;
+    let acting = match &incident.acknowledged {
+        Some(moment) => format!("{}, since {}", moment.by, hour(moment.at)),
+        None => format!("nobody yet: irctl incident ack {}", incident.id),
+    };
+    out.line(&format!("    acting     {acting}"))?;
+    if let Some(first) = &incident.first_action {
+        out.line(&format!("    first      {first}"))?;
+    }
+    if let Some(runbook) = &incident.runbook {
+        out.line(&format!("    runbook    {runbook}"))?;
+    }
+    for promise in pending.promises.iter().filter(|promise| is_pressing(promise)) {
+        out.line(&format!("    due        {}", due(promise, now)))?;
+    }
+    Ok(())
+}
+
+/// What is still to be done, or was not done in time.
+fn is_pressing(promise: &Promise) -> bool {
+    promise.standing == Standing::Pending || (promise.standing == Standing::Missed && promise.done.is_none())
+}
+
+fn due(promise: &Promise, now: DateTime<Utc>) -> String {
+    let left = promise.left(now);
+    let when = if left < chrono::TimeDelta::zero() {
+        format!("{} late", Elapsed(-left))
+    } else {
+        format!("in {}", Elapsed(left))
+    };
+    format!("{} by {} ({when})", promise.kind.as_str(), hour(promise.due))
+}
+
+fn hour(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
 }

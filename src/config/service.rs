@@ -43,6 +43,9 @@ pub struct ServiceConfig {
     /// When incidents are lowered and resolved.
     #[serde(default)]
     pub incidents: PolicyConfig,
+    /// The levels at which `check` contains it; without them, every level whose verdict is CRIT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contain_on: Option<Vec<String>>,
     /// How it is contained and rolled back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<RollbackConfig>,

@@ -1,0 +1,162 @@
+//! What a round does on its own: contain what harms and, where the policy says so, roll back.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+use super::Surroundings;
+use super::after::Hand;
+use super::measure::Measured;
+use super::scope;
+use super::watches::WatchReport;
+use crate::base::{Result, Verdict};
+use crate::config::ServiceConfig;
+use crate::incident::event::ByOperation;
+use crate::incident::{Book, Change, Incident, Observed, State};
+use crate::operation::{Ending, Stop};
+use crate::rollback;
+use crate::severity::Scheme;
+use crate::store::{Actor, EventFilter};
+
+/// What a round did for one service.
+#[derive(Debug, Clone, Default)]
+pub struct Acted {
+    /// Containment, by incident.
+    pub contained: BTreeMap<String, ContainedNow>,
+    /// A rollback.
+    pub rollback: Option<AutomaticRollback>,
+    /// Rollbacks that were being watched.
+    pub watches: Vec<WatchReport>,
+}
+
+/// Whether a service is contained.
+#[derive(Debug, Clone, Default)]
+pub struct ContainedNow {
+    /// Whether this round did it.
+    pub fresh: bool,
+    /// What proves it.
+    pub proof: Option<String>,
+    /// Why it could not be done.
+    pub problem: Option<String>,
+}
+
+/// A rollback that a round ran, or why it did not.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct AutomaticRollback {
+    /// The operation, where one was begun.
+    pub operation: Option<String>,
+    /// In one sentence.
+    pub summary: String,
+    /// The exit status that stands for its end; absent where nothing was begun.
+    pub exit: Option<u8>,
+}
+
+/// Contains the service for every incident that asks for it, once, and keeps it contained.
+///
+/// A failure is part of the round's result: the people who are told next must know it.
+pub fn contain(
+    surroundings: &Surroundings<'_>,
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    observed: &[Observed],
+) -> BTreeMap<String, ContainedNow> {
+    let mut contained = BTreeMap::new();
+    if service.rollback.as_ref().is_none_or(|rollback| rollback.contain.is_empty()) {
+        return contained;
+    }
+    for one in observed {
+        let Some(incident) = &one.incident else { continue };
+        match wanted(surroundings, service, scheme, incident, &one.change) {
+            Ok(false) => {}
+            Ok(true) => {
+                contained.insert(incident.id.clone(), contain_for(surroundings, service, incident));
+            }
+            Err(error) => {
+                let problem = Some(error.message);
+                contained.insert(incident.id.clone(), ContainedNow { problem, ..ContainedNow::default() });
+            }
+        }
+    }
+    contained
+}
+
+/// Whether a service is to be contained for an incident: at its beginning, and for as long as nobody let it go.
+fn wanted(
+    surroundings: &Surroundings<'_>,
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    incident: &Incident,
+    change: &Change,
+) -> Result<bool> {
+    if !incident.is_open() || !asks(service, scheme, incident) {
+        return Ok(false);
+    }
+    Ok(match change {
+        Change::Opened | Change::Reopened | Change::Raised(_) => true,
+        _ if incident.contained.is_some() => true,
+        // It was not possible before; unless a human or a finished rollback let it go, it is tried again.
+        Change::Unchanged if incident.state != State::Mitigated => !was_released(surroundings, incident)?,
+        _ => false,
+    })
+}
+
+/// By level, or by a rule that says so itself.
+fn asks(service: &ServiceConfig, scheme: &Scheme, incident: &Incident) -> bool {
+    let by_level = match &service.contain_on {
+        Some(levels) => levels.contains(&incident.level.name),
+        None => incident.level.verdict == Verdict::Crit,
+    };
+    by_level || incident.rules.iter().any(|rule| scheme.rule(&rule.id).is_some_and(|rule| rule.contain))
+}
+
+fn was_released(surroundings: &Surroundings<'_>, incident: &Incident) -> Result<bool> {
+    let filter = EventFilter {
+        incident: Some(incident.id.clone()),
+        kind_prefix: Some("incident.released".to_owned()),
+        ..EventFilter::default()
+    };
+    let events = surroundings.store.view(|session| session.events(&filter))?;
+    Ok(events.iter().any(|event| event.occurred_at >= incident.episode_at))
+}
+
+fn contain_for(surroundings: &Surroundings<'_>, service: &ServiceConfig, incident: &Incident) -> ContainedNow {
+    let outcome = scope::subject(surroundings.workspace, service).and_then(|subject| {
+        Hand::of(surroundings).with_environment(&Stop::default(), &|_| {}, &mut |environment| {
+            rollback::contain(environment, &subject, Some(incident.title.raw()), Some(&incident.id))
+        })
+    });
+    match outcome {
+        Ok(outcome) if outcome.contained && outcome.ending == Ending::Restored => {
+            let fresh = !outcome.already || incident.contained.is_none();
+            let recorded = mark(surroundings, incident, outcome.operation.as_deref());
+            let proof = outcome.proof.clone().or_else(|| outcome.settings.first().cloned());
+            ContainedNow { fresh, proof: proof.or(Some(outcome.summary)), problem: recorded.err().map(|e| e.message) }
+        }
+        Ok(outcome) => ContainedNow { problem: Some(outcome.summary), ..ContainedNow::default() },
+        Err(error) => ContainedNow { problem: Some(error.message), ..ContainedNow::default() },
+    }
+}
+
+/// Writes into the incident that the service is contained, once.
+fn mark(surroundings: &Surroundings<'_>, incident: &Incident, operation: Option<&str>) -> Result<()> {
+    if incident.contained.is_some() {
+        return Ok(());
+    }
+    let now = surroundings.clock.now()?;
+    surroundings.store.with(|session| {
+        let mut book = Book::new(session, Actor::Automation, now);
+        let by = ByOperation { operation: operation.map(str::to_owned), reason: None };
+        book.contained(&incident.id, by).map(|_| ())
+    })
+}
+
+/// Rolls back where the service's policy says so, and says why not where it does not.
+pub fn automatic(
+    surroundings: &Surroundings<'_>,
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    measured: &Measured,
+    observed: &[Observed],
+) -> Option<AutomaticRollback> {
+    super::automatic::run(surroundings, service, scheme, measured, observed)
+}

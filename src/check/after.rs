@@ -1,0 +1,183 @@
+//! What goes with an operation: its surroundings, and what incidents and people learn of its end.
+
+use serde_json::json;
+use std::sync::Arc;
+
+use super::{Surroundings, measure, notices, post, scope};
+use crate::base::clock::Elapsed;
+use crate::base::{Clock, Result};
+use crate::config::{ServiceConfig, Workspace};
+use crate::incident::event::ByOperation;
+use crate::incident::{self, Book, Incident, State};
+use crate::notify::Notice;
+use crate::operation::{Ending, StepUpdate, Stop, StoreRecorder};
+use crate::rollback::{ContainOutcome, Environment, RollbackOutcome};
+use crate::store::{Actor, Store};
+
+/// Whoever operates on a service. The store may be missing: an operation goes on without it, and what there is to
+/// say is kept for later.
+#[derive(Clone)]
+pub struct Hand<'a> {
+    /// The configuration.
+    pub workspace: &'a Workspace,
+    /// The store, if it could be opened.
+    pub store: Option<Arc<dyn Store>>,
+    /// The clock.
+    pub clock: &'a Clock,
+    /// Who.
+    pub actor: Actor,
+}
+
+impl<'a> Hand<'a> {
+    /// irctl itself, in a round.
+    pub fn of(surroundings: &Surroundings<'a>) -> Self {
+        Self {
+            workspace: surroundings.workspace,
+            store: Some(Arc::clone(&surroundings.store)),
+            clock: surroundings.clock,
+            actor: Actor::Automation,
+        }
+    }
+
+    /// Runs `work` with everything that an operation needs.
+    pub fn with_environment<T>(
+        &self,
+        stop: &Stop,
+        progress: &dyn Fn(&StepUpdate),
+        work: &mut dyn FnMut(&Environment<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let recorder = StoreRecorder::new(self.store.clone(), &self.workspace.state);
+        let verify = |suite: &str, pinned: &serde_json::Value| match self.clock.now() {
+            Ok(now) => scope::run_suite(suite, pinned, now),
+            Err(error) => scope::undecided(suite, &error),
+        };
+        work(&Environment {
+            state: &self.workspace.state,
+            clock: self.clock,
+            recorder: &recorder,
+            actor: self.actor.clone(),
+            verify: &verify,
+            progress,
+            stop,
+        })
+    }
+
+    /// The open incident of a service that a rollback answers: the one named, else the worst.
+    pub fn incident(&self, service: &str, named: Option<&str>) -> Result<Option<Incident>> {
+        let Some(store) = &self.store else { return Ok(None) };
+        store.view(|session| {
+            if let Some(name) = named {
+                return incident::book::get(session, name).map(Some);
+            }
+            let open = incident::book::list(session, Some(service))?.into_iter().filter(Incident::is_open);
+            Ok(open.min_by_key(|incident| (incident.state == State::Mitigated, incident.level.rank)))
+        })
+    }
+
+    /// Writes a rollback's end into its incident, and tells people.
+    ///
+    /// # Errors
+    /// The store's. The rollback itself is over; whoever calls says that the rest is still to be told.
+    pub fn rolled_back(&self, service: &ServiceConfig, outcome: &RollbackOutcome) -> Result<()> {
+        let (Some(store), Some(id)) = (&self.store, &outcome.incident) else { return Ok(()) };
+        let now = self.clock.now()?;
+        let scheme = measure::scheme(self.workspace, &service.scheme)?;
+        store.with(|session| {
+            let mut book = Book::new(session, self.actor.clone(), now);
+            let by = ByOperation { operation: Some(outcome.operation.clone()), reason: Some(outcome.summary.as_str().into()) };
+            let mut incident = book.get(id)?;
+            if outcome.ending == Ending::Restored && matches!(incident.state, State::Triage | State::Active) {
+                incident = book.mitigate(id, by.clone())?;
+            }
+            if outcome.released && incident.contained.is_some() {
+                incident = book.released(id, by)?;
+            }
+            let told = self.about_rollback(service, &scheme, &incident, outcome, now);
+            notices::queue(session, self.workspace, &told, now)
+        })
+    }
+
+    fn about_rollback(
+        &self,
+        service: &ServiceConfig,
+        scheme: &crate::severity::Scheme,
+        incident: &Incident,
+        outcome: &RollbackOutcome,
+        now: chrono::DateTime<chrono::Utc>,
+    ) -> Vec<Notice> {
+        let template = match outcome.ending {
+            Ending::Restored => "rolled-back",
+            Ending::Halted | Ending::Unproven | Ending::Unknown => "rollback-halted",
+            Ending::Undone | Ending::Refused => "incident-updated",
+        };
+        let took = chrono::TimeDelta::milliseconds(i64::try_from(outcome.duration_ms).unwrap_or(i64::MAX));
+        let mut first = notices::about(service, scheme, incident, template, now);
+        first.occasion = outcome.operation.clone();
+        first.context = notices::merged(
+            first.context,
+            json!({
+                "version": outcome.to.name, "previous_version": outcome.from.name, "operation": outcome.operation,
+                "proof": outcome.proof, "verification": outcome.verification, "duration": Elapsed(took).to_string(),
+                "actor": self.actor.to_string(), "summary": outcome.summary,
+                "contained": if outcome.released { "no" } else { "yes" },
+                "next": outcome.next,
+            }),
+        );
+        if template == "rollback-halted" {
+            first.context = notices::merged(first.context, json!({"reason": outcome.summary}));
+        }
+        let mut told = vec![first];
+        if outcome.released {
+            let mut released = notices::about(service, scheme, incident, "released", now);
+            released.occasion = outcome.operation.clone();
+            let watch = outcome.watch_until.map(crate::notify::message::minute);
+            released.context = notices::merged(
+                released.context,
+                json!({"version": outcome.to.name, "watch": watch, "actor": self.actor.to_string()}),
+            );
+            told.push(released);
+        }
+        told
+    }
+
+    /// Writes into the open incident that a human contained or released the service, and tells people.
+    pub fn contained(
+        &self,
+        service: &ServiceConfig,
+        outcome: &ContainOutcome,
+        incident: &Incident,
+        reason: Option<&str>,
+    ) -> Result<()> {
+        let Some(store) = &self.store else { return Ok(()) };
+        let now = self.clock.now()?;
+        let scheme = measure::scheme(self.workspace, &service.scheme)?;
+        store.with(|session| {
+            let mut book = Book::new(session, self.actor.clone(), now);
+            let by = ByOperation { operation: outcome.operation.clone(), reason: reason.map(Into::into) };
+            let (incident, template) = match (outcome.contained, incident.contained.is_some()) {
+                (true, false) => (book.contained(&incident.id, by)?, "contained"),
+                (false, true) => (book.released(&incident.id, by)?, "released"),
+                _ => return Ok(()),
+            };
+            let mut notice = notices::about(service, &scheme, &incident, template, now);
+            notice.occasion = outcome.operation.clone().unwrap_or_default();
+            notice.context = notices::merged(
+                notice.context,
+                json!({"proof": outcome.proof, "reason": reason, "actor": self.actor.to_string()}),
+            );
+            notices::queue(session, self.workspace, &[notice], now)
+        })
+    }
+
+    /// Takes what is queued to the channels.
+    pub fn deliver(&self) -> Result<()> {
+        let Some(store) = &self.store else { return Ok(()) };
+        let surroundings = Surroundings {
+            workspace: self.workspace,
+            store: Arc::clone(store),
+            clock: self.clock,
+            actor: self.actor.clone(),
+        };
+        post::deliver(&surroundings).map(|_| ())
+    }
+}

@@ -1,0 +1,146 @@
+//! What people are told of a round: one notice for each change of an incident.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::Surroundings;
+use super::act::Acted;
+use super::measure::Measured;
+use crate::base::Result;
+use crate::base::clock::Elapsed;
+use crate::config::ServiceConfig;
+use crate::incident::{Change, Incident, Observed};
+use crate::notify::message::minute;
+use crate::notify::{self, Notice};
+use crate::severity::Scheme;
+use crate::store::Session;
+
+/// Queues what is to be told of this round's changes, in the order in which they happened.
+pub fn queue_changes(
+    surroundings: &Surroundings<'_>,
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    _measured: &Measured,
+    observed: &[Observed],
+    acted: &Acted,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let workspace = surroundings.workspace;
+    let mut notices = Vec::new();
+    for one in observed {
+        let Some(incident) = &one.incident else { continue };
+        notices.extend(change(service, scheme, incident, &one.change, now));
+        if let Some(contained) = acted.contained.get(&incident.id) {
+            let mut notice = about(service, scheme, incident, "contained", now);
+            notice.context = merged(
+                notice.context,
+                json!({
+                    "proof": contained.proof, "reason": incident.title.raw(),
+                    "next": format!("irctl rollback --{} {} --to prev", kind(service), service.service),
+                }),
+            );
+            notices.extend(contained.fresh.then_some(notice));
+        }
+    }
+    surroundings.store.with(|session| queue(session, workspace, &notices, now))
+}
+
+/// Queues notices in the caller's transaction.
+pub fn queue(
+    session: &mut dyn Session,
+    workspace: &crate::config::Workspace,
+    notices: &[Notice],
+    now: DateTime<Utc>,
+) -> Result<()> {
+    for notice in notices {
+        notify::enqueue(session, &workspace.notify, &workspace.contacts, notice, now)?;
+    }
+    Ok(())
+}
+
+/// `model` or `service`: the flag that names it.
+pub fn kind(service: &ServiceConfig) -> &'static str {
+    match service.kind {
+        crate::config::ServiceKind::Model => "model",
+        crate::config::ServiceKind::Service => "service",
+    }
+}
+
+fn change(
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    incident: &Incident,
+    change: &Change,
+    now: DateTime<Utc>,
+) -> Option<Notice> {
+    let (template, facts) = match change {
+        Change::Opened | Change::Reopened => ("incident-opened", json!({})),
+        Change::Raised(from) => ("incident-raised", json!({"previous_level": from.name})),
+        Change::Lowered(from) => {
+            ("incident-updated", json!({"summary": format!("lowered from {} to {}", from.name, incident.level.name)}))
+        }
+        Change::Resolved => {
+            let lasted = Elapsed(now - incident.episode_at).to_string();
+            ("incident-resolved", json!({"duration": lasted, "reason": incident.resolution}))
+        }
+        Change::Quiet | Change::Unchanged | Change::Warming | Change::Settled => return None,
+    };
+    let mut notice = about(service, scheme, incident, template, now);
+    notice.context = merged(notice.context, facts);
+    Some(notice)
+}
+
+/// A notice about an incident, with what every template may use.
+pub fn about(
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    incident: &Incident,
+    template: &str,
+    now: DateTime<Utc>,
+) -> Notice {
+    let mut notice = Notice::new(template, &service.service, now);
+    notice.scheme = Some(service.scheme.clone());
+    notice.incident = Some(incident.id.clone());
+    notice.level = Some(incident.level.name.clone());
+    notice.symptom = Some(incident.symptom.clone());
+    notice.rules = incident.rules.iter().map(|rule| rule.id.clone()).collect();
+    notice.audience = scheme.level(&incident.level.name).map(|level| level.roles.clone()).unwrap_or_default();
+    notice.occasion = format!("{}/{}", incident.episode, incident.levels.len());
+    notice.context = context(service, scheme, incident, now);
+    notice
+}
+
+fn context(service: &ServiceConfig, scheme: &Scheme, incident: &Incident, now: DateTime<Utc>) -> Value {
+    let instant = |at: Option<DateTime<Utc>>| at.map(minute);
+    let next_update = incident.deadlines.update_every.map(|every| minute(every.after(now)));
+    let reasons: Vec<&str> = incident.rules.iter().map(|rule| rule.reason.raw()).collect();
+    let communication = scheme.level(&incident.level.name).and_then(|level| level.communication.clone());
+    json!({
+        "title": service.title.as_deref().unwrap_or(&service.service),
+        "environment": service.environment,
+        "summary": headline(incident, service),
+        "reason": if reasons.is_empty() { incident.description.raw().to_owned() } else { reasons.join("; ") },
+        "first_action": incident.first_action,
+        "runbook": incident.runbook,
+        "acknowledge_by": instant(incident.deadlines.acknowledge_by),
+        "next_update": next_update,
+        "communication": communication,
+        "state": incident.state.as_str(),
+        "commander": incident.roles.get("incident-commander"),
+    })
+}
+
+/// The incident's title without the service's name, which the template has already.
+fn headline(incident: &Incident, service: &ServiceConfig) -> String {
+    let title = incident.title.raw();
+    let name = service.title.as_deref().unwrap_or(&service.service);
+    title.strip_prefix(name).map_or(title, |rest| rest.trim_start_matches([':', ' '])).to_owned()
+}
+
+/// `base` with the facts of `more` in it.
+pub fn merged(mut base: Value, more: Value) -> Value {
+    if let (Some(base), Value::Object(more)) = (base.as_object_mut(), more) {
+        base.extend(more);
+    }
+    base
+}

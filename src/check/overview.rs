@@ -1,0 +1,125 @@
+//! What stands now: the facts behind the screen for three in the morning. Nothing is measured here.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::notices::kind;
+use crate::base::clock::parse_instant;
+use crate::base::{Result, Verdict};
+use crate::config::Workspace;
+use crate::incident::deadlines::{self, Promise};
+use crate::incident::{self, Incident, State};
+use crate::operation::{self, Summary};
+use crate::store::{DeliveryState, Store};
+
+/// What stands now.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Overview {
+    /// As of when (UTC).
+    pub at: DateTime<Utc>,
+    /// The worst of what is open; UNKNOWN where nothing was checked lately.
+    pub verdict: Verdict,
+    /// When the last round of `irctl check` began (UTC).
+    pub last_round: Option<DateTime<Utc>>,
+    /// Whether that is longer ago than two rounds should take.
+    pub overdue: bool,
+    /// Open incidents, worst first.
+    pub incidents: Vec<Pending>,
+    /// Operations that are running or can be resumed.
+    pub operations: Vec<Summary>,
+    /// Messages that did not get through, or not surely.
+    pub undelivered: usize,
+    /// The one next command.
+    pub next: Option<String>,
+}
+
+/// An open incident.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Pending {
+    /// The incident.
+    pub incident: Incident,
+    /// What its level promises and how that stands.
+    pub promises: Vec<Promise>,
+    /// The next command for it.
+    pub next: String,
+}
+
+/// Collects what stands now.
+pub fn overview(workspace: &Workspace, store: &dyn Store, now: DateTime<Utc>) -> Result<Overview> {
+    let (incidents, last_round, undelivered) = store.view(|session| {
+        let incidents = incident::book::list(session, None)?;
+        let last = session.value("check.last_round")?;
+        let stuck = |state| matches!(state, DeliveryState::Failed | DeliveryState::Ambiguous | DeliveryState::Queued);
+        let undelivered = session.deliveries(None)?.iter().filter(|row| stuck(row.state)).count();
+        Ok((incidents, last, undelivered))
+    })?;
+    let last_round = last_round.as_deref().map(parse_instant).transpose()?;
+    let operations: Vec<Summary> = operation::list(&workspace.state)?
+        .into_iter()
+        .filter(|operation| operation.running || operation.resumable)
+        .collect();
+    let mut open: Vec<Incident> = incidents.into_iter().filter(Incident::is_open).collect();
+    open.sort_by_key(|incident| (incident.state == State::Mitigated, incident.level.rank, incident.opened_at));
+    let incidents: Vec<Pending> = open.into_iter().map(|incident| pending(workspace, incident, now)).collect();
+    let overdue = overdue(workspace, last_round, now);
+    Ok(Overview {
+        at: now,
+        verdict: verdict(&incidents, &operations, overdue),
+        last_round,
+        overdue,
+        next: next(&incidents, &operations, overdue),
+        incidents,
+        operations,
+        undelivered,
+    })
+}
+
+/// Longer ago than two rounds; without a cadence, than a day.
+fn overdue(workspace: &Workspace, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    let cadence = workspace.settings.cadence.map(|cadence| cadence.approximate() * 2);
+    last.is_none_or(|last| now - last > cadence.unwrap_or(TimeDelta::days(1)))
+}
+
+fn pending(workspace: &Workspace, incident: Incident, now: DateTime<Utc>) -> Pending {
+    let promises = deadlines::promises(&incident, now);
+    let next = next_for(workspace, &incident);
+    Pending { incident, promises, next }
+}
+
+fn next_for(workspace: &Workspace, incident: &Incident) -> String {
+    let service = workspace.services.get(&incident.service);
+    if incident.state == State::Mitigated {
+        return format!("irctl incident resolve {} --reason \"…\"", incident.id);
+    }
+    match service {
+        Some(service) if service.rollback.is_some() && incident.level.verdict == Verdict::Crit => {
+            format!("irctl rollback --{} {} --to prev", kind(service), service.service)
+        }
+        _ if incident.acknowledged.is_none() => format!("irctl incident ack {}", incident.id),
+        _ => format!("irctl incident show {}", incident.id),
+    }
+}
+
+/// What is unfinished comes before what is broken: nothing else can be begun before it.
+fn next(incidents: &[Pending], operations: &[Summary], overdue: bool) -> Option<String> {
+    if let Some(running) = operations.iter().find(|operation| operation.running) {
+        return Some(format!("irctl rollback attach {}", running.id));
+    }
+    if let Some(halted) = operations.iter().find(|operation| operation.resumable) {
+        return Some(format!("irctl rollback resume {}", halted.id));
+    }
+    let first = incidents.first().map(|pending| pending.next.clone());
+    first.or_else(|| overdue.then(|| "irctl check".to_owned()))
+}
+
+fn verdict(incidents: &[Pending], operations: &[Summary], overdue: bool) -> Verdict {
+    let open = incidents.iter().map(|pending| match pending.incident.state {
+        // The harm has ended; what is left is work, not an alarm.
+        State::Mitigated => Verdict::Warn,
+        _ => pending.incident.level.verdict,
+    });
+    let unfinished = operations.iter().map(|_| Verdict::Crit);
+    let seen = if overdue { Verdict::Unknown } else { Verdict::Ok };
+    Verdict::worst_of(open.chain(unfinished).chain([seen]))
+}

@@ -1,0 +1,32 @@
+//! Taking what is queued to the channels.
+
+use super::Surroundings;
+use crate::base::{Result, identity};
+use crate::notify::{Courier, Summary, template};
+
+/// Where a workspace keeps message templates of its own.
+pub const TEMPLATES: &str = "config/templates";
+
+/// Tries everything that is due, once. What does not get through stays queued; that is not an error.
+pub fn deliver(surroundings: &Surroundings<'_>) -> Result<Summary> {
+    let workspace = surroundings.workspace;
+    let overrides = template::overrides(&workspace.root.join(TEMPLATES))?;
+    let resolver = |reference: &crate::base::SecretReference| reference.resolve();
+    Courier {
+        store: &*surroundings.store,
+        config: &workspace.notify,
+        overrides: &overrides,
+        root: &workspace.root,
+        resolver: &resolver,
+        clock: surroundings.clock,
+        jitter: &jitter,
+        patience: std::time::Duration::ZERO,
+    }
+    .deliver_due()
+}
+
+/// A number in [0, 1).
+pub fn jitter() -> f64 {
+    let digits = identity::random_hex(4).unwrap_or_default();
+    u32::from_str_radix(&digits, 16).map_or(0.5, |number| f64::from(number) / (f64::from(u32::MAX) + 1.0))
+}

@@ -1,0 +1,154 @@
+//! What a round found and did, as data.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::act::{Acted, AutomaticRollback};
+use super::measure::Measured;
+use super::watches::WatchReport;
+use crate::base::{Digest, Verdict};
+use crate::config::ServiceConfig;
+use crate::incident::{Change, Observed};
+use crate::notify::Summary;
+use crate::probe::Outcome;
+use crate::severity::{Classification, Scheme};
+
+/// One round.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Round {
+    /// When it began (UTC).
+    pub at: DateTime<Utc>,
+    /// The worst verdict.
+    pub verdict: Verdict,
+    /// Every service.
+    pub services: Vec<ServiceRound>,
+    /// What was told.
+    pub deliveries: Summary,
+}
+
+/// One service of a round.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ServiceRound {
+    /// The service.
+    pub service: String,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// The version that serves, where that is known.
+    pub served: Option<Digest>,
+    /// Why it is not known, where it is not.
+    pub doubt: Option<String>,
+    /// The judgement, rule by rule.
+    pub classification: Classification,
+    /// What each probe looked at.
+    pub probes: Vec<Outcome>,
+    /// The incidents that are open, or were until this round.
+    pub incidents: Vec<IncidentRound>,
+    /// What happened on its own.
+    pub rollback: Option<AutomaticRollback>,
+    /// Rollbacks that were being watched.
+    pub watches: Vec<WatchReport>,
+}
+
+/// One incident of a round.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct IncidentRound {
+    /// Its identifier.
+    pub incident: String,
+    /// What is broken.
+    pub symptom: String,
+    /// Its level.
+    pub level: String,
+    /// Where it stands.
+    pub state: String,
+    /// What this round changed: `opened`, `reopened`, `raised`, `lowered`, `resolved`, `unchanged`, `warming` or
+    /// `settled`.
+    pub change: &'static str,
+    /// Its title.
+    pub title: crate::base::Untrusted,
+    /// The runbook.
+    pub runbook: Option<String>,
+    /// What to do first.
+    pub first_action: Option<crate::base::Untrusted>,
+    /// Whether the service is contained, and what proves it.
+    pub contained: Option<String>,
+    /// Why it could not be contained.
+    pub containment_problem: Option<String>,
+}
+
+/// The word for a change.
+const fn word(change: &Change) -> &'static str {
+    match change {
+        Change::Quiet => "quiet",
+        Change::Opened => "opened",
+        Change::Reopened => "reopened",
+        Change::Raised(_) => "raised",
+        Change::Lowered(_) => "lowered",
+        Change::Resolved => "resolved",
+        Change::Unchanged => "unchanged",
+        Change::Warming => "warming",
+        Change::Settled => "settled",
+    }
+}
+
+impl Round {
+    pub(super) fn new(at: DateTime<Utc>, services: Vec<ServiceRound>, deliveries: Summary) -> Self {
+        let verdict = Verdict::worst_of(services.iter().map(|service| service.verdict));
+        Self { at, verdict, services, deliveries }
+    }
+
+    /// The exit status: of what was rolled back, else of the verdict.
+    pub fn exit(&self) -> u8 {
+        let operated = self.services.iter().filter_map(|service| service.rollback.as_ref()?.exit);
+        operated.max().unwrap_or(self.verdict.exit())
+    }
+}
+
+impl ServiceRound {
+    pub(super) fn new(
+        service: &ServiceConfig,
+        _scheme: &Scheme,
+        measured: Measured,
+        observed: Vec<Observed>,
+        acted: Acted,
+    ) -> Self {
+        let incidents = observed.iter().filter_map(|one| incident(one, &acted)).collect();
+        let verdict = verdict(&measured, &acted);
+        Self {
+            service: service.service.clone(),
+            verdict,
+            served: measured.versions.served.clone(),
+            doubt: measured.doubt,
+            classification: measured.classification,
+            probes: measured.outcomes,
+            incidents,
+            rollback: acted.rollback,
+            watches: acted.watches,
+        }
+    }
+}
+
+/// The judgement, unless what harms could not be stopped: that is critical whatever else is good.
+fn verdict(measured: &Measured, acted: &Acted) -> Verdict {
+    let failed = acted.contained.values().any(|contained| contained.problem.is_some())
+        || acted.watches.iter().any(|watch| watch.failed);
+    if failed { Verdict::Crit } else { measured.classification.verdict }
+}
+
+fn incident(observed: &Observed, acted: &Acted) -> Option<IncidentRound> {
+    let incident = observed.incident.as_ref()?;
+    let contained = acted.contained.get(&incident.id);
+    let since = incident.contained.as_ref().map(|moment| format!("since {}", moment.at.format("%H:%M UTC")));
+    Some(IncidentRound {
+        incident: incident.id.clone(),
+        symptom: incident.symptom.clone(),
+        level: incident.level.name.clone(),
+        state: incident.state.as_str().to_owned(),
+        change: word(&observed.change),
+        title: incident.title.clone(),
+        runbook: incident.runbook.clone(),
+        first_action: incident.first_action.clone(),
+        contained: contained.and_then(|contained| contained.proof.clone()).or(since),
+        containment_problem: contained.and_then(|contained| contained.problem.clone()),
+    })
+}

@@ -1,0 +1,127 @@
+//! From the configuration to what rollback works with: the subject, its suites, its versions.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::base::{Error, ErrorCode, Result, Verdict};
+use crate::config::{ServiceConfig, Workspace};
+use crate::probe::{self, ProbeConfig, VersionMap};
+use crate::rollback::{self, RollbackConfig, ServingConfig, Subject, VerifyOutcome};
+use crate::verify::{self, SuiteConfig};
+
+/// What an operation pins so that it can verify without reading the workspace again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Pinned {
+    service: String,
+    root: PathBuf,
+    state: PathBuf,
+    rollback: RollbackConfig,
+    serving: Option<ServingConfig>,
+    probes: BTreeMap<String, ProbeConfig>,
+    suites: BTreeMap<String, SuiteConfig>,
+}
+
+/// The service as rollback knows it.
+///
+/// # Errors
+/// `invalid-configuration` where nothing says how to roll it back, or a suite that it names is not there.
+pub fn subject(workspace: &Workspace, service: &ServiceConfig) -> Result<Subject> {
+    let Some(rollback) = &service.rollback else {
+        return Err(Error::new(
+            ErrorCode::InvalidConfiguration,
+            format!("nothing says how to contain or roll back {}", service.service),
+        )
+        .hint(format!("add `rollback:` to the service; `irctl config schema service` shows what belongs in it")));
+    };
+    let mut suites = BTreeMap::new();
+    for name in rollback.verify.iter().chain(&rollback.proof) {
+        suites.insert(name.clone(), workspace.suite(name)?.clone());
+    }
+    let pinned = Pinned {
+        service: service.service.clone(),
+        root: workspace.root.clone(),
+        state: workspace.state.clone(),
+        rollback: rollback.clone(),
+        serving: service.serving.clone(),
+        probes: service.probes.clone(),
+        suites,
+    };
+    let suites = serde_json::to_value(&pinned)
+        .map_err(|error| Error::new(ErrorCode::Bug, format!("suites cannot be pinned: {error}")))?;
+    Ok(Subject {
+        service: service.service.clone(),
+        root: workspace.root.clone(),
+        rollback: rollback.clone(),
+        serving: service.serving.clone(),
+        suites,
+    })
+}
+
+/// Which versions a service has and which one serves; and, where that cannot be said, why.
+pub fn versions(workspace: &Workspace, service: &ServiceConfig) -> (VersionMap, Option<String>) {
+    if service.rollback.is_none() {
+        return (VersionMap::default(), None);
+    }
+    let known = subject(workspace, service).and_then(|subject| rollback::version_map(&subject, &workspace.state));
+    match known {
+        Ok(versions) if versions.served.is_none() => {
+            (versions, Some("what is on disk is not a whole version".to_owned()))
+        }
+        Ok(versions) => (versions, None),
+        Err(error) => (VersionMap::default(), Some(error.message)),
+    }
+}
+
+/// Runs a pinned suite.
+pub fn run_suite(name: &str, pinned: &serde_json::Value, now: DateTime<Utc>) -> VerifyOutcome {
+    match suite_report(name, pinned, now) {
+        Ok(report) => VerifyOutcome { verdict: report.verdict, summary: summary(&report) },
+        Err(error) => VerifyOutcome { verdict: Verdict::Unknown, summary: format!("{name}: {error}") },
+    }
+}
+
+fn suite_report(name: &str, pinned: &serde_json::Value, now: DateTime<Utc>) -> Result<verify::Report> {
+    let wrong = |why: String| Error::new(ErrorCode::InvalidData, why);
+    let pinned: Pinned = serde_json::from_value(pinned.clone())
+        .map_err(|error| wrong(format!("the pinned configuration cannot be read: {error}")))?;
+    let suite = pinned.suites.get(name).ok_or_else(|| wrong(format!("the suite `{name}` was not pinned")))?;
+    let subject = Subject {
+        service: pinned.service.clone(),
+        root: pinned.root.clone(),
+        rollback: pinned.rollback.clone(),
+        serving: pinned.serving.clone(),
+        suites: serde_json::Value::Null,
+    };
+    let versions = rollback::version_map(&subject, &pinned.state).unwrap_or_default();
+    let request = probe::Request {
+        service: &pinned.service,
+        root: &pinned.root,
+        now,
+        versions: &versions,
+        untrusted: false,
+    };
+    Ok(verify::run(suite, &pinned.probes, &request))
+}
+
+/// `rila-smoke: OK, 6 of 6 expectations hold`, or the first that does not.
+fn summary(report: &verify::Report) -> String {
+    let held = report.checks.iter().filter(|check| check.verdict == Verdict::Ok).count();
+    let mut text =
+        format!("{}: {}, {held} of {} expectations hold", report.suite, report.verdict, report.checks.len());
+    if let Some(check) = report.checks.iter().find(|check| check.verdict != Verdict::Ok) {
+        text.push_str(&format!("; {}: {}", check.id, check.reason));
+    }
+    text
+}
+
+/// The state directory of a workspace, for what needs no store.
+pub fn state(workspace: &Workspace) -> &Path {
+    &workspace.state
+}
+
+/// A suite that could not even be begun.
+pub fn undecided(name: &str, error: &Error) -> VerifyOutcome {
+    VerifyOutcome { verdict: Verdict::Unknown, summary: format!("{name}: {error}") }
+}
