@@ -40,14 +40,6 @@ impl Input {
             Input::Absent(reason) | Input::Failed(reason) | Input::Changed(reason) => Some(reason),
         }
     }
-
-    /// The pass, if there was one to the end.
-    pub(super) fn pass(&self) -> Option<&Pass> {
-        match self {
-            Input::Read(pass) => Some(pass),
-            _ => None,
-        }
-    }
 }
 
 /// A file that some probes read.

@@ -128,7 +128,7 @@ impl Findings<'_> {
             tallies.iter().for_each(|(_, tally)| sum.add(tally));
             vec![Owned { version, tally: sum }]
         };
-        if !self.splits() {
+        if self.version_objection().is_some() || !self.splits() {
             return whole(served);
         }
         self.outcome.version_source = Some(VersionSource::Column);
