@@ -44,14 +44,16 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(safe(help)));
     }
-    renderer.render(&[group])
+    // A snippet whose columns are not the file's has its place in a line of its own; the empty mark goes.
+    let text = renderer.render(&[group]);
+    text.lines().filter(|line| line.trim() != ":::").collect::<Vec<_>>().join("\n")
 }
 
 /// Adds `--> path:line:column` and the excerpt.
 fn place<'a>(group: Group<'a>, source: &Source, span: &Span, label: &Option<String>) -> Group<'a> {
-    let origin = Origin::path(safe(&source.path));
+    let path = safe(&source.path);
     if source.text.is_empty() {
-        return group.element(origin);
+        return group.element(Origin::path(path));
     }
     let position = source.position(span.start);
     let excerpt = Excerpt::new(source, span);
@@ -59,15 +61,20 @@ fn place<'a>(group: Group<'a>, source: &Source, span: &Span, label: &Option<Stri
     if let Some(label) = label {
         annotation = annotation.label(safe(label));
     }
-    group
-        .element(origin.line(position.line).char_column(position.column))
-        .element(Snippet::source(excerpt.text).line_start(position.line).annotation(annotation))
+    let snippet = Snippet::source(excerpt.text).line_start(position.line).annotation(annotation);
+    if excerpt.as_is {
+        return group.element(snippet.path(path));
+    }
+    let origin = Origin::path(path).line(position.line).char_column(position.column);
+    group.element(origin).element(snippet)
 }
 
 /// The part of the first line of a span that is shown, with what is hidden starred out.
 struct Excerpt {
     text: String,
     mark: Range<usize>,
+    /// Whether the text is the line itself, so that columns in it are columns of the file.
+    as_is: bool,
 }
 
 impl Excerpt {
@@ -83,7 +90,7 @@ impl Excerpt {
             line.end
         };
         let hidden = source.hidden();
-        let mut excerpt = Self { text: String::new(), mark: 0..0 };
+        let mut excerpt = Self { text: String::new(), mark: 0..0, as_is: true };
         if from > line.start {
             excerpt.text.push('…');
         }
@@ -109,6 +116,7 @@ impl Excerpt {
             excerpt.text.push('…');
         }
         excerpt.mark.end = excerpt.mark.end.max(excerpt.mark.start);
+        excerpt.as_is = excerpt.text == source.slice(&line);
         excerpt
     }
 }
