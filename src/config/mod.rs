@@ -114,7 +114,7 @@ impl Workspace {
 
     /// Opens the state store.
     pub fn open_store(&self) -> Result<Arc<dyn Store>> {
-        Err(Error::new(ErrorCode::StoreUnavailable, "there is no store yet"))
+        crate::store::sqlite::SqliteStore::open(&self.state).map(|store| Arc::new(store) as Arc<dyn Store>)
     }
 
     /// A service by name.
