@@ -88,7 +88,8 @@ fn schema(kind: Option<&str>, context: &Context) -> Result<u8> {
             context.out.json(kind.schema())?;
         }
         None if context.out.is_json() => {
-            let kinds: Vec<_> = Kind::ALL.iter().map(|kind| json!({"kind": kind.as_str(), "files": files(*kind)})).collect();
+            let kinds: Vec<_> =
+                Kind::ALL.iter().map(|kind| json!({"kind": kind.as_str(), "files": files(*kind)})).collect();
             context.out.json(&kinds)?;
         }
         None => {
