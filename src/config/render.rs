@@ -35,11 +35,11 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
         Severity::Warning => Level::WARNING,
     };
     let title = level.primary_title(safe(&diagnostic.message)).id(diagnostic.code);
-    let mut group = place(Group::with_title(title), &diagnostic.source, &diagnostic.span, &diagnostic.label);
+    let Diagnostic { source, span, label, .. } = diagnostic;
+    let mut group = place(Group::with_title(title), source, span, label.as_deref(), AnnotationKind::Primary);
     for related in &diagnostic.related {
-        let text = safe(&related.label);
-        group = group.element(Level::NOTE.message(text));
-        group = place(group, &related.source, &related.span, &None);
+        let label = Some(related.label.as_str());
+        group = place(group, &related.source, &related.span, label, AnnotationKind::Context);
     }
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(safe(help)));
@@ -50,14 +50,20 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
 }
 
 /// Adds `--> path:line:column` and the excerpt.
-fn place<'a>(group: Group<'a>, source: &Source, span: &Span, label: &Option<String>) -> Group<'a> {
+fn place<'a>(
+    group: Group<'a>,
+    source: &Source,
+    span: &Span,
+    label: Option<&str>,
+    kind: AnnotationKind,
+) -> Group<'a> {
     let path = safe(&source.path);
     if source.text.is_empty() {
         return group.element(Origin::path(path));
     }
     let position = source.position(span.start);
     let excerpt = Excerpt::new(source, span);
-    let mut annotation = AnnotationKind::Primary.span(excerpt.mark);
+    let mut annotation = kind.span(excerpt.mark);
     if let Some(label) = label {
         annotation = annotation.label(safe(label));
     }
@@ -157,7 +163,15 @@ mod tests {
 
     #[test]
     fn shows_place_caret_and_help() {
-        insta::assert_snapshot!(rendered("a: 1\n  b: 2\n", 7..8), @"");
+        insta::assert_snapshot!(rendered("a: 1\n  b: 2\n", 7..8), @r"
+        error[unknown-key]: no such key `b`
+         --> config/x.yaml:2:3
+          |
+        2 |   b: 2
+          |   ^
+          |
+          = help: did you mean `c`?
+        ");
     }
 
     #[test]
