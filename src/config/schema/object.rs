@@ -24,7 +24,9 @@ impl<'a> Walk<'a> {
                 object.insert(entry.key.text.clone(), value);
             }
         }
-        self.missing(node, schema, key, &meant);
+        if !node.reported {
+            self.missing(node, schema, key, &meant);
+        }
         Json::Object(object)
     }
 
