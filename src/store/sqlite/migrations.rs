@@ -60,15 +60,12 @@ const STEPS: &[M<'_>] = &[M::up(
     CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;",
 )];
 
-/// Brings the schema up to date. A newer one than this irctl knows is refused.
-pub fn apply(connection: &mut Connection, path: &Path) -> Result<()> {
+/// Whether the schema is the newest that this irctl knows. A newer one is refused.
+pub fn current(connection: &Connection, path: &Path) -> Result<bool> {
     let known = STEPS.len();
     let version: i64 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .map_err(|error| super::failed(path, error))?;
-    if usize::try_from(version).ok() == Some(known) {
-        return Ok(());
-    }
     if usize::try_from(version).map_or(true, |version| version > known) {
         return Err(Error::new(
             ErrorCode::StoreTooNew,
@@ -76,6 +73,11 @@ pub fn apply(connection: &mut Connection, path: &Path) -> Result<()> {
         )
         .hint("update irctl on this machine; schemas only go forward"));
     }
+    Ok(usize::try_from(version).ok() == Some(known))
+}
+
+/// Brings the schema up to date.
+pub fn apply(connection: &mut Connection, path: &Path) -> Result<()> {
     Migrations::from_slice(STEPS).to_latest(connection).map_err(|error| match error {
         rusqlite_migration::Error::RusqliteError { err, .. } => super::failed(path, err),
         other => Error::new(ErrorCode::StoreUnavailable, format!("{}: {other}", path.display())),

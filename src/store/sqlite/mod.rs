@@ -40,8 +40,14 @@ impl SqliteStore {
         let mut connection =
             Connection::open_with_flags(&path, flags).map_err(|error| failed(&path, error))?;
         connection.busy_timeout(BUSY).map_err(|error| failed(&path, error))?;
+        connection.set_prepared_statement_cache_capacity(64);
+        if !migrations::current(&connection, &path)? {
+            // Two processes that find a fresh file must not both lay out the schema or switch the journal mode.
+            let _exclusive = place::lock(directory)?;
+            configure(&connection).map_err(|error| failed(&path, error))?;
+            migrations::apply(&mut connection, &path)?;
+        }
         configure(&connection).map_err(|error| failed(&path, error))?;
-        migrations::apply(&mut connection, &path)?;
         Ok(Self { connection: Mutex::new(connection), path })
     }
 
@@ -111,7 +117,7 @@ impl SqliteSession<'_> {
 fn failed(path: &Path, error: rusqlite::Error) -> Error {
     use rusqlite::ffi::ErrorCode as Sqlite;
     let place = path.display();
-    let error = match error.sqlite_error_code() {
+    match error.sqlite_error_code() {
         Some(Sqlite::DatabaseBusy | Sqlite::DatabaseLocked) => Error::new(
             ErrorCode::StoreUnavailable,
             format!("{place} has been locked by another process for too long"),
@@ -130,8 +136,7 @@ fn failed(path: &Path, error: rusqlite::Error) -> Error {
                 .hint("move it away and restore it from a backup; `irctl audit` checks the result")
         }
         _ => Error::new(ErrorCode::StoreUnavailable, format!("{place}: {error}")),
-    };
-    error
+    }
 }
 
 #[cfg(test)]

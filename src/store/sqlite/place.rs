@@ -62,3 +62,15 @@ pub fn create_private(directory: &Path, path: &Path) -> Result<()> {
         }
     }
 }
+
+/// Waits for, and takes, the lock under which the schema is laid out. It is given back when the file is dropped.
+pub fn lock(directory: &Path) -> Result<std::fs::File> {
+    let path = directory.join("irctl.lock");
+    let failed = |error: std::io::Error| {
+        Error::new(ErrorCode::StateDirectory, format!("cannot lock {}: {error}", path.display()))
+    };
+    let file =
+        std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
+}
