@@ -9,7 +9,7 @@ use super::output::Tone;
 use super::{Context, NowArgs};
 use crate::base::file::write_atomic;
 use crate::base::{Error, ErrorCode, Result, Verdict};
-use crate::config::{ServiceConfig, Workspace};
+use crate::config::{Scope, ServiceConfig, Workspace};
 use crate::probe::{Request, VersionMap};
 use crate::verify::reporters::{Reporter, Style};
 use crate::verify::{SuiteConfig, Summary, run as run_suite};
@@ -72,7 +72,7 @@ impl FromStr for ReportFile {
 
 /// Runs it and returns the exit status.
 pub fn run(args: &Args, context: &Context) -> Result<u8> {
-    let workspace = context.workspace()?;
+    let workspace = &Workspace::load_for(&context.directory, Scope::VERIFY)?;
     let suites = select(args, workspace)?;
     if args.list {
         return list(&suites, context);

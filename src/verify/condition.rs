@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
 use crate::base::{Digest, Unit};
-use crate::severity::{self, Catalog, CompiledExpression, Expression, MetricConfig, Outcome, Truth};
+use super::selection::Fault;
+use crate::severity::{
+    self, Catalog, CompiledExpression, Expression, ExpressionError, MetricConfig, Outcome, Truth,
+};
 use crate::store::Sample;
 
 /// A condition that is ready to be judged.
@@ -35,30 +38,29 @@ pub(super) struct Finding {
 }
 
 /// Checks an expression against the metrics that there are.
-pub(super) fn compile(that: &Expression, units: &BTreeMap<String, Unit>) -> Result<Condition, String> {
+pub(super) fn compile(that: &Expression, units: &BTreeMap<String, Unit>) -> Result<Condition, Vec<Fault>> {
     let catalog: Catalog = units.iter().map(|(metric, unit)| (metric.clone(), described(*unit))).collect();
-    let explain = |errors: Vec<severity::ExpressionError>| {
-        let one = |error: &severity::ExpressionError| match &error.help {
-            // The catalog here is what the probes emit, which nobody declares.
-            Some(help) if help.starts_with("declare it") => unmeasured(&error.message, units),
-            Some(help) => format!("{} ({help})", error.message),
-            None => error.message.clone(),
-        };
-        errors.iter().map(one).collect::<Vec<_>>().join("; ")
-    };
+    let faults = |errors: Vec<ExpressionError>| errors.into_iter().map(|error| fault(error, units)).collect();
     // Errors are shown for the expression as it was written.
-    CompiledExpression::compile(that, &catalog).map_err(explain)?;
-    let opposite = Expression::parse(&format!("not ({})", that.source())).map_err(|error| error.message)?;
-    let opposite = CompiledExpression::compile(&opposite, &catalog).map_err(explain)?;
+    CompiledExpression::compile(that, &catalog).map_err(faults)?;
+    let opposite = Expression::parse(&format!("not ({})", that.source()));
+    let opposite = opposite.map_err(|error| vec![Fault::new(error.message)])?;
+    let opposite = CompiledExpression::compile(&opposite, &catalog).map_err(faults)?;
     Ok(Condition { opposite })
 }
 
-fn unmeasured(message: &str, units: &BTreeMap<String, Unit>) -> String {
+fn fault(error: ExpressionError, units: &BTreeMap<String, Unit>) -> Fault {
     let known: Vec<_> = units.keys().map(String::as_str).collect();
-    if known.is_empty() {
-        return format!("{message}: the suite measures nothing");
-    }
-    format!("{message}; measured here: {}", known.join(", "))
+    let help = match error.help {
+        // The catalog here is what the probes emit, which nobody declares.
+        Some(help) if help.starts_with("declare it") && known.is_empty() => {
+            Some("the suite measures nothing: name probes under `use:` or `probes:`".to_owned())
+        }
+        Some(help) if help.starts_with("declare it") => Some(format!("measured here: {}", known.join(", "))),
+        help => help,
+    };
+    let message = error.message.replace("a metric of this catalog", "a metric that the suite measures");
+    Fault { message, help, span: Some(error.offset..error.offset + error.length) }
 }
 
 const fn described(unit: Unit) -> MetricConfig {

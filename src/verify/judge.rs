@@ -48,8 +48,8 @@ pub(super) fn judge(expectation: &ExpectationConfig, evidence: &Evidence<'_>) ->
         rows: 0,
         newest: None,
     };
-    if let Err(why) = selection::check(expectation, evidence.selection) {
-        check.reason = why.into();
+    if let Err(faults) = selection::check(expectation, evidence.selection) {
+        check.reason = selection::explain(&faults).into();
         return check;
     }
     match (&expectation.that, &expectation.probe) {
@@ -69,8 +69,8 @@ fn by_condition(check: &mut Check, that: &Expression, evidence: &Evidence<'_>) {
     check.probes = evidence.selection.probes_of(&metrics).into_iter().map(str::to_owned).collect();
     let condition = match condition::compile(that, &evidence.units) {
         Ok(condition) => condition,
-        Err(why) => {
-            check.reason = why.into();
+        Err(faults) => {
+            check.reason = selection::explain(&faults).into();
             return;
         }
     };

@@ -15,4 +15,4 @@ mod selection;
 pub use config::{ExpectationConfig, ExpectationSeverity, SuiteConfig};
 pub use report::{Check, Examination, Report, Summary, Value};
 pub use run::run;
-pub use selection::{SuiteProblem, problems};
+pub use selection::{Fault, SuiteProblem, problems};

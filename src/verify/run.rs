@@ -226,7 +226,7 @@ expect:
             let found = problems(&suite(&format!("suite: s\nservice: desk\n{text}")), &service());
             shown.push(format!("# {}", text.replace('\n', "; ")));
             shown.extend(report.checks.iter().map(|c| format!("{} {}: {}", c.verdict, c.id, c.reason)));
-            shown.extend(found.iter().map(|problem| format!("  problem at {}", problem.path.join("/"))));
+            shown.extend(found.iter().map(|problem| format!("  problem at {}", problem.pointer)));
         }
         insta::assert_snapshot!(shown.join("\n"));
     }

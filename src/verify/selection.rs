@@ -1,6 +1,7 @@
 //! Which probes a suite measures with, which metrics they emit, and what is wrong with the suite itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::condition;
 use super::config::{ExpectationConfig, SuiteConfig};
@@ -10,12 +11,36 @@ use crate::probe::{ProbeConfig, metrics_of};
 /// Something wrong with a suite, for `irctl config check`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SuiteProblem {
-    /// Where: keys and list positions, as `expect`, `0`, `that`.
-    pub path: Vec<String>,
+    /// Where, as a JSON pointer: `/expect/0/that`.
+    pub pointer: String,
     /// What is wrong.
+    pub fault: Fault,
+}
+
+/// What is wrong with a part of a suite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// One sentence.
     pub message: String,
     /// The way out.
     pub help: Option<String>,
+    /// The bytes of the text that are to blame, counted from its start.
+    pub span: Option<Range<usize>>,
+}
+
+impl Fault {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None, span: None }
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.help {
+            Some(help) => write!(f, "{} ({help})", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
 }
 
 /// The probes and metrics of a suite.
@@ -75,53 +100,57 @@ pub(super) fn select(suite: &SuiteConfig, service_probes: &BTreeMap<String, Prob
 pub fn problems(suite: &SuiteConfig, service_probes: &BTreeMap<String, ProbeConfig>) -> Vec<SuiteProblem> {
     let selection = select(suite, service_probes);
     let mut found = Vec::new();
-    let mut add = |path: &[&str], message: String, help: Option<&str>| {
-        let path = path.iter().map(|part| (*part).to_owned()).collect();
-        found.push(SuiteProblem { path, message, help: help.map(str::to_owned) });
-    };
+    let mut add = |pointer: String, fault: Fault| found.push(SuiteProblem { pointer, fault });
     for (name, why) in &selection.missing {
-        let position = suite.uses.iter().position(|used| used == name).unwrap_or_default().to_string();
-        add(&["use", &position], why.clone(), None);
+        let position = suite.uses.iter().position(|used| used == name).unwrap_or_default();
+        add(format!("/use/{position}"), Fault::new(why));
     }
     if suite.expect.is_empty() {
-        add(
-            &["suite"],
-            "the suite expects nothing".to_owned(),
-            Some("add at least one condition under `expect:`"),
-        );
+        let help = Some("add at least one condition under `expect:`".to_owned());
+        add("/suite".to_owned(), Fault { help, ..Fault::new("the suite expects nothing, so it verifies nothing") });
     }
     let mut ids = BTreeSet::new();
     for (position, expectation) in suite.expect.iter().enumerate() {
-        let position = position.to_string();
-        if let Err(why) = check(expectation, &selection) {
-            let key = if expectation.that.is_some() { "that" } else { "probe" };
-            add(&["expect", &position, key], why, None);
+        let key = match (&expectation.that, &expectation.probe) {
+            (Some(_), _) => "/that",
+            (None, Some(_)) => "/probe",
+            (None, None) => "",
+        };
+        let faults = check(expectation, &selection).err().unwrap_or_default();
+        for fault in faults {
+            add(format!("/expect/{position}{key}"), fault);
         }
         if let Some(id) = &expectation.id
             && !ids.insert(id)
         {
-            add(&["expect", &position, "id"], format!("`{}` stands twice", id.escape_debug()), None);
+            add(format!("/expect/{position}/id"), Fault::new(format!("`{}` stands twice", id.escape_debug())));
         }
     }
     found
 }
 
 /// Whether an expectation can be judged by this selection at all.
-pub(super) fn check(expectation: &ExpectationConfig, selection: &Selection) -> Result<(), String> {
+pub(super) fn check(expectation: &ExpectationConfig, selection: &Selection) -> Result<(), Vec<Fault>> {
+    let fault = |message: String| Err(vec![Fault::new(message)]);
     match (&expectation.that, &expectation.probe) {
-        (Some(_), Some(_)) => Err("it names a condition (`that`) and a probe: one of the two".to_owned()),
-        (None, None) => Err("it names neither a condition (`that`) nor a probe".to_owned()),
+        (Some(_), Some(_)) => fault("it names a condition (`that`) and a probe: one of the two".to_owned()),
+        (None, None) => fault("it names neither a condition (`that`) nor a probe".to_owned()),
         (None, Some(probe)) if selection.probes.contains_key(probe) => Ok(()),
-        (None, Some(probe)) => Err(format!("the suite does not use a probe `{}`", probe.escape_debug())),
+        (None, Some(probe)) => fault(format!("the suite does not use a probe `{}`", probe.escape_debug())),
         (Some(that), None) => {
             let several = that.metrics().into_iter().find_map(|metric| {
                 let (_, probes) = selection.metrics.get(metric)?;
                 (probes.len() > 1).then(|| (metric, probes.iter().cloned().collect::<Vec<_>>()))
             });
             if let Some((metric, probes)) = several {
-                return Err(format!("`{metric}` comes from several probes: {}", probes.join(", ")));
+                return fault(format!("`{metric}` comes from several probes: {}", probes.join(", ")));
             }
             condition::compile(that, &selection.units()).map(|_| ())
         }
     }
+}
+
+/// Faults in one sentence.
+pub(super) fn explain(faults: &[Fault]) -> String {
+    faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("; ")
 }
