@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use super::Surroundings;
 use super::after::Hand;
-use super::measure::Measured;
 use super::scope;
 use super::watches::WatchReport;
 use crate::base::{Result, Verdict};
@@ -148,15 +147,4 @@ fn mark(surroundings: &Surroundings<'_>, incident: &Incident, operation: Option<
         let by = ByOperation { operation: operation.map(str::to_owned), reason: None };
         book.contained(&incident.id, by).map(|_| ())
     })
-}
-
-/// Rolls back where the service's policy says so, and says why not where it does not.
-pub fn automatic(
-    surroundings: &Surroundings<'_>,
-    service: &ServiceConfig,
-    scheme: &Scheme,
-    measured: &Measured,
-    observed: &[Observed],
-) -> Option<AutomaticRollback> {
-    super::automatic::run(surroundings, service, scheme, measured, observed)
 }

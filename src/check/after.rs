@@ -78,8 +78,13 @@ impl<'a> Hand<'a> {
     ///
     /// # Errors
     /// The store's. The rollback itself is over; whoever calls says that the rest is still to be told.
-    pub fn rolled_back(&self, service: &ServiceConfig, outcome: &RollbackOutcome) -> Result<()> {
-        let (Some(store), Some(id)) = (&self.store, &outcome.incident) else { return Ok(()) };
+    pub fn rolled_back(
+        &self,
+        service: &ServiceConfig,
+        incident: Option<&str>,
+        outcome: &RollbackOutcome,
+    ) -> Result<()> {
+        let (Some(store), Some(id)) = (&self.store, incident) else { return Ok(()) };
         let now = self.clock.now()?;
         let scheme = measure::scheme(self.workspace, &service.scheme)?;
         store.with(|session| {
@@ -89,7 +94,7 @@ impl<'a> Hand<'a> {
             if outcome.ending == Ending::Restored && matches!(incident.state, State::Triage | State::Active) {
                 incident = book.mitigate(id, by.clone())?;
             }
-            if outcome.released && incident.contained.is_some() {
+            if !outcome.contained && incident.contained.is_some() {
                 incident = book.released(id, by)?;
             }
             let told = self.about_rollback(service, &scheme, &incident, outcome, now);
@@ -110,30 +115,31 @@ impl<'a> Hand<'a> {
             Ending::Halted | Ending::Unproven | Ending::Unknown => "rollback-halted",
             Ending::Undone | Ending::Refused => "incident-updated",
         };
+        let version = outcome.to.as_ref().map(|to| to.name.clone());
         let took = chrono::TimeDelta::milliseconds(i64::try_from(outcome.duration_ms).unwrap_or(i64::MAX));
         let mut first = notices::about(service, scheme, incident, template, now);
         first.occasion = outcome.operation.clone();
         first.context = notices::merged(
             first.context,
             json!({
-                "version": outcome.to.name, "previous_version": outcome.from.name, "operation": outcome.operation,
-                "proof": outcome.proof, "verification": outcome.verification, "duration": Elapsed(took).to_string(),
+                "version": version, "previous_version": outcome.from.as_ref().map(|from| from.name.clone()),
+                "operation": outcome.operation, "proof": outcome.proof, "duration": Elapsed(took).to_string(),
                 "actor": self.actor.to_string(), "summary": outcome.summary,
-                "contained": if outcome.released { "no" } else { "yes" },
-                "next": outcome.next,
+                "contained": if outcome.contained { "yes" } else { "no" },
+                "next": outcome.next.first().map(|next| next.command.clone()),
             }),
         );
         if template == "rollback-halted" {
             first.context = notices::merged(first.context, json!({"reason": outcome.summary}));
         }
         let mut told = vec![first];
-        if outcome.released {
+        if !outcome.contained {
             let mut released = notices::about(service, scheme, incident, "released", now);
             released.occasion = outcome.operation.clone();
-            let watch = outcome.watch_until.map(crate::notify::message::minute);
+            let watch = outcome.watched_until.map(crate::notify::message::minute);
             released.context = notices::merged(
                 released.context,
-                json!({"version": outcome.to.name, "watch": watch, "actor": self.actor.to_string()}),
+                json!({"version": version, "watch": watch, "actor": self.actor.to_string()}),
             );
             told.push(released);
         }

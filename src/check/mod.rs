@@ -4,6 +4,8 @@
 
 mod act;
 pub mod after;
+mod automatic;
+pub mod failing;
 mod findings;
 mod lock;
 pub mod measure;
@@ -70,15 +72,14 @@ fn select<'a>(workspace: &'a Workspace, names: &[String]) -> Result<Vec<&'a Serv
 /// Everything of one round that concerns one service.
 fn service_round(surroundings: &Surroundings<'_>, service: &ServiceConfig, now: DateTime<Utc>) -> Result<ServiceRound> {
     let scheme = measure::scheme(surroundings.workspace, &service.scheme)?;
-    let mut measured = measure::service(surroundings, service, &scheme, now)?;
+    let measured = measure::service(surroundings, service, &scheme, now)?;
     let observed = record(surroundings, service, &scheme, &measured, now)?;
     // Harm first: nobody is told, and nothing else is looked at, before consumers are stopped.
     let contained = act::contain(surroundings, service, &scheme, &observed);
     let mut acted = act::Acted { contained, ..act::Acted::default() };
     notices::queue_changes(surroundings, service, &scheme, &measured, &observed, &acted, now)?;
-    acted.rollback = act::automatic(surroundings, service, &scheme, &measured, &observed);
+    acted.rollback = automatic::run(surroundings, service, &scheme, &measured, &observed);
     acted.watches = watches::settle(surroundings, service, &measured, now);
-    measured.classification.rules.shrink_to_fit();
     Ok(ServiceRound::new(service, &scheme, measured, observed, acted))
 }
 

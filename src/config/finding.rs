@@ -5,6 +5,7 @@ use super::Workspace;
 use super::diagnostic::{Diagnostic, Severity};
 use super::file::File;
 use super::kind::Kind;
+use super::semantics;
 use super::yaml::inside_text;
 
 /// Something that a check found.

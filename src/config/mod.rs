@@ -13,6 +13,7 @@ mod references;
 mod render;
 mod schema;
 mod scope;
+mod semantics;
 pub mod service;
 pub mod settings;
 mod source;
@@ -161,7 +162,7 @@ impl Workspace {
 
 /// The schemes that are part of the program, by name.
 fn shipped_schemes() -> Vec<(&'static str, &'static str)> {
-    Vec::new()
+    crate::severity::shipped().to_vec()
 }
 
 fn invalid(report: &Report) -> Error {

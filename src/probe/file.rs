@@ -22,7 +22,7 @@ pub(super) const SKEW: TimeDelta = TimeDelta::minutes(1);
 #[serde(deny_unknown_fields)]
 pub struct FileConfig {
     /// The file, relative to the workspace.
-    pub path: PathBuf,
+    pub file: PathBuf,
 }
 
 /// The metrics that it emits.
@@ -37,8 +37,8 @@ pub(super) fn metrics(name: &str, _config: &FileConfig) -> Vec<(String, Unit)> {
 /// Measures.
 pub(super) fn measure(name: &str, config: &FileConfig, request: &Request<'_>) -> Outcome {
     let all = metrics(name, config);
-    let shown = config.path.display();
-    let path = match path::inside(request.root, &config.path) {
+    let shown = config.file.display();
+    let path = match path::inside(request.root, &config.file) {
         Ok(path) => path,
         Err(error) => return Outcome::undecided(name, &all, request, error.message),
     };
@@ -56,7 +56,7 @@ pub(super) fn measure(name: &str, config: &FileConfig, request: &Request<'_>) ->
 fn missing(name: &str, config: &FileConfig, request: &Request<'_>) -> Outcome {
     let mut outcome = Outcome::new(name);
     outcome.version_source = Some(VersionSource::Adopted);
-    let reason = format!("{} does not exist", config.path.display());
+    let reason = format!("{} does not exist", config.file.display());
     outcome.fact("file", reason.clone());
     outcome.samples.push(request.sample(name, &format!("{name}_exists"), 0.0, Unit::Flag));
     for (metric, unit) in metrics(name, config).into_iter().skip(1) {
@@ -74,7 +74,7 @@ fn present(
 ) -> Outcome {
     let mut outcome = Outcome::new(name);
     outcome.version_source = Some(VersionSource::Adopted);
-    outcome.fact("file", config.path.display().to_string());
+    outcome.fact("file", config.file.display().to_string());
     let (age_metric, size_metric) = (format!("{name}_age"), format!("{name}_size"));
     outcome.samples.push(request.sample(name, &format!("{name}_exists"), 1.0, Unit::Flag));
     match modified(metadata) {
@@ -97,7 +97,7 @@ fn present(
     match Digest::of_file(path) {
         Ok((digest, length)) => {
             if length != metadata.len() || !same(path, metadata) {
-                outcome.problem(None, format!("{} changed while it was read", config.path.display()));
+                outcome.problem(None, format!("{} changed while it was read", config.file.display()));
             }
             outcome.fact("digest", digest.to_string());
             for sample in &mut outcome.samples {
@@ -143,7 +143,7 @@ mod tests {
     fn look(root: &Path, path: &str, now: DateTime<Utc>) -> Outcome {
         let versions = VersionMap::default();
         let request = Request { service: "s", root, now, versions: &versions, untrusted: false };
-        let probes = BTreeMap::from([("f".to_owned(), ProbeConfig::File(FileConfig { path: path.into() }))]);
+        let probes = BTreeMap::from([("f".to_owned(), ProbeConfig::File(FileConfig { file: path.into() }))]);
         measure_all(&probes, &request).remove(0)
     }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use crate::base::{Digest, Duration, Error, SecretReference};
+use crate::severity::{Expression, ExpressionError, Persistence, Quantity};
 
 /// Why a text does not follow its grammar.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub struct Formats(BTreeMap<&'static str, Check>);
 impl Formats {
     /// The formats of the rooms below. A room's new grammar gets its line here.
     pub fn standard() -> Self {
-        let table: [(&'static str, Check); 7] = [
+        let table: [(&'static str, Check); 10] = [
             ("duration", parsed::<Duration>),
             ("digest", parsed::<Digest>),
             ("secret-reference", parsed::<SecretReference>),
@@ -41,6 +42,9 @@ impl Formats {
             ("timezone", timezone),
             ("name", name),
             ("date", date),
+            ("expression", expression),
+            ("quantity", parsed::<Quantity>),
+            ("persistence", parsed::<Persistence>),
         ];
         Self(BTreeMap::from(table))
     }
@@ -59,6 +63,17 @@ impl Formats {
     pub fn check(&self, format: &str, text: &str) -> Result<(), Fault> {
         self.0.get(format).map_or(Ok(()), |check| check(text))
     }
+}
+
+impl From<ExpressionError> for Fault {
+    fn from(error: ExpressionError) -> Self {
+        let span = Some(error.offset..error.offset + error.length);
+        Self { message: error.message, help: error.help, span }
+    }
+}
+
+fn expression(text: &str) -> Result<(), Fault> {
+    text.parse::<Expression>().map(drop).map_err(Fault::from)
 }
 
 fn parsed<T: FromStr<Err = Error>>(text: &str) -> Result<(), Fault> {
