@@ -70,7 +70,8 @@ impl Finding {
 pub type SemanticCheck = fn(&Workspace) -> Vec<Finding>;
 
 /// Every such check.
-pub const CHECKS: &[SemanticCheck] = &[super::suites::check];
+pub const CHECKS: &[SemanticCheck] = 
+    &[semantics::schemes, semantics::metrics, semantics::policies, super::suites::check];
 
 /// The diagnostic of a finding; `None` if no file of the workspace has it (a shipped one).
 pub fn locate(finding: &Finding, files: &[File]) -> Option<Diagnostic> {

@@ -10,7 +10,6 @@ use super::{ServiceConfig, Workspace};
 use crate::base::Unit;
 use crate::probe;
 use crate::severity::{CompiledExpression, Expression, Scheme};
-use crate::verify;
 
 /// Every scheme compiles: its expressions fit its metrics, its levels and rules exist once.
 pub fn schemes(workspace: &Workspace) -> Vec<Finding> {
@@ -115,22 +114,6 @@ pub fn policies(workspace: &Workspace) -> Vec<Finding> {
                     .help(error.help)
                     .at(Some(error.offset..error.offset + error.length))
             }));
-        }
-    }
-    findings
-}
-
-/// Every suite can decide what it expects.
-pub fn suites(workspace: &Workspace) -> Vec<Finding> {
-    let nothing = BTreeMap::new();
-    let mut findings = Vec::new();
-    for (name, suite) in &workspace.suites {
-        let service = suite.service.as_ref().and_then(|service| workspace.services.get(service));
-        let probes = service.map_or(&nothing, |service| &service.probes);
-        for problem in verify::problems(suite, probes) {
-            let fault = problem.fault;
-            let finding = Finding::error(Kind::Verify, name, &problem.pointer, "invalid-expectation", fault.message);
-            findings.push(finding.help(fault.help).at(fault.span));
         }
     }
     findings
