@@ -144,6 +144,7 @@ fn assert(
 ) -> Result<ContainOutcome> {
     let before = directory.before()?;
     let now = environment.clock.now()?;
+    let previous = known.clone();
     let mut containment = known.unwrap_or_else(|| Containment {
         operation: directory.id.clone(),
         service: subject.service.clone(),
@@ -165,7 +166,7 @@ fn assert(
         }
         edits.push(edit);
     }
-    let mut specs = vec![StepSpec::Remember { containment: containment.clone() }];
+    let mut specs = vec![StepSpec::Remember { containment: containment.clone(), previous }];
     specs.extend(edits.into_iter().map(|edit| StepSpec::ContainSettings { edit }));
     let pinning =
         Pinning { kind: "contain", incident, reason, plan: serde_json::Value::Null, claims: Vec::new() };

@@ -1,6 +1,5 @@
 //! What really serves: the service's own word where it gives one, else what is on disk.
 
-use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -10,6 +9,7 @@ use super::environment::Subject;
 use super::evidence;
 use super::versions::{self, Version};
 use crate::base::{Digest, Error, ErrorCode, Result, Untrusted, file, path};
+use crate::probe::VersionMap;
 
 /// How it is known what serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -107,17 +107,6 @@ pub fn proves(subject: &Subject, version: &Version) -> Result<Proof> {
         Some(Ok(says)) if answers(subject, subject.rollback.files()?, version, &says) => Proof::Serving,
         Some(Ok(says)) => Proof::Different { says: says.into() },
     })
-}
-
-/// What probes need to tell which version produced a row.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct VersionMap {
-    /// The version that serves.
-    pub served: Option<Digest>,
-    /// Every name a version goes by (folder, metadata version, digests of artifacts, its own) → the version.
-    pub names: BTreeMap<String, Digest>,
-    /// Which version was deployed when, oldest first.
-    pub deployments: Vec<(DateTime<Utc>, Digest)>,
 }
 
 /// The versions of a service, by every name they go by, and when each was deployed.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-use super::edit;
+use super::settings_edit::{self, Format};
 use crate::base::{Digest, Error, ErrorCode, Result, fault, file};
 
 /// The largest settings file that is edited.
@@ -56,7 +56,7 @@ pub fn read(path: &Path) -> Result<String> {
 
 /// The value of a dotted key in a file.
 pub fn get(path: &Path, text: &str, key: &str) -> Result<Value> {
-    edit::get(path, text, key)?.ok_or_else(|| {
+    settings_edit::get(Format::of(path)?, text, key)?.ok_or_else(|| {
         Error::new(ErrorCode::NotFound, format!("{} has no key `{}`", path.display(), key.escape_debug()))
             .hint("the key must be there, so that it can be put back as it was")
     })
@@ -68,7 +68,8 @@ pub fn set<'a>(
     text: &str,
     values: impl IntoIterator<Item = (&'a str, &'a Value)>,
 ) -> Result<String> {
-    values.into_iter().try_fold(text.to_owned(), |text, (key, value)| edit::set(path, &text, key, value))
+    let changes: Vec<_> = values.into_iter().map(|(key, value)| (key, value.clone())).collect();
+    settings_edit::set(Format::of(path)?, text, &changes)
 }
 
 impl FileEdit {
