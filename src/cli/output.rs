@@ -71,6 +71,11 @@ impl Output {
         self.format == Format::Json
     }
 
+    /// Whether standard output gets colour.
+    pub fn is_color(&self) -> bool {
+        self.color
+    }
+
     /// Whether a question can be asked and answered here.
     pub fn is_interactive(&self) -> bool {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
@@ -115,6 +120,11 @@ impl Output {
             Error::new(ErrorCode::Bug, format!("a result cannot be written as JSON: {error}"))
         })?;
         self.line(&text)
+    }
+
+    /// Standard output as a buffered stream, for results that are too many to hold.
+    pub fn writer(&self) -> impl std::io::Write {
+        std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout().lock())
     }
 
     /// A table without rules, wrapped to the width; cells hold plain text.
