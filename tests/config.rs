@@ -173,6 +173,12 @@ fn hostile_files_are_refused_in_time() {
     }
 }
 
+#[test]
+fn the_shipped_configuration_passes() {
+    let report = Workspace::check(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap().report;
+    assert!(report.is_empty(), "{}", render(&report, false));
+}
+
 /// The schemas under `docs/schema` are what `irctl config schema KIND` prints. `UPDATE_SCHEMA=1` rewrites them.
 #[test]
 fn committed_schemas_are_in_step() {

@@ -11,8 +11,6 @@ use crate::base::untrusted::{Sink, escape};
 const SHOWN: usize = 100;
 /// The longest excerpt of a line, in bytes on either side of the place.
 const AROUND: usize = 100;
-/// The longest message or help, in characters: what is quoted in it may be anything.
-const LONGEST: usize = 400;
 
 /// Renders a report, with colour where the sink is a terminal.
 pub fn render(report: &Report, color: bool) -> String {
@@ -133,13 +131,9 @@ fn push_visible(text: &mut String, c: char) {
     text.push_str(&escape(c.encode_utf8(&mut buffer), Sink::Terminal));
 }
 
-/// A message for the terminal: bounded, on one line, nothing in it but text.
+/// A message for the terminal: on one line, nothing in it but text.
 fn safe(text: &str) -> String {
-    let mut cut: String = text.chars().take(LONGEST).collect();
-    if cut.len() < text.len() {
-        cut.push('…');
-    }
-    escape(&cut, Sink::Terminal)
+    escape(text, Sink::Terminal)
 }
 
 #[cfg(test)]

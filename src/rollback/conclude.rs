@@ -6,7 +6,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
-use super::candidates::Skipped;
 use super::contain;
 use super::environment::{Environment, Subject, VersionName};
 use super::evaluate::{Evaluation, WouldHelp};
@@ -16,7 +15,7 @@ use super::plan::{Plan, VersionView};
 use super::stage;
 use super::steps::{self, StepSpec};
 use super::watch::{self, Watch};
-use crate::base::clock::{Elapsed, format_instant};
+use crate::base::clock::Elapsed;
 use crate::base::{Digest, Result};
 use crate::operation::{Conclusion, Directory, Ending, Journal, Progress};
 
@@ -75,14 +74,27 @@ pub struct RollbackEvent {
     pub outcome: Ending,
     /// What shows that it serves.
     pub proof: Option<String>,
-    /// Why not other versions.
-    pub skipped: Vec<Skipped>,
+    /// Why not other versions, as `NAME: why`.
+    pub skipped: Vec<String>,
     /// The failing metric on what served and on each candidate.
     pub evaluation: Vec<Evaluation>,
+    /// The failing metric before and after; absent where no failing rule was named.
+    pub rule: Option<RuleChange>,
+    /// What went wrong.
+    pub error: Option<String>,
     /// Whether consumers are stopped now.
     pub contained: bool,
     /// In one sentence.
     pub summary: String,
+}
+
+/// The failing metric before and after.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RuleChange {
+    /// On what served.
+    pub before: String,
+    /// On what came back.
+    pub after: String,
 }
 
 pub(super) struct Concluding<'a> {
@@ -161,7 +173,9 @@ impl Concluding<'_> {
             duration_ms: outcome.duration_ms,
             outcome: conclusion.ending,
             proof: outcome.proof.clone(),
-            skipped: plan.skipped.clone(),
+            skipped: plan.skipped.iter().map(|one| format!("{}: {}", one.name, one.why)).collect(),
+            rule: plan.would_help.as_ref().and_then(|known| rule_change(known, plan)),
+            error: conclusion.reason.clone(),
             evaluation: plan.would_help.as_ref().map(evaluations).unwrap_or_default(),
             contained: outcome.contained,
             summary: outcome.summary.clone(),
@@ -289,7 +303,8 @@ fn evaluations(would_help: &WouldHelp) -> Vec<Evaluation> {
     std::iter::once(&would_help.served).chain(&would_help.candidates).cloned().collect()
 }
 
-/// An instant for people.
-pub fn at(instant: DateTime<Utc>) -> String {
-    format_instant(instant)
+fn rule_change(would_help: &WouldHelp, plan: &Plan) -> Option<RuleChange> {
+    let after = would_help.candidates.iter().find(|one| one.digest == plan.to.digest)?;
+    let show = |one: &Evaluation| format!("{} {}", would_help.metric, one.shown);
+    Some(RuleChange { before: show(&would_help.served), after: show(after) })
 }

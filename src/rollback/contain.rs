@@ -182,8 +182,42 @@ fn assert(
         outcome.summary = conclusion.reason.unwrap_or_else(|| "containing failed".to_owned());
     }
     let incident = incident.or(containment.incident.as_deref());
-    environment.tell("contain.completed", &subject.service, Some(&directory.id), incident, &outcome)?;
+    tell(environment, "contain.completed", incident, &outcome)?;
     Ok(outcome)
+}
+
+/// The payload of `contain.completed` and `release.completed`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ContainEvent {
+    /// The operation.
+    pub operation: Option<String>,
+    /// How it ended.
+    pub outcome: Ending,
+    /// Each key, as `FILE KEY: was → is`.
+    pub what: Vec<String>,
+    /// Whether consumers are stopped now.
+    pub contained: bool,
+    /// What a proof said.
+    pub proof: Option<String>,
+    /// In one sentence.
+    pub summary: String,
+}
+
+fn tell(
+    environment: &Environment<'_>,
+    kind: &str,
+    incident: Option<&str>,
+    outcome: &ContainOutcome,
+) -> Result<()> {
+    let event = ContainEvent {
+        operation: outcome.operation.clone(),
+        outcome: outcome.ending,
+        what: outcome.settings.clone(),
+        contained: outcome.contained,
+        proof: outcome.proof.clone(),
+        summary: outcome.summary.clone(),
+    };
+    environment.tell(kind, &outcome.service, outcome.operation.as_deref(), incident, &event)
 }
 
 /// Runs a short operation from its first step to its end.
@@ -288,7 +322,7 @@ pub fn release(
         Some(reason) => reason,
     };
     let incident = incident.or(containment.incident.as_deref());
-    environment.tell("release.completed", &subject.service, Some(&directory.id), incident, &outcome)?;
+    tell(environment, "release.completed", incident, &outcome)?;
     Ok(outcome)
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::conclude::{self, Concluding, RollbackOutcome};
+use super::conclude::{Concluding, RollbackOutcome};
 use super::environment::{Environment, Subject};
 use super::plan::Plan;
 use super::prepare::Prepared;
@@ -38,35 +38,40 @@ pub fn execute(environment: &Environment<'_>, prepared: Prepared) -> Result<Roll
     let mut engine = steps::engine(environment, &mut journal, Progress::default(), started, budget);
     let conclusion = engine.run(&built)?;
     let progress = engine.progress;
-    finish(environment, &subject, &directory, claim, journal, Some(&plan), &specs, progress, conclusion, started)
+    let concluding = Concluding {
+        environment,
+        subject: &subject,
+        directory: &directory,
+        plan: Some(&plan),
+        specs: &specs,
+        progress: &progress,
+    };
+    let outcome = concluding.conclude(&mut journal, &conclusion, started)?;
+    let_go(Some(claim), conclusion.ending);
+    Ok(outcome)
+}
+
+/// A claim is given back when nothing is left unfinished; otherwise it stays, to be found.
+fn let_go(claim: Option<Claim>, ending: Ending) {
+    if let Some(claim) = claim.filter(|_| !ending.is_open()) {
+        claim.release();
+    }
 }
 
 /// A no: nothing is switched, and what was contained stays contained.
 pub fn refuse(environment: &Environment<'_>, prepared: Prepared, why: &str) -> Result<RollbackOutcome> {
-    let Prepared { plan, subject, directory, claim, journal, specs, .. } = prepared;
+    let Prepared { plan, subject, directory, claim, mut journal, specs, .. } = prepared;
     let conclusion = Conclusion { ending: Ending::Refused, reason: Some(why.to_owned()), step: None };
-    let (progress, started) = (Progress::default(), Instant::now());
-    finish(environment, &subject, &directory, claim, journal, Some(&plan), &specs, progress, conclusion, started)
-}
-
-#[allow(clippy::too_many_arguments)]
-fn finish(
-    environment: &Environment<'_>,
-    subject: &Subject,
-    directory: &Directory,
-    claim: Claim,
-    mut journal: Journal,
-    plan: Option<&Plan>,
-    specs: &[StepSpec],
-    progress: Progress,
-    conclusion: Conclusion,
-    started: Instant,
-) -> Result<RollbackOutcome> {
-    let concluding = Concluding { environment, subject, directory, plan, specs, progress: &progress };
-    let outcome = concluding.conclude(&mut journal, &conclusion, started)?;
-    if !conclusion.ending.is_open() {
-        claim.release();
-    }
+    let concluding = Concluding {
+        environment,
+        subject: &subject,
+        directory: &directory,
+        plan: Some(&plan),
+        specs: &specs,
+        progress: &Progress::default(),
+    };
+    let outcome = concluding.conclude(&mut journal, &conclusion, Instant::now())?;
+    let_go(Some(claim), conclusion.ending);
     Ok(outcome)
 }
 
@@ -107,12 +112,16 @@ fn run_again(environment: &Environment<'_>, id: &str, abort: Option<&str>) -> Re
         None => engine.run(&built)?,
     };
     let progress = engine.progress;
-    let concluding =
-        Concluding { environment, subject: &subject, directory: &directory, plan: plan.as_ref(), specs: &specs, progress: &progress };
+    let concluding = Concluding {
+        environment,
+        subject: &subject,
+        directory: &directory,
+        plan: plan.as_ref(),
+        specs: &specs,
+        progress: &progress,
+    };
     let outcome = concluding.conclude(&mut journal, &conclusion, started)?;
-    if let Some(claim) = claim.filter(|_| !conclusion.ending.is_open()) {
-        claim.release();
-    }
+    let_go(claim, conclusion.ending);
     Ok(outcome)
 }
 

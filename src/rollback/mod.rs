@@ -14,6 +14,7 @@ pub mod execute;
 pub mod follow;
 pub mod guards;
 pub mod history;
+pub mod layout;
 pub mod plan;
 pub mod planning;
 pub mod prepare;

@@ -113,7 +113,8 @@ impl<'a> Walk<'a> {
         };
         let help = match (&node.value, types) {
             (Value::Text(text), types) if types.contains(&"boolean") => {
-                let quoted = matches!(text.as_str(), "true" | "false").then(|| "leave the quotes out".to_owned());
+                let quoted =
+                    matches!(text.as_str(), "true" | "false").then(|| "leave the quotes out".to_owned());
                 quoted.or_else(|| super::yaml::is_old_boolean(text).map(|value| format!("write {value}")))
             }
             (Value::Text(text), types) if types.contains(&"number") || types.contains(&"integer") => {
