@@ -3,6 +3,7 @@
 mod audit;
 mod check;
 mod classify;
+mod classify_text;
 mod completions;
 mod config;
 mod contain;

@@ -117,6 +117,11 @@ impl Output {
         self.line(&text)
     }
 
+    /// Standard output as a buffered stream, for results that are too many to hold.
+    pub fn writer(&self) -> impl std::io::Write {
+        std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout().lock())
+    }
+
     /// A table without rules, wrapped to the width; cells hold plain text.
     pub fn table(&self, headers: &[&str], rows: &[Vec<String>]) -> Result<()> {
         use comfy_table::{ContentArrangement, Table};

@@ -1,12 +1,57 @@
 //! Severity: schemes, the expression language, and classification with reasons.
+//!
+//! A scheme's YAML ([`SchemeConfig`]) is compiled once ([`Scheme`]); evidence ([`Evidence`]: samples or an alert)
+//! is classified by it ([`classify`]) into a level with every rule's outcome and reason ([`Classification`]).
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod alert;
+mod blocks;
+mod catalog;
+mod classification;
+mod classify;
+mod compile;
+mod condition;
+mod config;
+mod evidence;
+pub mod expression;
+mod frame;
+mod history;
+mod json;
+mod persistence;
+mod quantity;
+mod scheme;
+mod shipped;
+mod stream;
+mod symptom;
+mod truth;
+mod wording;
 
-/// A severity scheme as written in `config/severity/*.yaml`.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SchemeConfig {
-    /// Its name.
-    pub scheme: String,
+pub use alert::{Alert, AlertClassifier, Given};
+pub use classification::{Classification, LookedAt, Outcome, RuleResult, UnknownMetric};
+pub use classify::classify;
+pub use compile::{CompiledExpression, Judgement};
+pub use config::{
+    Catalog, LevelConfig, MetricConfig, PostmortemConfig, PostmortemKind, RuleConfig, SchemeConfig,
+};
+pub use evidence::Evidence;
+pub use expression::{Expression, ExpressionError};
+pub use persistence::Persistence;
+pub use quantity::{Quantity, Suffix};
+pub use scheme::{Scheme, SchemeProblem};
+pub use shipped::{DEFAULT_SCHEME, resolve_scheme, shipped, shipped_scheme};
+pub use stream::{Framing, Handler, Input, LineError, StreamSummary, classify_stream};
+pub use symptom::SymptomSummary;
+pub use truth::Truth;
+
+/// The name most like `wanted`, if one is like it at all.
+pub(crate) fn similar<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // The comparison is quadratic in the names' lengths, and what comes from outside may be long.
+    if wanted.len() > 100 {
+        return None;
+    }
+    names
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(wanted, name), name))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, name)| name)
 }

@@ -1,0 +1,225 @@
+//! What rules judge: series of samples of the served version, or the values of an alert.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeMap;
+
+use super::alert::{Alert, Given};
+use super::catalog::Slot;
+use crate::base::clock::{Elapsed, format_instant};
+use crate::base::{Digest, Duration, Unit};
+use crate::store::{Bucket, Measurement, Sample};
+
+/// How far ahead of the clock an event time may lie before it is taken for wrong.
+const TOLERATED_FUTURE: TimeDelta = TimeDelta::minutes(5);
+
+/// Labels that tell series of one metric apart.
+pub(crate) type Labels = BTreeMap<String, String>;
+
+/// One value of a series, or why there is none.
+#[derive(Debug, Clone)]
+pub(crate) struct Point {
+    value: Value,
+    /// Absent for what an alert says.
+    pub(crate) event_time: Option<DateTime<Utc>>,
+    pub(crate) bucket: Option<Bucket>,
+    pub(crate) input: Option<Digest>,
+    pub(crate) rows: u64,
+    recorded_at: DateTime<Utc>,
+    probe: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Value {
+    Measured(f64, Unit),
+    Given(Given),
+    Undecided(String),
+}
+
+/// Samples of one metric with the same labels.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Series {
+    pub(crate) labels: Labels,
+    /// Of the served version, by event time.
+    pub(crate) points: Vec<Point>,
+    /// How many samples of other versions were left aside.
+    pub(crate) ignored: u64,
+}
+
+/// Evidence about a service, or an alert.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    metrics: BTreeMap<String, Vec<Series>>,
+    pub(crate) now: Option<DateTime<Utc>>,
+    max_age: Option<Duration>,
+    pub(crate) alert_name: Option<crate::base::Untrusted>,
+    /// Whether it came with an alert, whose unknown metrics are worth a word.
+    pub(crate) from_alert: bool,
+}
+
+impl Evidence {
+    /// Evidence from samples. Only those of the served version count, and those of no known version, which are
+    /// adopted as its own; where it is not known which version serves, all count. `now` tells which buckets are
+    /// closed and what is stale or dated in the future.
+    pub fn from_samples(samples: &[Sample], served: Option<&Digest>, now: DateTime<Utc>) -> Self {
+        let mut metrics: BTreeMap<String, BTreeMap<&Labels, Series>> = BTreeMap::new();
+        for sample in samples {
+            let series = metrics.entry(sample.metric.clone()).or_default().entry(&sample.labels).or_default();
+            let foreign = matches!((served, &sample.version), (Some(served), Some(own)) if served != own);
+            if foreign {
+                series.ignored += 1;
+            } else {
+                series.points.push(Point::from(sample));
+            }
+        }
+        let metrics = metrics
+            .into_iter()
+            .map(|(name, series)| {
+                let series = series.into_iter().map(|(labels, mut series)| {
+                    series.labels.clone_from(labels);
+                    series.settle();
+                    series
+                });
+                (name, series.collect())
+            })
+            .collect();
+        Self { metrics, now: Some(now), max_age: None, alert_name: None, from_alert: false }
+    }
+
+    /// Evidence from an alert: one undated value for each metric.
+    pub fn from_alert(alert: &Alert) -> Self {
+        let values = alert.metrics.iter().map(|(name, given)| (name.clone(), given.clone()));
+        let mut evidence = Self::from_given(values);
+        evidence.alert_name.clone_from(&alert.alert_name);
+        evidence.from_alert = true;
+        evidence
+    }
+
+    /// Evidence from plain numbers, each in its metric's unit: what is recorded beside a version, say.
+    pub fn from_values<'a>(values: impl IntoIterator<Item = (&'a str, f64)>) -> Self {
+        Self::from_given(values.into_iter().map(|(name, value)| (name.to_owned(), Given::Number(value))))
+    }
+
+    fn from_given(values: impl Iterator<Item = (String, Given)>) -> Self {
+        let metrics = values
+            .map(|(name, given)| {
+                let point = Point {
+                    value: Value::Given(given),
+                    event_time: None,
+                    bucket: None,
+                    input: None,
+                    rows: 0,
+                    recorded_at: DateTime::UNIX_EPOCH,
+                    probe: String::new(),
+                };
+                (name, vec![Series { points: vec![point], ..Series::default() }])
+            })
+            .collect();
+        Self { metrics, now: None, max_age: None, alert_name: None, from_alert: false }
+    }
+
+    /// Lets samples older than this decide nothing.
+    #[must_use]
+    pub fn with_max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
+        self
+    }
+
+    /// The names of all metrics in it.
+    pub fn metrics(&self) -> impl Iterator<Item = &str> {
+        self.metrics.keys().map(String::as_str)
+    }
+
+    /// The series of a slot: of its metric, with the labels that it asks for, each with the labels left over.
+    pub(crate) fn series(&self, slot: &Slot) -> Vec<(Labels, &Series)> {
+        let wanted = |labels: &Labels| {
+            slot.labels.iter().all(|(label, value)| labels.get(label).is_some_and(|own| own == value))
+        };
+        let rest = |labels: &Labels| {
+            let mut rest = labels.clone();
+            rest.retain(|label, _| !slot.labels.iter().any(|(asked, _)| asked == label));
+            rest
+        };
+        // An alert writes labels into the metric's name.
+        let named = if slot.labels.is_empty() { None } else { self.metrics.get(&slot.key) };
+        let own = self.metrics.get(&slot.metric).into_iter().flatten();
+        let own = own.filter(|series| wanted(&series.labels)).map(|series| (rest(&series.labels), series));
+        own.chain(named.into_iter().flatten().map(|series| (Labels::new(), series))).collect()
+    }
+
+    /// The value of a point for a slot, or why it decides nothing; `fresh` where it has to be a recent one.
+    pub(crate) fn judge(&self, point: &Point, slot: &Slot, fresh: bool) -> Result<f64, String> {
+        if fresh {
+            self.check_time(point, slot)?;
+        }
+        let value = match &point.value {
+            Value::Undecided(reason) => return Err(format!("{}: {reason}", slot.key)),
+            Value::Given(given) => return given.read(slot),
+            Value::Measured(value, unit) if *unit == slot.unit => *value,
+            Value::Measured(value, unit) if unit.dimension() == slot.unit.dimension() => {
+                value * unit.factor() / slot.unit.factor()
+            }
+            Value::Measured(_, unit) => {
+                return Err(format!("{} was measured as {unit}, where {} is expected", slot.key, slot.unit));
+            }
+        };
+        if slot.accepts(value) { Ok(value) } else { Err(slot.refuse(value)) }
+    }
+
+    fn check_time(&self, point: &Point, slot: &Slot) -> Result<(), String> {
+        let (Some(now), Some(event_time)) = (self.now, point.event_time) else { return Ok(()) };
+        let when = format_instant(event_time);
+        if event_time > now + TOLERATED_FUTURE {
+            return Err(format!("the newest sample of {} is dated in the future ({when})", slot.key));
+        }
+        let allowed = [self.max_age, slot.max_age].into_iter().flatten().map(Duration::approximate).min();
+        match allowed {
+            Some(allowed) if now - event_time > allowed => Err(format!(
+                "the newest sample of {} is {} old ({when}); {} is the limit",
+                slot.key,
+                Elapsed(now - event_time),
+                Elapsed(allowed)
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl From<&Sample> for Point {
+    fn from(sample: &Sample) -> Self {
+        let value = match &sample.measurement {
+            Measurement::Value(value) => Value::Measured(*value, sample.unit),
+            Measurement::Undecided(reason) => Value::Undecided(reason.to_string()),
+        };
+        Self {
+            value,
+            event_time: Some(sample.event_time),
+            bucket: sample.bucket,
+            input: sample.input.clone(),
+            rows: sample.rows,
+            recorded_at: sample.recorded_at,
+            probe: sample.probe.clone(),
+        }
+    }
+}
+
+impl Series {
+    /// Sorts by event time; of what was measured again for the same time and bucket, the last record counts. Two
+    /// probes that disagree at one moment decide nothing.
+    fn settle(&mut self) {
+        self.points.sort_by_key(|point| (point.event_time, point.bucket, point.recorded_at));
+        let mut settled: Vec<Point> = Vec::with_capacity(self.points.len());
+        for point in self.points.drain(..) {
+            match settled.last_mut() {
+                Some(last) if last.event_time == point.event_time && last.bucket == point.bucket => {
+                    let disputed = last.probe != point.probe && last.value != point.value;
+                    *last = point;
+                    if disputed {
+                        last.value = Value::Undecided("two probes measured different values".to_owned());
+                    }
+                }
+                _ => settled.push(point),
+            }
+        }
+        self.points = settled;
+    }
+}

@@ -1,0 +1,344 @@
+//! Judging a condition on series of samples: on the newest ones, on buckets, or over a length of time.
+//!
+//! Series of one metric that differ in labels are judged each for itself; a rule matches if one of them matches.
+//! Series without labels take part in every judgement.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeSet;
+
+use super::catalog::{SlotId, Table};
+use super::classification::{LookedAt, Outcome};
+use super::classify::{Finding, finding};
+use super::condition::Condition;
+use super::evidence::{Labels, Point, Series};
+use super::frame::{Frame, Reading};
+use super::{Evidence, Persistence};
+use crate::base::clock::Elapsed;
+use crate::store::Bucket;
+
+/// Judges a condition on evidence.
+pub(crate) fn judge(
+    condition: &Condition,
+    slots: &[SlotId],
+    persistence: Option<Persistence>,
+    table: &Table,
+    evidence: &Evidence,
+) -> Finding {
+    let selected: Vec<_> = slots
+        .iter()
+        .filter_map(|slot| table.get(*slot).map(|definition| (*slot, evidence.series(definition))))
+        .collect();
+    let mut groups: BTreeSet<&Labels> =
+        selected.iter().flat_map(|(_, series)| series.iter().map(|(labels, _)| labels)).collect();
+    let none = Labels::new();
+    groups.retain(|labels| !labels.is_empty());
+    if groups.is_empty() {
+        groups.insert(&none);
+    }
+    let mut looked_at = LookedAt::default();
+    let mut findings: Vec<(&Labels, Finding)> = Vec::new();
+    for group in groups {
+        let series = selected.iter().map(|(slot, series)| {
+            let own = series.iter().find(|(labels, _)| labels == group);
+            let shared = || series.iter().find(|(labels, _)| labels.is_empty());
+            (*slot, own.or_else(shared).map(|(_, series)| *series))
+        });
+        let mut view =
+            View { condition, table, evidence, series: series.collect(), looked_at: &mut looked_at };
+        findings.push((group, view.judge(persistence)));
+    }
+    looked_at.ignored =
+        selected.iter().flat_map(|(_, series)| series).map(|(_, series)| series.ignored).sum();
+    let mut found = one_of(findings);
+    found.looked_at = evidence.now.map(|_| looked_at);
+    found
+}
+
+/// The finding that stands for all: one that matched, else one that is not decided, else one that missed.
+fn one_of(mut findings: Vec<(&Labels, Finding)>) -> Finding {
+    let order =
+        [Outcome::Matched, Outcome::Undecided, Outcome::Warming, Outcome::Missed, Outcome::Unreported];
+    let place = |outcome| order.iter().position(|other| *other == outcome);
+    let distance = |finding: &Finding| finding.distance.map_or(f64::INFINITY, f64::abs);
+    // Of several that matched the one farthest beyond its threshold, of several that missed the nearest.
+    findings.sort_by(|(_, a), (_, b)| {
+        let by_distance = distance(a).total_cmp(&distance(b));
+        let by_distance = if a.outcome == Outcome::Matched { by_distance.reverse() } else { by_distance };
+        place(a.outcome).cmp(&place(b.outcome)).then(by_distance)
+    });
+    let mut rest = findings.into_iter();
+    let Some((labels, mut first)) = rest.next() else { return nothing() };
+    let like = rest.filter(|(_, other)| other.outcome == first.outcome).count();
+    if !labels.is_empty() {
+        let shown: Vec<_> =
+            labels.iter().map(|(label, value)| format!("{label}={}", value.escape_debug())).collect();
+        first.reason = format!("{}: {}", shown.join(", "), first.reason);
+    }
+    if like > 0 {
+        first.reason.push_str(&format!("; {like} more {} too", first.outcome.as_str()));
+    }
+    first
+}
+
+fn nothing() -> Finding {
+    Finding {
+        outcome: Outcome::Undecided,
+        reason: "nothing to judge".to_owned(),
+        distance: None,
+        values: std::collections::BTreeMap::new(),
+        looked_at: None,
+    }
+}
+
+/// Which point of each series to read.
+#[derive(Clone, Copy)]
+enum Pick {
+    Newest,
+    Bucket(Bucket, bool),
+    At(DateTime<Utc>, bool),
+}
+
+/// A condition and the series that it is judged on.
+struct View<'a> {
+    condition: &'a Condition,
+    table: &'a Table,
+    evidence: &'a Evidence,
+    series: Vec<(SlotId, Option<&'a Series>)>,
+    looked_at: &'a mut LookedAt,
+}
+
+impl<'a> View<'a> {
+    fn judge(&mut self, persistence: Option<Persistence>) -> Finding {
+        let now = self.evidence.now;
+        match (persistence, now) {
+            (None, _) => self.at(Pick::Newest),
+            (Some(persistence), None) => once(self.at(Pick::Newest), persistence),
+            (Some(Persistence::Buckets(count)), Some(now)) => self.buckets(count, now),
+            (Some(Persistence::Duration(duration)), Some(now)) => self.span(duration.approximate(), now),
+        }
+    }
+
+    fn at(&mut self, pick: Pick) -> Finding {
+        let mut frame = Frame::default();
+        frame.reset(self.table);
+        for (slot, series) in self.series.clone() {
+            self.read(slot, series, pick, &mut frame);
+        }
+        finding(self.condition, &frame, self.table)
+    }
+
+    fn read(&mut self, slot: SlotId, series: Option<&Series>, pick: Pick, frame: &mut Frame) {
+        let (Some(series), Some(definition)) = (series, self.table.get(slot)) else { return };
+        let Some(newest) = series.points.last() else {
+            if series.ignored > 0 {
+                frame.set(slot, Reading::Warming);
+            }
+            return;
+        };
+        let (point, fresh) = match pick {
+            Pick::Newest => (Some(newest), true),
+            Pick::Bucket(_, fresh) if newest.bucket.is_none() => (Some(newest), fresh),
+            Pick::Bucket(bucket, fresh) => {
+                (series.points.iter().rev().find(|point| point.bucket == Some(bucket)), fresh)
+            }
+            Pick::At(time, fresh) => (
+                series.points.iter().rev().find(|point| point.event_time.is_some_and(|at| at <= time)),
+                fresh,
+            ),
+        };
+        let Some(point) = point else { return };
+        self.look_at(point);
+        match self.evidence.judge(point, definition, fresh) {
+            Ok(value) => frame.set(slot, Reading::Value(value)),
+            Err(reason) => frame.set_undecided(slot, reason),
+        }
+    }
+
+    fn look_at(&mut self, point: &Point) {
+        self.looked_at.merge(&LookedAt {
+            newest: point.event_time,
+            bucket: point.bucket,
+            inputs: point.input.iter().cloned().collect(),
+            samples: 1,
+            rows: point.rows,
+            ignored: 0,
+        });
+    }
+
+    fn points(&self) -> impl Iterator<Item = &'a Point> {
+        let series: Vec<&'a Series> = self.series.iter().filter_map(|(_, series)| *series).collect();
+        series.into_iter().flat_map(|series| series.points.iter())
+    }
+
+    /// Whether samples of other versions were left aside.
+    fn others(&self) -> bool {
+        self.series.iter().filter_map(|(_, series)| *series).any(|series| series.ignored > 0)
+    }
+
+    /// The latest `count` closed, consecutive buckets have to hold.
+    fn buckets(&mut self, count: u16, now: DateTime<Utc>) -> Finding {
+        let buckets: BTreeSet<Bucket> =
+            self.points().filter_map(|point| point.bucket).filter(|bucket| bucket.end <= now).collect();
+        if buckets.is_empty() {
+            return once(self.at(Pick::Newest), Persistence::Buckets(count));
+        }
+        let mut found: Vec<(Bucket, Finding)> = Vec::new();
+        let mut gap = None;
+        for bucket in buckets.into_iter().rev().take(usize::from(count)) {
+            if let Some((later, _)) = found.last()
+                && later.start != bucket.end
+            {
+                gap = Some((bucket, *later));
+                break;
+            }
+            let finding = self.at(Pick::Bucket(bucket, found.is_empty()));
+            found.push((bucket, finding));
+        }
+        self.settle_buckets(found, gap, usize::from(count))
+    }
+
+    fn settle_buckets(
+        &self,
+        found: Vec<(Bucket, Finding)>,
+        gap: Option<(Bucket, Bucket)>,
+        count: usize,
+    ) -> Finding {
+        for outcome in [Outcome::Missed, Outcome::Undecided, Outcome::Warming, Outcome::Unreported] {
+            if let Some((bucket, finding)) = found.iter().find(|(_, finding)| finding.outcome == outcome) {
+                let mut finding = finding.clone();
+                finding.reason.push_str(&format!(" in {}", named(*bucket)));
+                return finding;
+            }
+        }
+        let names = weeks(&found.iter().map(|(bucket, _)| *bucket).collect::<Vec<_>>());
+        let held = found.len();
+        let Some((_, mut newest)) = found.into_iter().next() else { return nothing() };
+        if let Some((before, after)) = gap {
+            newest.outcome = Outcome::Undecided;
+            newest.reason.push_str(&format!(
+                " in {names}, but nothing is known between {} and {}",
+                named(before),
+                named(after)
+            ));
+        } else if held < count {
+            let warming = self.others();
+            newest.outcome = if warming { Outcome::Warming } else { Outcome::Missed };
+            let whose = if warming { " of the served version" } else { "" };
+            newest.reason.push_str(&format!(
+                " in {names}: {held} of {count} buckets{whose} so far, not enough to match"
+            ));
+        } else {
+            newest.reason.push_str(&format!(" in {names}"));
+        }
+        newest
+    }
+
+    /// Every sample of the latest `length` has to hold, the newest one no older than that, with no two neighbours
+    /// further apart than that.
+    fn span(&mut self, length: TimeDelta, now: DateTime<Utc>) -> Finding {
+        let times: BTreeSet<DateTime<Utc>> = self.points().filter_map(|point| point.event_time).collect();
+        let Some(newest) = times.last().copied() else { return self.at(Pick::Newest) };
+        let mut last = self.at(Pick::At(newest, true));
+        if last.outcome != Outcome::Matched {
+            return last;
+        }
+        if now - newest > length {
+            last.outcome = Outcome::Undecided;
+            let (age, length) = (Elapsed(now - newest), Elapsed(length));
+            last.reason.push_str(&format!(
+                ", but the newest sample is {age} old, longer than the {length} that it has to hold"
+            ));
+            return last;
+        }
+        let mut since = newest;
+        for time in times.into_iter().rev().skip(1) {
+            if newest - since >= length {
+                break;
+            }
+            if since - time > length {
+                last.outcome = Outcome::Undecided;
+                last.reason.push_str(&format!(
+                    ", but nothing is known for {} before {}",
+                    Elapsed(since - time),
+                    since.format("%Y-%m-%d %H:%M UTC")
+                ));
+                return last;
+            }
+            let earlier = self.at(Pick::At(time, false));
+            if earlier.outcome != Outcome::Matched {
+                return earlier_decides(earlier, time);
+            }
+            since = time;
+        }
+        self.settle_span(last, newest - since, length)
+    }
+
+    fn settle_span(&self, mut last: Finding, held: TimeDelta, length: TimeDelta) -> Finding {
+        if held >= length {
+            last.reason.push_str(&format!(" for {}", Elapsed(held)));
+        } else {
+            let warming = self.others();
+            last.outcome = if warming { Outcome::Warming } else { Outcome::Missed };
+            let whose = if warming { " by the served version" } else { "" };
+            let (held, length) = (Elapsed(held), Elapsed(length));
+            last.reason.push_str(&format!(" for {held} of {length}{whose} so far, not enough to match"));
+        }
+        last
+    }
+}
+
+fn earlier_decides(mut earlier: Finding, time: DateTime<Utc>) -> Finding {
+    earlier.reason.push_str(&format!(" at {}", time.format("%Y-%m-%d %H:%M UTC")));
+    earlier
+}
+
+/// What one undated value says about a condition that has to hold for longer.
+fn once(mut finding: Finding, persistence: Persistence) -> Finding {
+    if finding.outcome == Outcome::Matched && persistence != Persistence::Buckets(1) {
+        finding.outcome = Outcome::Undecided;
+        push_once(&mut finding.reason, persistence);
+    }
+    finding
+}
+
+/// Says that one value does not show what a rule asks for.
+pub(crate) fn push_once(reason: &mut String, persistence: Persistence) {
+    use std::fmt::Write as _;
+    let _ = write!(reason, "; one value cannot show that it holds for {persistence}");
+}
+
+/// A bucket as people name it: by its first day, in the time zone that it starts in.
+fn day(bucket: Bucket) -> String {
+    let length = bucket.end - bucket.start;
+    if length < TimeDelta::hours(23) {
+        return bucket.start.format("%Y-%m-%d %H:%M UTC").to_string();
+    }
+    // Local midnight lies within twelve hours of midnight UTC for nearly all zones.
+    (bucket.start + TimeDelta::hours(12)).format("%Y-%m-%d").to_string()
+}
+
+fn kind(bucket: Bucket) -> &'static str {
+    // A day or week in which the clocks change is an hour shorter or longer.
+    match (bucket.end - bucket.start).num_hours() {
+        23..=25 => "day",
+        167..=169 => "week",
+        671..=745 => "month",
+        _ => "bucket",
+    }
+}
+
+fn named(bucket: Bucket) -> String {
+    format!("the {} of {}", kind(bucket), day(bucket))
+}
+
+/// Buckets, newest first, as people name them, oldest first.
+fn weeks(buckets: &[Bucket]) -> String {
+    let days: Vec<String> = buckets.iter().rev().map(|bucket| day(*bucket)).collect();
+    let kind = buckets.first().map_or("bucket", |bucket| kind(*bucket));
+    match days.as_slice() {
+        [one] => format!("the {kind} of {one}"),
+        [one, two] => format!("the {kind}s of {one} and {two}"),
+        [first, .., last] => format!("the {} {kind}s from {first} to {last}", days.len()),
+        [] => "no bucket".to_owned(),
+    }
+}
