@@ -1,13 +1,217 @@
-//! `irctl report`: exports of the events.
+//! `irctl report`: exports of the events for other programs and for the record.
 
-use super::Context;
-use crate::base::{Error, ErrorCode, Result};
+use chrono::{DateTime, Utc};
+use clap::Subcommand;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 
-/// Export what happened in the formats that others read.
+use super::incident::named;
+use super::{Context, NowArgs};
+use crate::base::clock::Elapsed;
+use crate::base::{Duration, Error, ErrorCode, Result, file};
+use crate::incident::book;
+use crate::report::decision::Decision;
+use crate::report::history::history;
+use crate::report::metrics::{LevelMetrics, Times, metrics};
+use crate::report::record::{IncidentRecord, LogEntry};
+use crate::store::EventFilter;
+
+/// Export incidents, rollbacks and response metrics, all from the same events.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    IncidentLog(LogArgs),
+    Incident(IncidentArgs),
+    DecisionLog(DecisionArgs),
+    RollbackHistory(LogArgs),
+    Metrics(MetricsArgs),
+}
+
+/// A list as JSON: every incident (`incident-log.json`) or every rollback (`rollback-history.json`), oldest first.
+#[derive(Debug, clap::Args)]
+struct LogArgs {
+    /// Only those of this service.
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
+    /// Write it to this file, replacing what stands there.
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+    #[command(flatten)]
+    now: NowArgs,
+}
+
+/// One incident as Protocol 25's JSON: id, severity, title, description, detected_at, affected_services, metrics.
+#[derive(Debug, clap::Args)]
+struct IncidentArgs {
+    /// The incident; the only open one where it is left out.
+    id: Option<String>,
+    /// Write it to this file, replacing what stands there.
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+}
+
+/// One incident as an entry of a decision log (`.tracking/decisions.md`).
+#[derive(Debug, clap::Args)]
+struct DecisionArgs {
+    /// The incident; the only open one where it is left out.
+    id: Option<String>,
+    /// Append it to this file.
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+}
+
+/// How fast incidents are noticed, acknowledged, mitigated and resolved, and what was promised.
+#[derive(Debug, clap::Args)]
+struct MetricsArgs {
+    /// Only incidents of this last stretch of time, as 90d.
+    #[arg(long, value_name = "DURATION")]
+    last: Option<Duration>,
+    /// Only those of this service.
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
+    #[command(flatten)]
+    now: NowArgs,
+}
 
 /// Runs it and returns the exit status.
-pub fn run(_args: &Args, _context: &Context) -> Result<u8> {
-    Err(Error::new(ErrorCode::Bug, "`irctl report` is not there yet"))
+pub fn run(args: &Args, context: &Context) -> Result<u8> {
+    match &args.verb {
+        Verb::IncidentLog(args) => incident_log(args, context),
+        Verb::Incident(args) => incident(args, context),
+        Verb::DecisionLog(args) => decision_log(args, context),
+        Verb::RollbackHistory(args) => rollback_history(args, context),
+        Verb::Metrics(args) => response_metrics(args, context),
+    }
+}
+
+fn incident_log(args: &LogArgs, context: &Context) -> Result<u8> {
+    let now = context.now(&args.now)?;
+    let store = context.store()?;
+    let incidents = store.view(|session| book::list(session, args.service.as_deref()))?;
+    let entries: Vec<_> = incidents.iter().map(|incident| LogEntry::of(incident, now)).collect();
+    deliver(&entries, args.write.as_deref(), context)
+}
+
+fn incident(args: &IncidentArgs, context: &Context) -> Result<u8> {
+    let store = context.store()?;
+    let incident = store.view(|session| named(session, args.id.as_deref()))?;
+    deliver(&IncidentRecord::of(&incident), args.write.as_deref(), context)
+}
+
+fn rollback_history(args: &LogArgs, context: &Context) -> Result<u8> {
+    let store = context.store()?;
+    let filter = rollback_filter(args.service.clone(), args.now.now);
+    let events = store.view(|session| session.events(&filter))?;
+    deliver(&history(&events), args.write.as_deref(), context)
+}
+
+fn rollback_filter(service: Option<String>, until: Option<DateTime<Utc>>) -> EventFilter {
+    EventFilter { service, kind_prefix: Some("rollback.".to_owned()), until, ..EventFilter::default() }
+}
+
+/// JSON, whatever `--output` says: that is what these exports are.
+fn deliver(value: &impl Serialize, path: Option<&Path>, context: &Context) -> Result<u8> {
+    let Some(path) = path else {
+        context.out.json(value)?;
+        return Ok(0);
+    };
+    let text = serde_json::to_string_pretty(value).map_err(|error| {
+        Error::new(ErrorCode::Bug, format!("a report cannot be written as JSON: {error}"))
+    })?;
+    let path = context.directory.join(path);
+    file::write_atomic(&path, format!("{text}\n").as_bytes(), 0o644)?;
+    context.out.note(&format!("{} written.", path.display()));
+    Ok(0)
+}
+
+fn decision_log(args: &DecisionArgs, context: &Context) -> Result<u8> {
+    let store = context.store()?;
+    let (incident, events) = store.view(|session| {
+        let incident = named(session, args.id.as_deref())?;
+        let filter = EventFilter { incident: Some(incident.id.clone()), ..EventFilter::default() };
+        let events = session.events(&filter)?;
+        Ok((incident, events))
+    })?;
+    let decision = Decision::of(&incident, &events);
+    match &args.write {
+        Some(path) => append(&context.directory.join(path), &decision, context),
+        None if context.out.is_json() => context.out.json(&decision).map(|()| 0),
+        None => context.out.text(&decision.markdown()).map(|()| 0),
+    }
+}
+
+/// The largest decision log that is appended to, in bytes.
+const LOG_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// Appends the entry, unless the log has one of this incident: people may have edited that one.
+fn append(path: &Path, decision: &Decision, context: &Context) -> Result<u8> {
+    let before = match file::read_limited(path, LOG_LIMIT) {
+        Ok(bytes) => String::from_utf8(bytes).map_err(|_| {
+            Error::new(ErrorCode::InvalidData, format!("{} is not UTF-8", path.display()))
+                .hint("name a Markdown file")
+        })?,
+        Err(error) if error.code == ErrorCode::NotFound => "# Decisions\n".to_owned(),
+        Err(error) => return Err(error),
+    };
+    let mark = format!("({})", decision.incident_id);
+    if before.lines().any(|line| line.starts_with("## ") && line.ends_with(&mark)) {
+        let message = format!("{} has an entry of {} already", path.display(), decision.incident_id);
+        return Err(Error::new(ErrorCode::Refused, message).hint("edit that entry, or remove it first"));
+    }
+    let text = format!("{}\n\n{}", before.trim_end(), decision.markdown());
+    file::write_atomic(path, text.as_bytes(), 0o644)?;
+    context.out.note(&format!("{}: entry of {} appended.", path.display(), decision.incident_id));
+    Ok(0)
+}
+
+fn response_metrics(args: &MetricsArgs, context: &Context) -> Result<u8> {
+    let now = context.now(&args.now)?;
+    let since = args.last.map(|last| now - last.approximate());
+    let store = context.store()?;
+    let (incidents, events) = store.view(|session| {
+        let incidents = book::list(session, args.service.as_deref())?;
+        Ok((incidents, session.events(&rollback_filter(args.service.clone(), args.now.now))?))
+    })?;
+    let found = metrics(&incidents, &events, since, now);
+    if context.out.is_json() {
+        context.out.json(&found)?;
+        return Ok(0);
+    }
+    if found.all.incidents == 0 {
+        context.out.line("No incident to measure.")?;
+        return Ok(0);
+    }
+    let mut rows = vec![level_row("all", &found.all)];
+    rows.extend(found.by_level.iter().map(|(name, level)| level_row(name, level)));
+    let headers = ["LEVEL", "INCIDENTS", "OPEN", "DETECT", "ACKNOWLEDGE", "MITIGATE", "RESOLVE"];
+    context.out.table(&headers, &rows)?;
+    context.out.line("\nTimes are medians, with the longest in brackets; - where nothing was measured.")?;
+    for (kind, kept) in &found.promises {
+        let (met, missed, pending) = (kept.met, kept.missed, kept.pending);
+        context.out.line(&format!("Promised to {kind}: {met} met, {missed} missed, {pending} pending"))?;
+    }
+    let [ended, restored] = found.rollbacks;
+    context
+        .out
+        .line(&format!("Rollbacks: {ended} ended, {restored} restored, {}", times(&found.rollback)))?;
+    Ok(0)
+}
+
+fn level_row(name: &str, level: &LevelMetrics) -> Vec<String> {
+    let mut row = vec![name.to_owned(), level.incidents.to_string(), level.open.to_string()];
+    row.extend([&level.detect, &level.acknowledge, &level.mitigate, &level.resolve].map(times));
+    row
+}
+
+fn times(times: &Times) -> String {
+    let show = |seconds: f64| Elapsed(chrono::TimeDelta::milliseconds((seconds * 1000.0) as i64)).to_string();
+    match (times.median, times.longest) {
+        (Some(median), Some(longest)) => format!("{} ({})", show(median), show(longest)),
+        _ => "-".to_owned(),
+    }
 }

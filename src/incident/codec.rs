@@ -125,7 +125,6 @@ fn read<T: DeserializeOwned>(payload: &Value) -> std::result::Result<T, String> 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::incident::event::*;
     use crate::incident::fixtures::stored;
 

@@ -107,3 +107,69 @@ pub fn opened_event() -> Event {
 pub fn opened_incident() -> Incident {
     fold(&[opened_event()]).unwrap()
 }
+
+/// The whole night: contained, acknowledged, rolled back, resolved, and written about. The last note is hostile.
+pub fn night() -> Vec<Event> {
+    use serde_json::json;
+    let digest = |text: &str| Digest::of(text.as_bytes()).to_string();
+    vec![
+        opened_event(),
+        stored(
+            2,
+            "contain.completed",
+            json!({"operation": "OP-1", "what": "config/rollout.yml", "duration_ms": 41,
+                   "summary": "Contained: config/rollout.yml says disabled, read back"}),
+        ),
+        stored(3, "incident.contained", json!({"operation": "OP-1"})),
+        stored(4, "notice.delivered", json!({"channel": "ops", "template": "failing"})),
+        by("mira", stored(5, "incident.acknowledged", json!({}))),
+        by("mira", stored(6, "incident.assigned", json!({"role": "commander", "person": "mira"}))),
+        stored(
+            7,
+            "rollback.completed",
+            json!({"operation": "OP-2", "outcome": "restored", "duration_ms": 340,
+                   "from": {"name": "live", "digest": digest("v3")},
+                   "to": {"name": "backup_2026-09-28", "digest": digest("v2")},
+                   "proof": "health.json names the digest of the restored model",
+                   "rule": {"before": "mape_weekly 31.2 %", "after": "mape_weekly 12 %"},
+                   "skipped": [{"name": "backup_2026-10-26", "reason": "quarantined"}],
+                   "summary": "Rolled back to backup_2026-09-28 in 340 ms, proven"}),
+        ),
+        stored(8, "incident.mitigated", json!({"operation": "OP-2"})),
+        stored(9, "incident.released", json!({"operation": "OP-2"})),
+        by(
+            "mira",
+            stored(
+                10,
+                "incident.noted",
+                json!({"text": "the feed of 2026-11-01 was cut short", "kind": "root_cause"}),
+            ),
+        ),
+        by(
+            "mira",
+            stored(
+                11,
+                "incident.superseded",
+                json!({"sequence": 10, "correction": "the feed of 2026-11-02 was cut short"}),
+            ),
+        ),
+        by("mira", stored(12, "incident.resolved", json!({"reason": "rolled back, verified"}))),
+        by(
+            "mira",
+            stored(
+                13,
+                "incident.noted",
+                json!({"text": "alert on a silent feed", "kind": "action",
+                "owner": "data-engineering", "priority": "high", "due": "2026-11-25T23:59:59Z"}),
+            ),
+        ),
+        by(
+            "mira",
+            stored(
+                14,
+                "incident.noted",
+                json!({"text": "<script>|\n# @here [x](http://example.org) `rm`", "kind": "impact"}),
+            ),
+        ),
+    ]
+}

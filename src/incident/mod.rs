@@ -15,6 +15,7 @@ pub mod observe;
 pub mod policy;
 #[cfg(test)]
 mod policy_properties;
+pub mod response;
 pub mod state;
 pub mod timeline;
 

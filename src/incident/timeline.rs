@@ -67,7 +67,7 @@ fn text(event: &Event) -> String {
             with(what, Some(&evidence.summary))
         }
         IncidentEvent::Acknowledged(because) => with("Acknowledged", because.reason.as_ref()),
-        IncidentEvent::Assigned(assigned) => format!("{}: {}", assigned.role, assigned.person.raw()),
+        IncidentEvent::Assigned(assigned) => format!("Assigned {}: {}", assigned.role, assigned.person.raw()),
         IncidentEvent::Noted(note) => with(note_word(note.kind), Some(&note.text)),
         IncidentEvent::Contained(by) => operated("Contained", &by),
         IncidentEvent::Released(by) => operated("Released", &by),

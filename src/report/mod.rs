@@ -1,1 +1,7 @@
-//! report.
+//! Exports of the same events: Protocol 25's incident record, log, rollback history and response metrics, and the
+//! entry of a decision log.
+
+pub mod decision;
+pub mod history;
+pub mod metrics;
+pub mod record;
