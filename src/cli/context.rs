@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::output::{Format, Output};
 use crate::base::{Clock, Result};
-use crate::config::Workspace;
+use crate::config::{Scope, Workspace};
 use crate::store::{Actor, Store};
 
 /// Options that every subcommand takes.
@@ -79,10 +79,19 @@ impl Context {
 
     /// The workspace: the configuration found from the directory upwards, loaded and checked once.
     pub fn workspace(&self) -> Result<&Workspace> {
+        self.workspace_for(Scope::ALL)
+    }
+
+    /// The workspace as far as a command needs it, loaded once; the first scope asked for stays. Files that were left
+    /// out because they have errors are named in warnings.
+    pub fn workspace_for(&self, scope: Scope) -> Result<&Workspace> {
         if let Some(workspace) = self.workspace.get() {
             return Ok(workspace);
         }
-        let workspace = Workspace::load(&self.directory)?;
+        let workspace = Workspace::load_for(&self.directory, scope)?;
+        for warning in workspace.left_out() {
+            self.out.warning(&warning);
+        }
         Ok(self.workspace.get_or_init(|| workspace))
     }
 

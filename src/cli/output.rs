@@ -71,6 +71,11 @@ impl Output {
         self.format == Format::Json
     }
 
+    /// Whether standard output gets colour.
+    pub fn is_color(&self) -> bool {
+        self.color
+    }
+
     /// Whether a question can be asked and answered here.
     pub fn is_interactive(&self) -> bool {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()

@@ -118,7 +118,7 @@ impl Diagnostic {
             code,
             source: Arc::clone(source),
             span,
-            message: message.into(),
+            message: bounded(message.into()),
             label: None,
             help: None,
             related: Vec::new(),
@@ -133,14 +133,14 @@ impl Diagnostic {
     /// Adds the way out.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(bounded(help.into()));
         self
     }
 
     /// Adds the way out, if one is known.
     #[must_use]
     pub fn maybe_help(mut self, help: Option<String>) -> Self {
-        self.help = help.or(self.help);
+        self.help = help.map(bounded).or(self.help);
         self
     }
 
@@ -206,6 +206,17 @@ pub struct Report {
     suppressed: usize,
 }
 
+/// The longest message or help, in bytes: what is quoted in it may be anything.
+const LONGEST: usize = 500;
+
+fn bounded(mut text: String) -> String {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+    text
+}
+
 /// How many diagnostics are kept; the rest is counted.
 const KEPT: usize = 1000;
 
@@ -217,6 +228,11 @@ impl Report {
             return;
         }
         self.diagnostics.push(diagnostic);
+    }
+
+    /// Whether more would only be counted: then looking for help is a waste.
+    pub fn is_full(&self) -> bool {
+        self.diagnostics.len() >= KEPT
     }
 
     /// Takes those of another report in.

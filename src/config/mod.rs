@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::base::untrusted::{Sink, escape};
 use crate::base::{Error, ErrorCode, Result};
 use crate::notify::{ContactsConfig, NotifyConfig};
 use crate::runbook::RunbookConfig;
@@ -116,6 +117,15 @@ impl Workspace {
     /// Opens the state store.
     pub fn open_store(&self) -> Result<Arc<dyn Store>> {
         crate::store::sqlite::SqliteStore::open(&self.state).map(|store| Arc::new(store) as Arc<dyn Store>)
+    }
+
+    /// A sentence for each file that has errors and was left out because it was not needed.
+    pub fn left_out(&self) -> Vec<String> {
+        let sentence = |broken: &Broken| {
+            let path = escape(&broken.path, Sink::Terminal);
+            format!("{path} has errors and was left out; `irctl config check` shows them")
+        };
+        self.broken.values().map(sentence).collect()
     }
 
     /// A service by name.

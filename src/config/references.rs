@@ -17,10 +17,9 @@ use super::yaml::Node;
 enum Target {
     /// A file of this kind with that name.
     Named(Kind),
-    /// A key at one of these paths in the only file of this kind; unchecked while there is no such file.
-    Keys(Kind, &'static [&'static str]),
-    /// A key at this path of the same file.
-    Here(&'static str),
+    /// A key of a mapping at this path: of the same file, or of any file of a kind. Unchecked while there is no
+    /// file of that kind.
+    Keys(Option<Kind>, &'static str),
 }
 
 struct Reference {
@@ -34,48 +33,47 @@ const fn reference(from: Kind, path: &'static str, to: Target, what: &'static st
     Reference { from, path, to, what }
 }
 
-const ROLE: Target = Target::Keys(Kind::Contacts, &["/roles"]);
-const CHANNEL: Target = Target::Keys(Kind::Notify, &["/channels"]);
+const ROLE: Target = Target::Keys(Some(Kind::Contacts), "/roles");
+const CHANNEL: Target = Target::Keys(Some(Kind::Notify), "/channels");
+const LEVEL: Target = Target::Keys(Some(Kind::Severity), "/levels");
 
 /// Every reference there is. A path that a file does not have is no reference.
 const REFERENCES: &[Reference] = &[
     reference(Kind::Service, "/scheme", Target::Named(Kind::Severity), "scheme"),
     reference(Kind::Service, "/rollback/verify", Target::Named(Kind::Verify), "suite"),
-    reference(Kind::Service, "/rollback/verify/*", Target::Named(Kind::Verify), "suite"),
+    reference(Kind::Service, "/rollback/proof", Target::Named(Kind::Verify), "suite"),
     reference(Kind::Severity, "/rules/*/runbook", Target::Named(Kind::Runbook), "runbook"),
-    reference(Kind::Severity, "/rules/*/level", Target::Here("/levels"), "level"),
+    reference(Kind::Severity, "/rules/*/level", Target::Keys(None, "/levels"), "level"),
+    reference(Kind::Severity, "/order/*", Target::Keys(None, "/levels"), "level"),
+    reference(Kind::Severity, "/default_level", Target::Keys(None, "/levels"), "level"),
     reference(Kind::Severity, "/levels/*/roles/*", ROLE, "role"),
+    reference(Kind::Severity, "/levels/*/team/*", ROLE, "role"),
     reference(Kind::Verify, "/service", Target::Named(Kind::Service), "service"),
-    reference(Kind::Verify, "/services/*", Target::Named(Kind::Service), "service"),
-    reference(Kind::Notify, "/routes/*/channel", CHANNEL, "channel"),
     reference(Kind::Notify, "/routes/*/channels/*", CHANNEL, "channel"),
-    reference(Kind::Notify, "/routes/*/service", Target::Named(Kind::Service), "service"),
+    reference(Kind::Notify, "/default/*", CHANNEL, "channel"),
     reference(Kind::Notify, "/routes/*/services/*", Target::Named(Kind::Service), "service"),
-    reference(Kind::Notify, "/routes/*/scheme", Target::Named(Kind::Severity), "scheme"),
+    reference(Kind::Notify, "/routes/*/audience/*", ROLE, "role"),
+    reference(Kind::Notify, "/routes/*/levels/*", LEVEL, "level"),
+    reference(Kind::Contacts, "/roles/*/channels/*", CHANNEL, "channel"),
+    reference(Kind::Contacts, "/roles/*/escalates_to", ROLE, "role"),
     reference(Kind::Runbook, "/owner", ROLE, "role"),
+    reference(Kind::Runbook, "/severity", LEVEL, "level"),
 ];
 
 /// Checks the files of the workspace; `all` adds what is shipped, which can be referred to.
 pub fn check(own: &[File], all: &[File], scope: Scope) -> Vec<(Kind, Diagnostic)> {
     let mut found = Vec::new();
     for reference in REFERENCES.iter().filter(|reference| readable(reference.to, scope)) {
-        let known = match reference.to {
-            Target::Here(_) => None,
-            target => match known(target, all) {
-                Some(known) => Some(known),
-                None => continue,
-            },
-        };
+        let shared = shared(reference.to, all);
         for file in own.iter().filter(|file| file.kind == reference.from) {
             let Some(tree) = file.tree.as_deref() else { continue };
             let here = match reference.to {
-                Target::Here(path) => keys(tree, path),
-                _ => BTreeSet::new(),
+                Target::Keys(None, path) => Some(keys(tree, path)),
+                _ => None,
             };
-            let known = known.as_ref().unwrap_or(&here);
+            let Some(known) = here.as_ref().or(shared.as_ref()) else { continue };
             for node in tree.select(reference.path) {
-                let dangling = node.text().filter(|name| !known.contains(*name));
-                if let Some(name) = dangling {
+                if let Some(name) = node.text().filter(|name| !known.contains(*name)) {
                     found.push((file.kind, diagnostic(file, node, name, reference, known)));
                 }
             }
@@ -88,28 +86,28 @@ pub fn check(own: &[File], all: &[File], scope: Scope) -> Vec<(Kind, Diagnostic)
 /// What is not loaded cannot be missed.
 fn readable(target: Target, scope: Scope) -> bool {
     match target {
-        Target::Named(kind) | Target::Keys(kind, _) => scope.reads(kind),
-        Target::Here(_) => true,
+        Target::Named(kind) | Target::Keys(Some(kind), _) => scope.reads(kind),
+        Target::Keys(None, _) => true,
     }
 }
 
-/// The names that a target has. Files with errors count: what they are about exists.
-fn known(target: Target, all: &[File]) -> Option<BTreeSet<&str>> {
+/// The names that a target has, if they are the same for every file. Files with errors count: what they are about
+/// exists; but what stands in a file that is not YAML cannot be known.
+fn shared(target: Target, all: &[File]) -> Option<BTreeSet<&str>> {
     match target {
         Target::Named(kind) => {
             Some(all.iter().filter(|file| file.kind == kind).map(|file| file.name.as_str()).collect())
         }
-        Target::Keys(kind, paths) => {
+        Target::Keys(None, _) => None,
+        Target::Keys(Some(kind), path) => {
             let mut files = all.iter().filter(|file| file.kind == kind).peekable();
             files.peek()?;
             let mut names = BTreeSet::new();
             for file in files {
-                let tree = file.tree.as_deref()?;
-                names.extend(paths.iter().flat_map(|path| keys(tree, path)));
+                names.extend(keys(file.tree.as_deref()?, path));
             }
             Some(names)
         }
-        Target::Here(_) => None,
     }
 }
 

@@ -11,8 +11,6 @@ use crate::base::untrusted::{Sink, escape};
 const SHOWN: usize = 100;
 /// The longest excerpt of a line, in bytes on either side of the place.
 const AROUND: usize = 100;
-/// The longest message or help, in characters: what is quoted in it may be anything.
-const LONGEST: usize = 400;
 
 /// Renders a report, with colour where the sink is a terminal.
 pub fn render(report: &Report, color: bool) -> String {
@@ -35,39 +33,52 @@ fn one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
         Severity::Warning => Level::WARNING,
     };
     let title = level.primary_title(safe(&diagnostic.message)).id(diagnostic.code);
-    let mut group = place(Group::with_title(title), &diagnostic.source, &diagnostic.span, &diagnostic.label);
+    let Diagnostic { source, span, label, .. } = diagnostic;
+    let mut group = place(Group::with_title(title), source, span, label.as_deref(), AnnotationKind::Primary);
     for related in &diagnostic.related {
-        let text = safe(&related.label);
-        group = group.element(Level::NOTE.message(text));
-        group = place(group, &related.source, &related.span, &None);
+        let label = Some(related.label.as_str());
+        group = place(group, &related.source, &related.span, label, AnnotationKind::Context);
     }
     if let Some(help) = &diagnostic.help {
         group = group.element(Level::HELP.message(safe(help)));
     }
-    renderer.render(&[group])
+    // A snippet whose columns are not the file's has its place in a line of its own; the empty mark goes.
+    let text = renderer.render(&[group]);
+    text.lines().filter(|line| line.trim() != ":::").collect::<Vec<_>>().join("\n")
 }
 
 /// Adds `--> path:line:column` and the excerpt.
-fn place<'a>(group: Group<'a>, source: &Source, span: &Span, label: &Option<String>) -> Group<'a> {
-    let origin = Origin::path(safe(&source.path));
+fn place<'a>(
+    group: Group<'a>,
+    source: &Source,
+    span: &Span,
+    label: Option<&str>,
+    kind: AnnotationKind,
+) -> Group<'a> {
+    let path = safe(&source.path);
     if source.text.is_empty() {
-        return group.element(origin);
+        return group.element(Origin::path(path));
     }
     let position = source.position(span.start);
     let excerpt = Excerpt::new(source, span);
-    let mut annotation = AnnotationKind::Primary.span(excerpt.mark);
+    let mut annotation = kind.span(excerpt.mark);
     if let Some(label) = label {
         annotation = annotation.label(safe(label));
     }
-    group
-        .element(origin.line(position.line).char_column(position.column))
-        .element(Snippet::source(excerpt.text).line_start(position.line).annotation(annotation))
+    let snippet = Snippet::source(excerpt.text).line_start(position.line).annotation(annotation);
+    if excerpt.as_is {
+        return group.element(snippet.path(path));
+    }
+    let origin = Origin::path(path).line(position.line).char_column(position.column);
+    group.element(origin).element(snippet)
 }
 
 /// The part of the first line of a span that is shown, with what is hidden starred out.
 struct Excerpt {
     text: String,
     mark: Range<usize>,
+    /// Whether the text is the line itself, so that columns in it are columns of the file.
+    as_is: bool,
 }
 
 impl Excerpt {
@@ -83,7 +94,7 @@ impl Excerpt {
             line.end
         };
         let hidden = source.hidden();
-        let mut excerpt = Self { text: String::new(), mark: 0..0 };
+        let mut excerpt = Self { text: String::new(), mark: 0..0, as_is: true };
         if from > line.start {
             excerpt.text.push('…');
         }
@@ -109,6 +120,7 @@ impl Excerpt {
             excerpt.text.push('…');
         }
         excerpt.mark.end = excerpt.mark.end.max(excerpt.mark.start);
+        excerpt.as_is = excerpt.text == source.slice(&line);
         excerpt
     }
 }
@@ -119,13 +131,9 @@ fn push_visible(text: &mut String, c: char) {
     text.push_str(&escape(c.encode_utf8(&mut buffer), Sink::Terminal));
 }
 
-/// A message for the terminal: bounded, on one line, nothing in it but text.
+/// A message for the terminal: on one line, nothing in it but text.
 fn safe(text: &str) -> String {
-    let mut cut: String = text.chars().take(LONGEST).collect();
-    if cut.len() < text.len() {
-        cut.push('…');
-    }
-    escape(&cut, Sink::Terminal)
+    escape(text, Sink::Terminal)
 }
 
 #[cfg(test)]
@@ -149,7 +157,15 @@ mod tests {
 
     #[test]
     fn shows_place_caret_and_help() {
-        insta::assert_snapshot!(rendered("a: 1\n  b: 2\n", 7..8), @"");
+        insta::assert_snapshot!(rendered("a: 1\n  b: 2\n", 7..8), @r"
+        error[unknown-key]: no such key `b`
+         --> config/x.yaml:2:3
+          |
+        2 |   b: 2
+          |   ^
+          |
+          = help: did you mean `c`?
+        ");
     }
 
     #[test]

@@ -21,9 +21,9 @@ pub struct RunbookConfig {
     /// The symptoms it treats, as the rules of the schemes name them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub symptoms: Vec<String>,
-    /// The levels it is written for, as `P0`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub severity: Vec<String>,
+    /// The level it is written for, as `P0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<String>,
     /// The role that keeps it up to date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,

@@ -38,6 +38,12 @@ impl<'a> Walk<'a> {
     /// Checks a value; `key` is what it stands under.
     fn value(&mut self, node: &Node, schema: &'a Json, key: Option<&Key>) -> Json {
         let schema = self.resolved(schema);
+        if node.reported && !matches!(node.value, Value::Mapping(_)) {
+            return Json::Null;
+        }
+        if key.is_some() && self.is_blank(node) && !accepts_anything(schema) {
+            return self.wrong_type(node, &types(schema), key);
+        }
         if let Some(branches) = branches(schema) {
             return self.choice(node, branches, key);
         }
@@ -97,10 +103,19 @@ impl<'a> Walk<'a> {
 
     fn wrong_type(&mut self, node: &Node, types: &[&str], key: Option<&Key>) -> Json {
         let wanted = expected(types);
-        let message = format!("{} must be {wanted}, not {}", name(key), node.what());
+        if node.reported {
+            return Json::Null;
+        }
+        let message = if self.is_blank(node) {
+            format!("{} has no value", name(key))
+        } else {
+            format!("{} must be {wanted}, not {}", name(key), node.what())
+        };
         let help = match (&node.value, types) {
             (Value::Text(text), types) if types.contains(&"boolean") => {
-                super::yaml::is_old_boolean(text).map(|value| format!("write {value}"))
+                let quoted =
+                    matches!(text.as_str(), "true" | "false").then(|| "leave the quotes out".to_owned());
+                quoted.or_else(|| super::yaml::is_old_boolean(text).map(|value| format!("write {value}")))
             }
             (Value::Text(text), types) if types.contains(&"number") || types.contains(&"integer") => {
                 number::advice(text, node.plain)
@@ -114,6 +129,11 @@ impl<'a> Walk<'a> {
         let diagnostic = Diagnostic::error(code::WRONG_TYPE, self.source, place(node, key), message);
         self.report.push(diagnostic.maybe_help(help));
         Json::Null
+    }
+
+    /// Whether nothing at all is written where the value should be; an explicit `null` is something.
+    fn is_blank(&self, node: &Node) -> bool {
+        matches!(node.value, Value::Null) && !node.reported && self.source.slice(&node.span).is_empty()
     }
 
     fn error(&mut self, code: &'static str, span: Span, message: String) {
@@ -131,6 +151,10 @@ impl<'a> Walk<'a> {
         }
         schema
     }
+}
+
+fn accepts_anything(schema: &Json) -> bool {
+    types(schema).is_empty() && branches(schema).is_none() && words(schema).is_none()
 }
 
 fn branches(schema: &Json) -> Option<&Vec<Json>> {
@@ -186,3 +210,6 @@ fn place(node: &Node, key: Option<&Key>) -> Span {
         _ => node.head(),
     }
 }
+
+#[cfg(test)]
+mod tests;

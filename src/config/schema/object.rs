@@ -24,7 +24,9 @@ impl<'a> Walk<'a> {
                 object.insert(entry.key.text.clone(), value);
             }
         }
-        self.missing(node, schema, key, &meant);
+        if !node.reported {
+            self.missing(node, schema, key, &meant);
+        }
         Json::Object(object)
     }
 
@@ -72,11 +74,15 @@ impl<'a> Walk<'a> {
         if SECRET_WORDS.iter().any(|word| lower.contains(word)) {
             self.source.hide(entry.value.span.clone());
         }
+        let message = format!("there is no key `{}` here", key.text);
+        if self.report.is_full() {
+            self.error(code::UNKNOWN_KEY, key.span.clone(), message);
+            return None;
+        }
         let help = suggest::suggestion(&key.text, &known).unwrap_or_else(|| match known.as_slice() {
             [] => "no key can stand here".to_owned(),
             known => format!("keys that can stand here: {}", suggest::list(known)),
         });
-        let message = format!("there is no key `{}` here", key.text);
         self.report
             .push(Diagnostic::error(code::UNKNOWN_KEY, self.source, key.span.clone(), message).help(help));
         suggest::nearest(&key.text, &known).map(str::to_owned)

@@ -53,7 +53,7 @@ impl Walk<'_> {
 
     fn fault(&mut self, node: &Node, format: &str, fault: Fault) {
         let span = self.fault_span(node, &fault);
-        let code = if format == "secret-reference" {
+        let code = if matches!(format, "secret-reference" | "value-or-secret") {
             self.source.hide(node.span.clone());
             code::SECRET_VALUE
         } else {

@@ -55,6 +55,7 @@ type Stop = Box<Diagnostic>;
 struct Open {
     start: Span,
     anchor: usize,
+    reported: bool,
     weight: usize,
     depth: usize,
     kind: Collection,
@@ -148,14 +149,16 @@ impl Builder<'_> {
         let help = "a text that begins with `*` needs quotes";
         self.report
             .push(Diagnostic::error(code::UNKNOWN_ANCHOR, self.source, span.clone(), message).help(help));
-        self.finished(Node { value: Value::Null, span, plain: true, weight: 1, depth: 1 }, 0)
+        self.finished(Node { value: Value::Null, span, plain: true, reported: true, weight: 1, depth: 1 }, 0)
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, span: Span) -> Node {
         let plain = style == ScalarStyle::Plain;
         let as_key = self.expects_key();
+        let mut reported = false;
         let value = if plain && !as_key {
             scalar::resolve(text).unwrap_or_else(|why| {
+                reported = true;
                 let help = "quote it if it is meant as text";
                 let diagnostic = Diagnostic::error(code::NOT_FINITE, self.source, span.clone(), why);
                 self.report.push(diagnostic.help(help));
@@ -165,7 +168,7 @@ impl Builder<'_> {
             Value::Text(text.to_owned())
         };
         // Text counts too: a long one repeated by aliases is as much of a bomb as many short ones.
-        Node { value, span, plain, weight: 1 + text.len() / 64, depth: 1 }
+        Node { value, span, plain, reported, weight: 1 + text.len() / 64, depth: 1 }
     }
 
     fn expects_key(&self) -> bool {
@@ -176,18 +179,19 @@ impl Builder<'_> {
         if self.open.len() >= LIMITS.depth {
             return Err(self.too_deep(start));
         }
-        self.open.push(Open { start, anchor, weight: 1, depth: 1, kind });
+        self.open.push(Open { start, anchor, reported: false, weight: 1, depth: 1, kind });
         Ok(())
     }
 
     fn close(&mut self, end: &Span) -> Result<(), Stop> {
         let Some(open) = self.open.pop() else { return Ok(()) };
-        let value = match open.kind {
+        let Open { start, anchor, reported, weight, depth, kind } = open;
+        let value = match kind {
             Collection::Sequence(items) => Value::Sequence(items),
             Collection::Mapping { entries, .. } => Value::Mapping(entries),
         };
-        let span = open.start.start..end.end.max(open.start.end);
-        self.finished(Node { value, span, plain: false, weight: open.weight, depth: open.depth }, open.anchor)
+        let span = start.start..end.end.max(start.end);
+        self.finished(Node { value, span, plain: false, reported, weight, depth }, anchor)
     }
 
     fn finished(&mut self, node: Node, anchor: usize) -> Result<(), Stop> {
@@ -243,7 +247,8 @@ impl Builder<'_> {
                 Pending::Bad
             }
         };
-        if let Some(Open { kind: Collection::Mapping { key, .. }, .. }) = self.open.last_mut() {
+        if let Some(Open { kind: Collection::Mapping { key, .. }, reported, .. }) = self.open.last_mut() {
+            *reported |= matches!(pending, Pending::Bad);
             *key = Some(pending);
         }
     }
@@ -280,30 +285,53 @@ impl Builder<'_> {
         let offset = marker.byte_offset().unwrap_or_else(|| self.byte_offset(marker.index()));
         let offset = self.source.floor(offset.min(self.source.text.len()));
         let line = self.source.line_span(offset);
-        let end = (offset + 1).min(line.end).max(offset);
-        let found = |code, message: String| {
-            Diagnostic::error(code, self.source, offset..self.source.text.ceil_char_boundary(end), message)
-        };
-        let indentation = self.source.slice(&line);
-        let tab = indentation.len() - indentation.trim_start().len();
-        match error.kind() {
-            ErrorKind::RecursionLimitExceeded => {
-                found(code::TOO_DEEP, format!("values are nested more than {} levels deep", LIMITS.depth))
-                    .help("is a bracket never closed?")
-            }
-            _ if indentation.get(..tab).is_some_and(|space| space.contains('\t')) => {
-                let at = line.start + indentation.find('\t').unwrap_or(0);
-                let message = "a tab stands in the indentation";
-                Diagnostic::error(code::TAB_INDENTATION, self.source, at..at + 1, message)
-                    .help("YAML is indented with spaces")
-            }
-            kind => found(code::SYNTAX, format!("this is not YAML: {kind}")).maybe_help(advice(kind)),
+        let text = self.source.slice(&line);
+        let end = self.source.text.ceil_char_boundary((offset + 1).min(line.end).max(offset));
+        let found = |code, message: String| Diagnostic::error(code, self.source, offset..end, message);
+        if *error.kind() == ErrorKind::RecursionLimitExceeded {
+            let message = format!("values are nested more than {} levels deep", LIMITS.depth);
+            return found(code::TOO_DEEP, message).help("is a bracket never closed?");
         }
+        let indentation = text.len() - text.trim_start().len();
+        if let Some(tab) = text.get(..indentation).and_then(|space| space.find('\t')) {
+            let at = line.start + tab;
+            let message = "a tab stands in the indentation";
+            return Diagnostic::error(code::TAB_INDENTATION, self.source, at..at + 1, message)
+                .help("YAML is indented with spaces");
+        }
+        let diagnostic = found(code::SYNTAX, format!("this is not YAML: {}", error.kind()));
+        match self.open_bracket(&line) {
+            Some(bracket) => diagnostic
+                .related(self.source, bracket, "this is still open")
+                .help("is a closing bracket, a brace or a comma missing?"),
+            None => {
+                let before = self.source.slice(&(line.start..offset));
+                diagnostic.maybe_help(slipped(error.kind(), before).or_else(|| advice(error.kind())))
+            }
+        }
+    }
+
+    /// The innermost bracket or brace that was opened on an earlier line and not closed.
+    fn open_bracket(&self, line: &Span) -> Option<Span> {
+        let start = self.open.last()?.start.start;
+        let opened = self.source.text.get(start..)?.starts_with(['[', '{']);
+        (opened && start < line.start).then_some(start..start + 1)
     }
 
     fn byte_offset(&self, characters: usize) -> usize {
         self.source.text.char_indices().nth(characters).map_or(self.source.text.len(), |(at, _)| at)
     }
+}
+
+/// A key below a plain value, indented as if it belonged to that.
+fn slipped(kind: &ErrorKind, before: &str) -> Option<String> {
+    let key = before.trim();
+    let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let slipped = *kind == ErrorKind::MappingValueNotAllowed
+        && before.starts_with(' ')
+        && !key.is_empty()
+        && key.chars().all(word);
+    slipped.then(|| format!("is `{key}` indented too far? the keys of one mapping begin in the same column"))
 }
 
 /// What usually helps, by what the parser stumbled over.
@@ -317,7 +345,12 @@ fn advice(kind: &ErrorKind) -> Option<String> {
         | ErrorKind::UnexpectedEofFlowSequence
         | ErrorKind::ExpectedFlowMappingSeparator
         | ErrorKind::ExpectedFlowSequenceSeparator => "is a bracket, brace or comma missing?",
-        ErrorKind::UnclosedQuotedScalar => "a quote is opened and never closed",
+        ErrorKind::UnclosedQuotedScalar
+        | ErrorKind::InvalidQuotedScalarIndent
+        | ErrorKind::DocumentIndicatorInQuotedScalar => "is a quote opened above and never closed?",
+        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
+            "text goes on after the closing quote: quote all of it"
+        }
         ErrorKind::UnexpectedCharacter { .. } => {
             "a text that begins with `@`, `` ` ``, `%` or `{` needs quotes"
         }

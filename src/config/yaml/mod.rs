@@ -23,6 +23,8 @@ pub struct Node {
     pub span: Span,
     /// Whether it is a scalar without quotes.
     pub plain: bool,
+    /// Whether something in it was refused and reported already; what is missing from it is then no second error.
+    pub reported: bool,
     /// How many values it holds, itself and what aliases repeat included.
     weight: usize,
     /// How deep it goes; a scalar is 1.

@@ -1,0 +1,162 @@
+//! What lies in a directory: which services, in which known layout.
+
+use std::path::Path;
+
+/// A service as it can be read off a directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Layout {
+    /// Its name: that of its folder.
+    pub name: String,
+    /// `model`, or `service` where nothing says that it is one.
+    pub kind: &'static str,
+    /// The shipped severity scheme that fits.
+    pub scheme: &'static str,
+    /// The folder that serves, relative to the workspace.
+    pub live: Option<String>,
+    /// The pattern of earlier versions.
+    pub versions: Option<&'static str>,
+    /// The files that make a version, the model first.
+    pub artifacts: Vec<String>,
+    /// The newest predictions.
+    pub predictions: Option<String>,
+    /// What the serving process says of itself.
+    pub health: Option<String>,
+}
+
+/// How many services are taken at most; who has more writes the files himself.
+const MOST: usize = 20;
+/// What is not an artifact although it lies in a version's folder.
+const NOT_ARTIFACTS: [&str; 3] = ["readme.md", "rollback-history.json", "deployment_log.txt"];
+
+/// The services found below `root`; one that knows nothing but its name where no layout is known.
+pub fn detect(root: &Path, fallback: &str) -> Vec<Layout> {
+    for models in ["models/production", "models/registry"] {
+        let found: Vec<_> = folders(&root.join(models))
+            .into_iter()
+            .filter_map(|name| model(root, models, &name))
+            .take(MOST)
+            .collect();
+        if !found.is_empty() {
+            return found;
+        }
+    }
+    let outputs: Vec<_> = folders(&root.join("outputs/production"))
+        .into_iter()
+        .map(|name| with_outputs(root, Layout { name, kind: "model", scheme: "rila", ..Layout::default() }))
+        .take(MOST)
+        .collect();
+    if outputs.is_empty() {
+        return vec![Layout {
+            name: fallback.to_owned(),
+            kind: "service",
+            scheme: "protocol-25",
+            ..Layout::default()
+        }];
+    }
+    outputs
+}
+
+/// A model: a folder with artifacts of its own. Its versions are folders in it.
+fn model(root: &Path, models: &str, name: &str) -> Option<Layout> {
+    let live = format!("{models}/{name}");
+    let artifacts = artifacts(&root.join(&live));
+    if artifacts.is_empty() {
+        return None;
+    }
+    let has_backups = folders(&root.join(&live)).iter().any(|folder| folder.starts_with("backup_"));
+    let layout = Layout {
+        name: name.to_owned(),
+        kind: "model",
+        scheme: "rila",
+        live: Some(live),
+        versions: has_backups.then_some("backup_*"),
+        artifacts,
+        ..Layout::default()
+    };
+    Some(with_outputs(root, layout))
+}
+
+fn with_outputs(root: &Path, layout: Layout) -> Layout {
+    let folder = format!("outputs/production/{}", layout.name);
+    let file = |name: &str| {
+        let path = format!("{folder}/{name}");
+        root.join(&path).is_file().then_some(path)
+    };
+    // Without artifacts there is nothing whose digest the served one could be compared with.
+    let health = file("health.json").filter(|_| !layout.artifacts.is_empty());
+    Layout { predictions: file("latest_predictions.csv"), health, ..layout }
+}
+
+/// The files of a version: `model.*` first, then by name.
+fn artifacts(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = entries(folder, false)
+        .into_iter()
+        .filter(|name| !NOT_ARTIFACTS.contains(&name.to_ascii_lowercase().as_str()))
+        .collect();
+    names.sort_by_key(|name| (!name.starts_with("model."), name.clone()));
+    names.truncate(MOST);
+    if names.first().is_some_and(|name| name.starts_with("model.")) { names } else { Vec::new() }
+}
+
+fn folders(folder: &Path) -> Vec<String> {
+    entries(folder, true)
+}
+
+/// Names in a folder that can stand in YAML as they are.
+fn entries(folder: &Path, directories: bool) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut names: Vec<String> = entries
+        .filter_map(std::result::Result::ok)
+        .filter(|entry| {
+            entry.file_type().is_ok_and(|kind| if directories { kind.is_dir() } else { kind.is_file() })
+        })
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| is_plain(name))
+        .collect();
+    names.sort();
+    names
+}
+
+/// Whether a name is a word in YAML, a file name everywhere, and a name for irctl.
+pub fn is_plain(name: &str) -> bool {
+    let character = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.len() <= 60 && name.chars().all(character)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn touch(root: &Path, path: &str) {
+        let path = root.join(path);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, "{}").unwrap();
+    }
+
+    #[test]
+    fn reads_a_production_layout() {
+        let root = tempfile::tempdir().unwrap();
+        for path in [
+            "models/production/m1/model.json",
+            "models/production/m1/metadata.json",
+            "models/production/m1/backup_1/model.json",
+            "models/production/not a name/model.json",
+            "models/production/empty/readme.md",
+            "outputs/production/m1/health.json",
+        ] {
+            touch(root.path(), path);
+        }
+        let found = detect(root.path(), "x");
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].artifacts, ["model.json", "metadata.json"]);
+        assert_eq!(found[0].versions, Some("backup_*"));
+        assert_eq!(found[0].health.as_deref(), Some("outputs/production/m1/health.json"));
+    }
+
+    #[test]
+    fn knows_nothing_of_an_empty_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let found = detect(root.path(), "x");
+        assert_eq!((found.len(), found[0].name.as_str(), found[0].kind), (1, "x", "service"));
+    }
+}
