@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::output::Tone;
 use super::{Context, NowArgs};
-use crate::base::file::write_atomic;
+use crate::base::file::{parent, write_atomic};
 use crate::base::{Error, ErrorCode, Result, Verdict};
 use crate::config::{Scope, ServiceConfig, Workspace};
 use crate::probe::{Request, VersionMap};
@@ -79,10 +79,6 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
     }
     let summary = verify(args, context, workspace, &suites)?;
     let warn_fails = args.fail_on == FailOn::Warn;
-    for file in &args.report {
-        let text = file.reporter.render(&summary, &Style::plain(warn_fails))?;
-        write_atomic(&context.directory.join(&file.path), text.as_bytes(), 0o644)?;
-    }
     let style = Style {
         warn_fails,
         width: context.out.width(),
@@ -94,7 +90,19 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
     if suites.is_empty() {
         context.out.note(&nothing_selected(args, workspace));
     }
+    for file in &args.report {
+        let text = file.reporter.render(&summary, &Style::plain(warn_fails))?;
+        write(&context.directory.join(&file.path), &text)?;
+    }
     Ok(exit(summary.verdict, args.fail_on))
+}
+
+/// Writes a report; a CI job may not have made the folder for it yet.
+fn write(path: &Path, text: &str) -> Result<()> {
+    let folder = parent(path);
+    fs_err::create_dir_all(folder)
+        .map_err(|error| Error::io(format!("cannot make the folder {}", folder.display()), error))?;
+    write_atomic(path, text.as_bytes(), 0o644)
 }
 
 const fn exit(verdict: Verdict, fail_on: FailOn) -> u8 {

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
-use crate::base::{Digest, Unit};
 use super::selection::Fault;
+use crate::base::{Digest, Unit};
 use crate::severity::{
     self, Catalog, CompiledExpression, Expression, ExpressionError, MetricConfig, Outcome, Truth,
 };
@@ -40,7 +40,9 @@ pub(super) struct Finding {
 /// Checks an expression against the metrics that there are.
 pub(super) fn compile(that: &Expression, units: &BTreeMap<String, Unit>) -> Result<Condition, Vec<Fault>> {
     let catalog: Catalog = units.iter().map(|(metric, unit)| (metric.clone(), described(*unit))).collect();
-    let faults = |errors: Vec<ExpressionError>| errors.into_iter().map(|error| fault(error, units)).collect::<Vec<Fault>>();
+    let faults = |errors: Vec<ExpressionError>| {
+        errors.into_iter().map(|error| fault(error, units)).collect::<Vec<_>>()
+    };
     // Errors are shown for the expression as it was written.
     CompiledExpression::compile(that, &catalog).map_err(faults)?;
     let opposite = Expression::parse(&format!("not ({})", that.source()));

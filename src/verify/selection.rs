@@ -107,7 +107,10 @@ pub fn problems(suite: &SuiteConfig, service_probes: &BTreeMap<String, ProbeConf
     }
     if suite.expect.is_empty() {
         let help = Some("add at least one condition under `expect:`".to_owned());
-        add("/suite".to_owned(), Fault { help, ..Fault::new("the suite expects nothing, so it verifies nothing") });
+        add(
+            "/suite".to_owned(),
+            Fault { help, ..Fault::new("the suite expects nothing, so it verifies nothing") },
+        );
     }
     let mut ids = BTreeSet::new();
     for (position, expectation) in suite.expect.iter().enumerate() {
@@ -123,7 +126,10 @@ pub fn problems(suite: &SuiteConfig, service_probes: &BTreeMap<String, ProbeConf
         if let Some(id) = &expectation.id
             && !ids.insert(id)
         {
-            add(format!("/expect/{position}/id"), Fault::new(format!("`{}` stands twice", id.escape_debug())));
+            add(
+                format!("/expect/{position}/id"),
+                Fault::new(format!("`{}` stands twice", id.escape_debug())),
+            );
         }
     }
     found
