@@ -67,12 +67,10 @@ impl FromStr for Tolerance {
 
     fn from_str(text: &str) -> Result<Self> {
         let number = text.trim().strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
-        number.filter(|number| number.is_finite() && *number >= 0.0).map(Self).ok_or_else(
-            || {
-                Error::new(ErrorCode::InvalidData, format!("`{}` is not a percentage", text.escape_debug()))
-                    .hint("write a number and the sign: 50%")
-            },
-        )
+        number.filter(|number| number.is_finite() && *number >= 0.0).map(Self).ok_or_else(|| {
+            Error::new(ErrorCode::InvalidData, format!("`{}` is not a percentage", text.escape_debug()))
+                .hint("write a number and the sign: 50%")
+        })
     }
 }
 
