@@ -5,7 +5,8 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use crate::base::{Digest, Duration, Error, SecretReference};
-use crate::severity::{Expression, ExpressionError, Persistence, Quantity};
+use crate::notify::Given;
+use crate::severity::{Expression, Persistence, Quantity};
 
 /// Why a text does not follow its grammar.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,17 +35,18 @@ pub struct Formats(BTreeMap<&'static str, Check>);
 impl Formats {
     /// The formats of the rooms below. A room's new grammar gets its line here.
     pub fn standard() -> Self {
-        let table: [(&'static str, Check); 10] = [
+        let table: [(&'static str, Check); 11] = [
             ("duration", parsed::<Duration>),
             ("digest", parsed::<Digest>),
             ("secret-reference", parsed::<SecretReference>),
+            ("expression", expression),
+            ("quantity", parsed::<Quantity>),
+            ("persistence", parsed::<Persistence>),
+            ("value-or-secret", parsed::<Given>),
             ("glob", glob),
             ("timezone", timezone),
             ("name", name),
             ("date", date),
-            ("expression", expression),
-            ("quantity", parsed::<Quantity>),
-            ("persistence", parsed::<Persistence>),
         ];
         Self(BTreeMap::from(table))
     }
@@ -65,19 +67,16 @@ impl Formats {
     }
 }
 
-impl From<ExpressionError> for Fault {
-    fn from(error: ExpressionError) -> Self {
-        let span = Some(error.offset..error.offset + error.length);
-        Self { message: error.message, help: error.help, span }
-    }
+fn parsed<T: FromStr<Err = Error>>(text: &str) -> Result<(), Fault> {
+    text.parse::<T>().map(drop).map_err(Fault::from)
 }
 
 fn expression(text: &str) -> Result<(), Fault> {
-    text.parse::<Expression>().map(drop).map_err(Fault::from)
-}
-
-fn parsed<T: FromStr<Err = Error>>(text: &str) -> Result<(), Fault> {
-    text.parse::<T>().map(drop).map_err(Fault::from)
+    Expression::parse(text).map(drop).map_err(|error| Fault {
+        message: error.message,
+        help: error.help,
+        span: Some(error.offset..error.offset + error.length),
+    })
 }
 
 fn glob(text: &str) -> Result<(), Fault> {

@@ -1,4 +1,4 @@
-//! What only compiled configuration can show: expressions against metrics, suites against probes, levels that exist.
+//! Whether a service measures what its scheme judges, once and in a unit that can be compared; and its levels exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,22 +9,7 @@ use super::schema::suggestion;
 use super::{ServiceConfig, Workspace};
 use crate::base::Unit;
 use crate::probe;
-use crate::severity::{CompiledExpression, Expression, Scheme};
-
-/// Every scheme compiles: its expressions fit its metrics, its levels and rules exist once.
-pub fn schemes(workspace: &Workspace) -> Vec<Finding> {
-    let problems = workspace.schemes.iter().filter_map(|(name, config)| Some((name, Scheme::compile(config).err()?)));
-    problems
-        .flat_map(|(name, problems)| {
-            problems.into_iter().map(|problem| {
-                let span = (problem.length > 0).then_some(problem.offset..problem.offset + problem.length);
-                Finding::error(Kind::Severity, name, &problem.pointer, "invalid-rule", problem.message)
-                    .help(problem.help)
-                    .at(span)
-            })
-        })
-        .collect()
-}
+use crate::severity::Scheme;
 
 /// Every metric that a service's scheme asks for is measured by one of its probes, in a unit that can be compared.
 pub fn metrics(workspace: &Workspace) -> Vec<Finding> {
@@ -91,8 +76,8 @@ fn unmeasured(name: &str, service: &ServiceConfig, scheme: &Scheme, measured: &M
         .collect()
 }
 
-/// Levels and conditions that a service names.
-pub fn policies(workspace: &Workspace) -> Vec<Finding> {
+/// Levels that a service names.
+pub fn levels(workspace: &Workspace) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, service) in &workspace.services {
         let Some(scheme) = workspace.schemes.get(&service.scheme) else { continue };
@@ -104,16 +89,6 @@ pub fn policies(workspace: &Workspace) -> Vec<Finding> {
                 let pointer = format!("/contain_on/{index}");
                 findings.push(Finding::error(Kind::Service, name, &pointer, "unknown-level", message).help(help));
             }
-        }
-        let auto = service.rollback.as_ref().and_then(|rollback| rollback.auto.as_ref());
-        if let Some(Ok(expression)) = auto.map(|auto| auto.when.parse::<Expression>())
-            && let Err(errors) = CompiledExpression::compile(&expression, &scheme.metrics)
-        {
-            findings.extend(errors.into_iter().map(|error| {
-                Finding::error(Kind::Service, name, "/rollback/auto/when", "invalid-expression", error.message)
-                    .help(error.help)
-                    .at(Some(error.offset..error.offset + error.length))
-            }));
         }
     }
     findings
