@@ -107,7 +107,7 @@ title: After a switch
 service: desk
 use: [health]
 probes:
-  model: {file: {path: model.json}}
+  model: {file: {file: model.json}}
   score:
     command:
       argv: [sh, -c, 'echo ''{"metrics": {"mape": 0.31}, "rows": 14}''']
@@ -127,8 +127,8 @@ expect:
     }
 
     fn service() -> BTreeMap<String, ProbeConfig> {
-        let text = "health: {json: {path: health.json, pointer: /status, equals: ok}}\n\
-                    count: {json: {path: health.json, pointer: /n, unit: count}}";
+        let text = "health: {json: {file: health.json, pointer: /status, equals: ok}}\n\
+                    count: {json: {file: health.json, pointer: /n, unit: count}}";
         serde_saphyr::from_str(text).unwrap()
     }
 
@@ -216,10 +216,10 @@ expect:
             "use: [health]\nexpect: [{}]",
             "use: [health]\nexpect: [{probe: other}]",
             "use: [health]\nexpect: [{that: health, probe: health}]",
-            "use: [health]\nprobes: {health: {file: {path: x}}}\nexpect: [{that: health_exists}]",
-            "use: [health]\nprobes: {again: {json: {path: health.json, pointer: /n, metric: health}}}\n\
+            "use: [health]\nprobes: {health: {file: {file: x}}}\nexpect: [{that: health_exists}]",
+            "use: [health]\nprobes: {again: {json: {file: health.json, pointer: /n, metric: health}}}\n\
              expect: [{that: health}]",
-            "probes: {x: {file: {path: x}}}\nexpect: [{that: x_size > 1 bytes}, {that: x_exists}, {probe: x}]",
+            "probes: {x: {file: {file: x}}}\nexpect: [{that: x_size > 1 bytes}, {that: x_exists}, {probe: x}]",
         ] {
             let report = look(text);
             assert_ne!(report.verdict, Verdict::Ok, "{text}");
