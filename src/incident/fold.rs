@@ -390,7 +390,7 @@ mod tests {
                 let mut turned = events.clone();
                 turned.sort_by_key(|event| event.sequence);
                 prop_assert_eq!(fold(&turned).unwrap(), incident.clone(), "order of arrival does not matter");
-                prop_assert!(!incident.peak.is_worse_than(&incident.peak));
+                prop_assert!(!incident.level.is_worse_than(&incident.peak));
                 crate::incident::deadlines::promises(&incident, at(60));
                 crate::incident::timeline::lines(&events);
             }

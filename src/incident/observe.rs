@@ -1,7 +1,7 @@
 //! Incidents by evidence: what a check round found about one symptom opens, raises, lowers or resolves.
 
 use super::PolicyConfig;
-use super::book::{Book, Opening, Releveling, list, open_among};
+use super::book::{Book, Opening, Releveling, list_own, open_among};
 use super::deadlines::Timings;
 use super::event::{Evidence, FindingKind, IncidentEvent, Level, Opened};
 use super::observation::{Change, Observation, Observed};
@@ -19,7 +19,7 @@ pub fn observe(
     timings: &dyn Fn(&str) -> Timings,
     now: DateTime<Utc>,
 ) -> Result<Observed> {
-    let incidents = list(session, Some(&observation.service))?;
+    let incidents = list_own(session, &observation.service)?;
     let mut round = Round {
         book: Book::new(session, Actor::Automation, now),
         finding: observation.finding.clone().normalized(),
