@@ -181,7 +181,9 @@ impl Incident {
         let kind = event.kind.as_str();
         if kind == "notice.delivered" {
             self.notified.get_or_insert_with(|| moment(event));
-        } else if ["operation.", "rollback.", "contain."].iter().any(|prefix| kind.starts_with(prefix)) {
+        } else if kind != "rollback.refused"
+            && ["operation.", "rollback.", "contain."].iter().any(|prefix| kind.starts_with(prefix))
+        {
             self.begin_response(event);
         }
     }

@@ -28,7 +28,7 @@ pub use deadlines::{Deadlines, Promise, Standing, Timings};
 pub use event::{EvidenceInput, IncidentEvent, Level, NoteKind, Reading, RuleReason};
 pub use fold::fold;
 pub use observation::{Change, Observation, Observed};
-pub use observe::observe;
+pub use observe::{Ledger, observe};
 pub use policy::Finding;
 pub use state::{Incident, State};
 
