@@ -102,6 +102,57 @@ fn one_incident_for_a_service_and_a_symptom() {
 }
 
 #[test]
+fn levels_reopenings_and_texts_from_standard_input() {
+    use std::io::Write as _;
+    let workspace = workspace();
+    let mut declare = DECLARE.to_vec();
+    declare[7] = "p1"; // Levels are found whatever their case.
+    declare.extend(["--detected-at", "2026-11-20T02:00:00Z"]);
+    workspace.irctl(&declare).expect(0);
+    workspace.irctl(&["incident", "level", "P1", "--reason", "the same"]).expect(65);
+    let raised = workspace.irctl(&["incident", "level", "P0", "--reason", "confirmed", "--output", "json"]);
+    let raised = raised.expect(0).json();
+    assert_eq!(
+        (&raised["incident"]["level"]["name"], &raised["incident"]["peak"]["rank"]),
+        (&"P0".into(), &0.into())
+    );
+    assert_eq!(raised["incident"]["deadlines"]["acknowledge_by"], "2026-11-20T03:22:00Z");
+
+    let mut command = workspace.command(&["incident", "note", "-", "--kind", "impact"]);
+    let mut child =
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"two rate decisions\nwere delayed\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("impact: two rate decisions\\nwere delayed"));
+
+    workspace.irctl(&["incident", "resolve", "--reason", "over"]).expect(0);
+    workspace.set_clock("2026-11-20T05:00:00Z");
+    let again = workspace.irctl(&["incident", "reopen", "030700", "--reason", "back", "--output", "json"]);
+    let again = again.expect(0).json();
+    assert_eq!((&again["incident"]["episode"], &again["incident"]["state"]), (&2.into(), &"active".into()));
+    let early =
+        workspace.irctl(&["incident", "timeline", "--now", "2026-11-20T03:30:00Z", "--output", "json"]);
+    assert_eq!(early.expect(0).json().as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn many_processes_declare_one_incident() {
+    let workspace = workspace();
+    let children: Vec<_> = (0..8)
+        .map(|_| {
+            let mut command = workspace.command(DECLARE);
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let list = workspace.irctl(&["incident", "list", "--all", "--output", "json"]).expect(0).json();
+    assert_eq!(list.as_array().unwrap().len(), 1);
+    workspace.irctl(&["audit"]).expect(0);
+}
+
+#[test]
 fn what_is_refused_says_the_way_out() {
     let workspace = workspace();
     let refusals: &[(&[&str], i32, &str)] = &[

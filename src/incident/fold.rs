@@ -233,6 +233,10 @@ impl Incident {
         if level.is_worse_than(&self.peak) || self.peak.name == "?" {
             self.peak = level.clone();
         }
+        if level.is_worse_than(&self.level) {
+            // A worse level concerns other people: who was told before does not count for it.
+            self.notified = None;
+        }
         self.level = level;
         self.deadlines = change.deadlines;
         if !change.rules.is_empty() {
