@@ -191,9 +191,10 @@ fn response_metrics(args: &MetricsArgs, context: &Context) -> Result<u8> {
     let headers = ["LEVEL", "INCIDENTS", "OPEN", "DETECT", "ACKNOWLEDGE", "MITIGATE", "RESOLVE"];
     context.out.table(&headers, &rows)?;
     context.out.line("\nTimes are medians, with the longest in brackets; - where nothing was measured.")?;
-    for (kind, kept) in &found.promises {
-        let (met, missed, pending) = (kept.met, kept.missed, kept.pending);
-        context.out.line(&format!("Promised to {kind}: {met} met, {missed} missed, {pending} pending"))?;
+    for promise in &found.promises {
+        let (met, missed, pending) = (promise.met, promise.missed, promise.pending);
+        let deed = promise.kind.deed();
+        context.out.line(&format!("Promised to {deed}: {met} met, {missed} missed, {pending} pending"))?;
     }
     let [ended, restored] = found.rollbacks;
     context

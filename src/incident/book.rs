@@ -63,7 +63,7 @@ impl<'a> Book<'a> {
 
     /// The open incident of a service with this symptom; one that was merged leads to what it was merged into.
     pub fn find_open(&mut self, service: &str, symptom: &str) -> Result<Option<Incident>> {
-        let incidents = self.list(Some(service))?;
+        let incidents = list_own(self.session, service)?;
         Ok(open_among(&incidents, symptom).cloned())
     }
 
@@ -231,6 +231,27 @@ fn refused(incident: &Incident, event: &IncidentEvent) -> Error {
 
 /// Every incident, oldest first; of one service where one is given.
 pub fn list(session: &mut dyn Session, service: Option<&str>) -> Result<Vec<Incident>> {
+    let mut groups = own_events(session, service)?;
+    for prefix in NEIGHBOURS {
+        let kind_prefix = Some((*prefix).to_owned());
+        for event in session.events(&EventFilter { kind_prefix, ..EventFilter::default() })? {
+            if let Some(group) = event.incident.as_ref().and_then(|id| groups.get_mut(id)) {
+                group.push(event);
+            }
+        }
+    }
+    Ok(folded(&groups))
+}
+
+/// The same from this room's events alone: enough to decide, not to say who was told and when the response began.
+pub(super) fn list_own(session: &mut dyn Session, service: &str) -> Result<Vec<Incident>> {
+    Ok(folded(&own_events(session, Some(service))?))
+}
+
+/// The kinds of other rooms that [`fold`] looks at.
+const NEIGHBOURS: &[&str] = &["notice.delivered", "contain.", "operation.", "rollback."];
+
+fn own_events(session: &mut dyn Session, service: Option<&str>) -> Result<BTreeMap<String, Vec<Event>>> {
     let events = session.events(&EventFilter {
         service: service.map(str::to_owned),
         kind_prefix: Some(KIND_PREFIX.to_owned()),
@@ -242,9 +263,13 @@ pub fn list(session: &mut dyn Session, service: Option<&str>) -> Result<Vec<Inci
             groups.entry(id).or_default().push(event);
         }
     }
+    Ok(groups)
+}
+
+fn folded(groups: &BTreeMap<String, Vec<Event>>) -> Vec<Incident> {
     let mut incidents: Vec<_> = groups.values().filter_map(|events| fold(events)).collect();
     incidents.sort_by_key(|incident| incident.opened.sequence);
-    Ok(incidents)
+    incidents
 }
 
 /// An incident by its identifier, or by a beginning or an end that only it has, folded from all its events.

@@ -83,19 +83,19 @@ impl Deadlines {
 }
 
 /// What was promised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PromiseKind {
     /// A person acknowledges.
     Acknowledge,
+    /// Those whom it concerns are told.
+    Notify,
     /// The response begins.
     Respond,
     /// The harm ends.
     Mitigate,
     /// It is over.
     Resolve,
-    /// Those whom it concerns are told.
-    Notify,
     /// The postmortem is done.
     Postmortem,
 }
@@ -110,6 +110,15 @@ impl PromiseKind {
             PromiseKind::Resolve => "resolve",
             PromiseKind::Notify => "notify",
             PromiseKind::Postmortem => "postmortem",
+        }
+    }
+
+    /// As it is said after "promised to".
+    pub const fn deed(self) -> &'static str {
+        match self {
+            PromiseKind::Notify => "tell those concerned",
+            PromiseKind::Postmortem => "write the postmortem",
+            other => other.as_str(),
         }
     }
 }

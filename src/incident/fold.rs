@@ -181,7 +181,9 @@ impl Incident {
         let kind = event.kind.as_str();
         if kind == "notice.delivered" {
             self.notified.get_or_insert_with(|| moment(event));
-        } else if ["operation.", "rollback.", "contain."].iter().any(|prefix| kind.starts_with(prefix)) {
+        } else if kind != "rollback.refused"
+            && ["operation.", "rollback.", "contain."].iter().any(|prefix| kind.starts_with(prefix))
+        {
             self.begin_response(event);
         }
     }
@@ -230,6 +232,10 @@ impl Incident {
         self.watch.change_level(level.clone(), event.occurred_at, by_human);
         if level.is_worse_than(&self.peak) || self.peak.name == "?" {
             self.peak = level.clone();
+        }
+        if level.is_worse_than(&self.level) {
+            // A worse level concerns other people: who was told before does not count for it.
+            self.notified = None;
         }
         self.level = level;
         self.deadlines = change.deadlines;
@@ -390,7 +396,7 @@ mod tests {
                 let mut turned = events.clone();
                 turned.sort_by_key(|event| event.sequence);
                 prop_assert_eq!(fold(&turned).unwrap(), incident.clone(), "order of arrival does not matter");
-                prop_assert!(!incident.peak.is_worse_than(&incident.peak));
+                prop_assert!(!incident.level.is_worse_than(&incident.peak));
                 crate::incident::deadlines::promises(&incident, at(60));
                 crate::incident::timeline::lines(&events);
             }

@@ -28,7 +28,7 @@ pub use deadlines::{Deadlines, Promise, Standing, Timings};
 pub use event::{EvidenceInput, IncidentEvent, Level, NoteKind, Reading, RuleReason};
 pub use fold::fold;
 pub use observation::{Change, Observation, Observed};
-pub use observe::observe;
+pub use observe::{Ledger, observe};
 pub use policy::Finding;
 pub use state::{Incident, State};
 
@@ -37,8 +37,10 @@ pub use state::{Incident, State};
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyConfig {
     /// How many pieces of new, better evidence it takes to lower the level.
+    #[schemars(range(min = 1))]
     pub lower_after: u32,
     /// How many pieces of new, good evidence it takes to resolve.
+    #[schemars(range(min = 1))]
     pub resolve_after: u32,
     /// How long a level is held before it may be lowered.
     pub hold: Duration,

@@ -1,7 +1,7 @@
 //! Incidents by evidence: what a check round found about one symptom opens, raises, lowers or resolves.
 
 use super::PolicyConfig;
-use super::book::{Book, Opening, Releveling, list, open_among};
+use super::book::{Book, Opening, Releveling, list_own, open_among};
 use super::deadlines::Timings;
 use super::event::{Evidence, FindingKind, IncidentEvent, Level, Opened};
 use super::observation::{Change, Observation, Observed};
@@ -19,7 +19,48 @@ pub fn observe(
     timings: &dyn Fn(&str) -> Timings,
     now: DateTime<Utc>,
 ) -> Result<Observed> {
-    let incidents = list(session, Some(&observation.service))?;
+    Ledger::load(session, &observation.service)?.observe(session, observation, policy, timings, now)
+}
+
+/// The incidents of one service within one transaction, read once for all its symptoms.
+pub struct Ledger {
+    service: String,
+    incidents: Vec<Incident>,
+}
+
+impl Ledger {
+    /// Reads them.
+    pub fn load(session: &mut dyn Session, service: &str) -> Result<Self> {
+        Ok(Self { service: service.to_owned(), incidents: list_own(session, service)? })
+    }
+
+    /// Takes an observation of the service in; see [`observe`].
+    pub fn observe(
+        &mut self,
+        session: &mut dyn Session,
+        observation: &Observation,
+        policy: &PolicyConfig,
+        timings: &dyn Fn(&str) -> Timings,
+        now: DateTime<Utc>,
+    ) -> Result<Observed> {
+        let observed = judge(&self.incidents, session, observation, policy, timings, now)?;
+        let quiet =
+            matches!(observed.change, Change::Quiet | Change::Unchanged | Change::Warming | Change::Settled);
+        if observed.recorded || !quiet {
+            self.incidents = list_own(session, &self.service)?;
+        }
+        Ok(observed)
+    }
+}
+
+fn judge(
+    incidents: &[Incident],
+    session: &mut dyn Session,
+    observation: &Observation,
+    policy: &PolicyConfig,
+    timings: &dyn Fn(&str) -> Timings,
+    now: DateTime<Utc>,
+) -> Result<Observed> {
     let mut round = Round {
         book: Book::new(session, Actor::Automation, now),
         finding: observation.finding.clone().normalized(),
@@ -28,7 +69,7 @@ pub fn observe(
         timings,
         now,
     };
-    if let Some(incident) = open_among(&incidents, &observation.symptom) {
+    if let Some(incident) = open_among(incidents, &observation.symptom) {
         return if incident.symptom == observation.symptom {
             round.about_open(incident)
         } else {

@@ -122,9 +122,14 @@ pub struct NoticeRecord {
     pub summary: Option<Untrusted>,
 }
 
-/// The rollbacks that ended, in order.
+/// The rollbacks that ended, in order. One that halted and was resumed counts once, as it ended last.
 pub fn rollbacks(events: &[Event]) -> Vec<RollbackRecord> {
-    events.iter().filter_map(rollback).collect()
+    let mut records: Vec<RollbackRecord> = Vec::new();
+    for record in events.iter().filter_map(rollback) {
+        records.retain(|known| known.operation.is_none() || known.operation != record.operation);
+        records.push(record);
+    }
+    records
 }
 
 fn rollback(event: &Event) -> Option<RollbackRecord> {
@@ -244,5 +249,13 @@ mod tests {
         assert_eq!(records[0].skipped[1].raw(), "backup_4: unproven");
         assert_eq!(records[0].rule_after.as_ref().unwrap().raw(), "12 %");
         assert_eq!((records[1].outcome, records[1].duration_ms), (Outcome::Halted, None));
+    }
+
+    #[test]
+    fn a_resumed_rollback_counts_once() {
+        let halted = stored(1, "rollback.halted", json!({"operation": "OP-1", "outcome": "halted"}));
+        let resumed = stored(2, "rollback.completed", json!({"operation": "OP-1", "outcome": "restored"}));
+        let outcomes: Vec<_> = rollbacks(&[halted, resumed]).iter().map(|record| record.outcome).collect();
+        assert_eq!(outcomes, [Outcome::Restored]);
     }
 }

@@ -123,10 +123,11 @@ fn neighbour(kind: &str, payload: &Value) -> String {
     if let Some(summary) = field("summary") {
         return summary.to_owned();
     }
-    let details: Vec<_> = ["channel", "template", "what", "outcome", "step", "error"]
-        .into_iter()
-        .filter_map(|name| field(name).map(|value| format!("{name} {value}")))
-        .collect();
+    let details: Vec<_> =
+        ["channel", "template", "what", "outcome", "step", "evidence", "why", "reason", "error"]
+            .into_iter()
+            .filter_map(|name| field(name).map(|value| format!("{name} {value}")))
+            .collect();
     let words = kind.replace(['.', '_'], " ");
     if details.is_empty() { words } else { format!("{words}: {}", details.join(", ")) }
 }

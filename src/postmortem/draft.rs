@@ -198,7 +198,7 @@ fn what_happened(source: &Source) -> Vec<Item> {
 fn went(source: &Source, kind: NoteKind, word: &str, standing: Standing, question: &str) -> Vec<Item> {
     let kept = source.promises.iter().filter(|promise| promise.standing == standing).map(|promise| {
         let due = promise.due.format("%Y-%m-%d %H:%M UTC");
-        let what = promise.kind.as_str();
+        let what = promise.kind.deed();
         match &promise.done {
             Some(done) => {
                 let at = done.at.format("%Y-%m-%d %H:%M UTC");

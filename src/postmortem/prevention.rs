@@ -64,7 +64,7 @@ fn questions(source: &Source) -> Vec<Item> {
         questions.push(source.ask("prevention", "no runbook was named; which steps should stand in one?"));
     }
     for promise in source.promises.iter().filter(|promise| promise.standing == Standing::Missed) {
-        let question = format!("the promise to {} was missed; why?", promise.kind.as_str());
+        let question = format!("the promise to {} was missed; why?", promise.kind.deed());
         questions.push(source.ask("went-wrong", &question));
     }
     questions

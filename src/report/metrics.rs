@@ -62,8 +62,10 @@ pub struct LevelMetrics {
 }
 
 /// What became of one kind of promise.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Kept {
+    /// What was promised.
+    pub kind: PromiseKind,
     /// Done in time.
     pub met: usize,
     /// Too late, or not done and over.
@@ -84,7 +86,7 @@ pub struct ResponseMetrics {
     /// By the worst level each had.
     pub by_level: BTreeMap<String, LevelMetrics>,
     /// What their levels promised. An incident that ended in time keeps its promise to resolve.
-    pub promises: BTreeMap<&'static str, Kept>,
+    pub promises: Vec<Kept>,
     /// How long rollbacks that restored took.
     pub rollback: Times,
     /// How many rollbacks ended, and how many of them restored.
@@ -143,18 +145,18 @@ fn level(incidents: &[&Incident]) -> LevelMetrics {
     }
 }
 
-fn kept(incidents: &[&Incident], now: DateTime<Utc>) -> BTreeMap<&'static str, Kept> {
-    let mut counts: BTreeMap<&'static str, Kept> = BTreeMap::new();
+fn kept(incidents: &[&Incident], now: DateTime<Utc>) -> Vec<Kept> {
+    let mut counts: BTreeMap<PromiseKind, Kept> = BTreeMap::new();
     for promise in incidents.iter().flat_map(|incident| promises(incident, now)) {
-        let kind: PromiseKind = promise.kind;
-        let count = counts.entry(kind.as_str()).or_default();
+        let kind = promise.kind;
+        let count = counts.entry(kind).or_insert(Kept { kind, met: 0, missed: 0, pending: 0 });
         match promise.standing {
             Standing::Met => count.met += 1,
             Standing::Missed => count.missed += 1,
             Standing::Pending => count.pending += 1,
         }
     }
-    counts
+    counts.into_values().collect()
 }
 
 #[cfg(test)]

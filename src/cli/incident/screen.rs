@@ -129,11 +129,7 @@ impl Page<'_> {
             .collect();
         self.add(&mut out, "values", &non_empty(&values.join(" · ")));
         self.add(&mut out, "levels", &self.levels(incident));
-        self.add(
-            &mut out,
-            "first",
-            &incident.first_action.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        );
+        self.add(&mut out, "first", &first_action(incident));
         self.add(
             &mut out,
             "runbook",
@@ -203,9 +199,10 @@ impl Page<'_> {
     }
 
     fn opened(&self, incident: &Incident) -> String {
-        let ago = Elapsed(self.now - incident.opened_at);
-        let mut text =
-            format!("{}, {ago} ago, by {}", time(incident.opened_at, self.now), incident.opened.by);
+        let ago = self.now - incident.opened_at;
+        let ago =
+            if ago.num_seconds() == 0 { "just now".to_owned() } else { format!("{} ago", Elapsed(ago)) };
+        let mut text = format!("{}, {ago}, by {}", time(incident.opened_at, self.now), incident.opened.by);
         if let Some(detected) = incident.detected_at {
             text.push_str(&format!("; noticed {}", time(detected, self.now)));
         }
@@ -254,7 +251,11 @@ impl Page<'_> {
             let moment = &note.moment;
             let mark = if note.corrected.is_some() { " (corrected)" } else { "" };
             let (at, word) = (time(moment.at, self.now), note_word(note.note.kind).to_lowercase());
-            format!("#{} {at} {} {word}{mark}: {}", moment.sequence, moment.by, note.text())
+            let text = format!("#{} {at} {} {word}{mark}: {}", moment.sequence, moment.by, note.text());
+            let owner = note.note.owner.iter().map(ToString::to_string);
+            let due = note.note.due.iter().map(|due| format!("due {}", due.format("%Y-%m-%d")));
+            let more: Vec<_> = owner.chain(due).collect();
+            if more.is_empty() { text } else { format!("{text} ({})", more.join(", ")) }
         };
         incident.notes.iter().map(show).collect()
     }
@@ -305,6 +306,44 @@ impl Page<'_> {
     }
 }
 
+/// What to do first is of use only until it is done.
+fn first_action(incident: &Incident) -> Vec<String> {
+    let working = matches!(incident.state, State::Triage | State::Active);
+    incident.first_action.iter().filter(|_| working).map(ToString::to_string).collect()
+}
+
 fn non_empty(text: &str) -> Vec<String> {
     if text.trim().is_empty() { Vec::new() } else { vec![text.to_owned()] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incident::deadlines::promises;
+    use crate::incident::fixtures::{at, night};
+    use crate::incident::fold;
+
+    fn page(events: usize, minutes: i64, width: usize) -> String {
+        let incident = fold(&night()[..events]).unwrap();
+        let tone =
+            |tone: Tone, text: &str| if tone == Tone::Bad { format!("!{text}!") } else { text.to_owned() };
+        let page = Page { now: at(minutes), width, tone: &tone };
+        let next = next_commands(&incident, Some("--model rila_6y20b"));
+        page.incident(&incident, &promises(&incident, at(minutes)), &next)
+    }
+
+    #[test]
+    fn contained_and_nobody_there_yet() {
+        insta::assert_snapshot!(page(4, 5, 80));
+    }
+
+    #[test]
+    fn the_promises_are_running_out() {
+        insta::assert_snapshot!(page(1, 20, 80));
+    }
+
+    #[test]
+    fn written_about_the_next_day() {
+        insta::assert_snapshot!(page(14, 2000, 110));
+    }
 }

@@ -298,10 +298,16 @@ pub fn merge(args: &MergeArgs, context: &Context) -> Result<u8> {
 fn id_and_rest<'a>(words: &'a [String], rest_name: &str) -> Result<(Option<&'a str>, &'a str)> {
     match words {
         [id, rest] => Ok((Some(id), rest)),
-        [only] if !only.to_ascii_uppercase().starts_with("INC-") => Ok((None, only)),
+        [only] if !is_like_an_identifier(only) => Ok((None, only)),
         _ => Err(Error::new(ErrorCode::Usage, format!("{rest_name} is missing"))
             .hint(format!("write {rest_name} after the incident, in quotes where it has spaces"))),
     }
+}
+
+/// `INC-…`, or the digits at its end.
+fn is_like_an_identifier(word: &str) -> bool {
+    let digits = word.len() >= 4 && word.chars().all(|c| c.is_ascii_digit() || c == '-');
+    digits || word.to_ascii_uppercase().starts_with("INC-")
 }
 
 /// The largest note read from standard input, in bytes.
@@ -360,5 +366,6 @@ mod tests {
         assert_eq!(id_and_rest(&words(&["text"]), "the text").unwrap(), (None, "text"));
         assert_eq!(id_and_rest(&words(&["INC-1", "text"]), "the text").unwrap(), (Some("INC-1"), "text"));
         assert!(id_and_rest(&words(&["inc-1"]), "the text").is_err());
+        assert!(id_and_rest(&words(&["030700"]), "the text").is_err());
     }
 }
