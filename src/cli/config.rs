@@ -69,7 +69,10 @@ fn summary(checked: &Checked, context: &Context) -> String {
     let parts = checked.workspace.as_ref().map_or_else(Vec::new, |workspace| {
         vec![
             counted(workspace.services.len(), "service"),
-            counted(workspace.schemes.len(), "scheme"),
+            match workspace.shipped.len() {
+                0 => counted(workspace.schemes.len(), "scheme"),
+                shipped => format!("{} ({shipped} shipped)", counted(workspace.schemes.len(), "scheme")),
+            },
             counted(workspace.suites.len(), "suite"),
             counted(workspace.runbooks.len(), "runbook"),
         ]

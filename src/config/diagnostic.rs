@@ -58,6 +58,8 @@ pub mod code {
     pub const OUT_OF_RANGE: &str = "out-of-range";
     /// A text that its own grammar refuses.
     pub const INVALID_VALUE: &str = "invalid-value";
+    /// A scheme that does not fit together: an unknown metric, a wrong unit, a rule that stands twice.
+    pub const INVALID_SCHEME: &str = "invalid-scheme";
     /// A secret written into the file instead of a reference.
     pub const SECRET_VALUE: &str = "secret-value";
     /// A name that two files claim.
@@ -156,6 +158,11 @@ impl Diagnostic {
     pub fn related(mut self, source: &Arc<Source>, span: Span, label: impl Into<String>) -> Self {
         self.related.push(Related { source: Arc::clone(source), span, label: label.into() });
         self
+    }
+
+    /// Whether another one is about the same place.
+    pub fn is_at(&self, other: &Diagnostic) -> bool {
+        self.span == other.span && self.source.path == other.source.path
     }
 
     /// The diagnostic as programs read it.

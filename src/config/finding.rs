@@ -5,6 +5,7 @@ use super::Workspace;
 use super::diagnostic::{Diagnostic, Severity};
 use super::file::File;
 use super::kind::Kind;
+use super::semantic;
 use super::yaml::inside_text;
 
 /// Something that a check found.
@@ -18,6 +19,8 @@ pub struct Finding {
     pub pointer: String,
     /// The bytes of a text value that are to blame.
     pub span: Option<std::ops::Range<usize>>,
+    /// Whether the key is to blame, not the value under it.
+    pub on_key: bool,
     /// Error or warning.
     pub severity: Severity,
     /// The stable name.
@@ -42,6 +45,7 @@ impl Finding {
             name: name.to_owned(),
             pointer: pointer.to_owned(),
             span: None,
+            on_key: false,
             severity: Severity::Error,
             code,
             message: message.into(),
@@ -69,7 +73,7 @@ impl Finding {
 pub type SemanticCheck = fn(&Workspace) -> Vec<Finding>;
 
 /// Every such check.
-pub const CHECKS: &[SemanticCheck] = &[];
+pub const CHECKS: &[SemanticCheck] = &[semantic::schemes, semantic::automation, semantic::routing];
 
 /// The diagnostic of a finding; `None` if no file of the workspace has it (a shipped one).
 pub fn locate(finding: &Finding, files: &[File]) -> Option<Diagnostic> {
@@ -81,7 +85,7 @@ pub fn locate(finding: &Finding, files: &[File]) -> Option<Diagnostic> {
             let span = finding.span.clone().unwrap_or_default();
             inside_text(&file.source, node, span.start, span.len())
         }
-        Some((node, Some(key))) if node.text().is_none() => key.span.clone(),
+        Some((node, Some(key))) if finding.on_key || node.text().is_none() => key.span.clone(),
         Some((node, _)) => node.head(),
         None => 0..0,
     };

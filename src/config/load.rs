@@ -74,8 +74,8 @@ impl Loader<'_> {
         if !self.scope.reads(Kind::Severity) {
             return;
         }
-        for (name, text) in super::shipped_schemes() {
-            let taken = self.files.iter().any(|file| file.kind == Kind::Severity && file.name == name);
+        for (name, text) in crate::severity::shipped() {
+            let taken = self.files.iter().any(|file| file.kind == Kind::Severity && file.name == *name);
             if !taken {
                 let path = format!("(shipped) severity/{name}.yaml");
                 self.files.push(File::from_bytes(Kind::Severity, &path, text.as_bytes(), &self.formats));
@@ -97,7 +97,9 @@ impl Loader<'_> {
         let runbooks = self.take(Kind::Runbook, &mut broken);
         let notify = self.take(Kind::Notify, &mut broken).into_values().next().unwrap_or_default();
         let contacts = self.take(Kind::Contacts, &mut broken).into_values().next().unwrap_or_default();
+        let shipped = self.files.get(self.files.len() - self.shipped..).unwrap_or_default();
         Some(Workspace {
+            shipped: shipped.iter().map(|file| file.name.clone()).collect(),
             root: self.root.to_path_buf(),
             state,
             settings: settings?,
@@ -165,9 +167,13 @@ impl Loader<'_> {
             across.extend(cadence::check(workspace, self.own(), &self.files));
             for check in finding::CHECKS {
                 let found = check(workspace);
-                across.extend(found.iter().filter_map(|finding| {
-                    finding::locate(finding, &self.files).map(|diagnostic| (finding.kind, diagnostic))
-                }));
+                for finding in &found {
+                    let Some(diagnostic) = finding::locate(finding, &self.files) else { continue };
+                    // A name that leads nowhere is one error, however many find it.
+                    if !across.iter().any(|(_, known)| known.is_at(&diagnostic)) {
+                        across.push((finding.kind, diagnostic));
+                    }
+                }
             }
         }
         for (kind, diagnostic) in across {

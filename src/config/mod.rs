@@ -13,13 +13,14 @@ mod references;
 mod render;
 mod schema;
 mod scope;
+mod semantic;
 pub mod service;
 pub mod settings;
 mod source;
 pub mod state;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -61,6 +62,8 @@ pub struct Workspace {
     pub contacts: ContactsConfig,
     /// Runbooks by name.
     pub runbooks: BTreeMap<String, RunbookConfig>,
+    /// The schemes that are part of the program and that the workspace does not replace.
+    pub shipped: BTreeSet<String>,
     /// What does not stop the command that loaded this, and should still be said.
     pub warnings: Report,
     /// What could not be loaded and was not needed, by kind and name.
@@ -166,11 +169,6 @@ impl Workspace {
             (None, known) => error.hint(format!("{noun}s here: {}", known.join(", "))),
         })
     }
-}
-
-/// The schemes that are part of the program, by name.
-fn shipped_schemes() -> Vec<(&'static str, &'static str)> {
-    Vec::new()
 }
 
 fn invalid(report: &Report) -> Error {

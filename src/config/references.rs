@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::diagnostic::{Diagnostic, code};
 use super::file::File;
 use super::kind::Kind;
-use super::schema::suggestion;
+use super::schema::{list, suggestion};
 use super::scope::Scope;
 use super::yaml::Node;
 
@@ -131,8 +131,7 @@ fn diagnostic(
         if known.is_empty() {
             format!("there is no {what} at all yet")
         } else {
-            let shown: Vec<_> = known.iter().take(12).copied().collect();
-            format!("{what}s there are: {}", shown.join(", "))
+            format!("{what}s there are: {}", list(&known))
         }
     });
     let message = format!("there is no {what} `{name}`");

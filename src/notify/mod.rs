@@ -20,7 +20,7 @@ pub mod samples;
 pub mod template;
 
 pub use channels::{ChannelKind, Outcome};
-pub use config::{ChannelConfig, ContactsConfig, NotifyConfig, Reference, ReferenceKind};
+pub use config::{ChannelConfig, ContactsConfig, Given, NotifyConfig, Reference, ReferenceKind};
 pub use courier::{Courier, Summary};
 pub use message::{Composed, Composer, Message};
 pub use notice::Notice;

@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use crate::base::{Digest, Duration, Error, SecretReference};
+use crate::notify::Given;
+use crate::severity::{Expression, Persistence, Quantity};
 
 /// Why a text does not follow its grammar.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,10 +35,14 @@ pub struct Formats(BTreeMap<&'static str, Check>);
 impl Formats {
     /// The formats of the rooms below. A room's new grammar gets its line here.
     pub fn standard() -> Self {
-        let table: [(&'static str, Check); 7] = [
+        let table: [(&'static str, Check); 11] = [
             ("duration", parsed::<Duration>),
             ("digest", parsed::<Digest>),
             ("secret-reference", parsed::<SecretReference>),
+            ("expression", expression),
+            ("quantity", parsed::<Quantity>),
+            ("persistence", parsed::<Persistence>),
+            ("value-or-secret", parsed::<Given>),
             ("glob", glob),
             ("timezone", timezone),
             ("name", name),
@@ -63,6 +69,14 @@ impl Formats {
 
 fn parsed<T: FromStr<Err = Error>>(text: &str) -> Result<(), Fault> {
     text.parse::<T>().map(drop).map_err(Fault::from)
+}
+
+fn expression(text: &str) -> Result<(), Fault> {
+    Expression::parse(text).map(drop).map_err(|error| Fault {
+        message: error.message,
+        help: error.help,
+        span: Some(error.offset..error.offset + error.length),
+    })
 }
 
 fn glob(text: &str) -> Result<(), Fault> {

@@ -18,7 +18,7 @@ use super::diagnostic::{Diagnostic, Report, code};
 use super::source::{Source, Span};
 use super::yaml::{Key, Node, Value};
 pub use formats::Formats;
-pub use suggest::suggestion;
+pub use suggest::{list, suggestion};
 
 /// Checks `node` against `schema`. The value is complete only if the report holds no error.
 pub fn check(source: &Arc<Source>, node: &Node, schema: &Json, formats: &Formats) -> (Json, Report) {
@@ -42,7 +42,7 @@ impl<'a> Walk<'a> {
             return Json::Null;
         }
         if key.is_some() && self.is_blank(node) && !accepts_anything(schema) {
-            return self.wrong_type(node, &types(schema), key);
+            return self.wrong_type(node, schema, &types(schema), key);
         }
         if let Some(branches) = branches(schema) {
             return self.choice(node, branches, key);
@@ -71,7 +71,7 @@ impl<'a> Walk<'a> {
             }
             Value::Text(text) if accepts("string") => self.text(node, text, schema, key),
             Value::Number(_) | Value::Boolean(_) if accepts("string") => self.unquoted(node, schema, key),
-            _ => self.wrong_type(node, types, key),
+            _ => self.wrong_type(node, schema, types, key),
         }
     }
 
@@ -101,7 +101,7 @@ impl<'a> Walk<'a> {
         values.collect()
     }
 
-    fn wrong_type(&mut self, node: &Node, types: &[&str], key: Option<&Key>) -> Json {
+    fn wrong_type(&mut self, node: &Node, schema: &Json, types: &[&str], key: Option<&Key>) -> Json {
         let wanted = expected(types);
         if node.reported {
             return Json::Null;
@@ -112,6 +112,9 @@ impl<'a> Walk<'a> {
             format!("{} must be {wanted}, not {}", name(key), node.what())
         };
         let help = match (&node.value, types) {
+            (Value::Null, _) if self.is_blank(node) => {
+                Some("give it a value, or leave the key out".to_owned())
+            }
             (Value::Text(text), types) if types.contains(&"boolean") => {
                 let quoted =
                     matches!(text.as_str(), "true" | "false").then(|| "leave the quotes out".to_owned());
@@ -120,10 +123,13 @@ impl<'a> Walk<'a> {
             (Value::Text(text), types) if types.contains(&"number") || types.contains(&"integer") => {
                 number::advice(text, node.plain)
             }
-            (Value::Null, _) => Some("give it a value, or leave the key out".to_owned()),
-            (Value::Text(_) | Value::Number(_) | Value::Mapping(_), types) if types.contains(&"array") => {
-                Some("write it as a list: one `- ` for each item, or […]".to_owned())
+            (Value::Text(_) | Value::Number(_), types) if types.contains(&"array") => {
+                Some(format!("write it as a list: [{}]", self.source.slice(&node.span)))
             }
+            (Value::Mapping(_), types) if types.contains(&"array") => {
+                Some("write it as a list: one `- ` for each item".to_owned())
+            }
+            (_, types) if types.contains(&"object") => object::keys_needed(schema),
             _ => None,
         };
         let diagnostic = Diagnostic::error(code::WRONG_TYPE, self.source, place(node, key), message);

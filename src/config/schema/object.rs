@@ -120,6 +120,12 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// What a mapping needs to have, for one who wrote something else.
+pub(super) fn keys_needed(schema: &Json) -> Option<String> {
+    let required: Vec<&str> = schema.get("required")?.as_array()?.iter().filter_map(Json::as_str).collect();
+    (!required.is_empty()).then(|| format!("write it as a mapping with {}", suggest::list(&required)))
+}
+
 fn is(count: usize) -> &'static str {
     if count == 1 { "is" } else { "are" }
 }

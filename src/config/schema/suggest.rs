@@ -9,7 +9,13 @@ pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         return None;
     }
     let plain = plain(word);
-    let allowed = (plain.chars().count() / 3).clamp(1, 3);
+    // In a word of one or two letters another letter is another word.
+    let allowed = match plain.chars().count() {
+        0..=2 => 0,
+        3..=5 => 1,
+        6..=8 => 2,
+        _ => 3,
+    };
     known
         .iter()
         .map(|known| (strsim::damerau_levenshtein(&plain, &self::plain(known)), *known))
@@ -17,6 +23,7 @@ pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
         .or_else(|| one_inside_the_other(&plain, known))
+        .or_else(|| alike(&plain, known))
 }
 
 /// `timezones` for `zone`, `channel` for `channels_by_name`: only when a single known word is like that.
@@ -31,6 +38,19 @@ fn one_inside_the_other<'a>(plain: &str, known: &[&'a str]) -> Option<&'a str> {
         }
     });
     like.next().copied().filter(|_| like.next().is_none())
+}
+
+/// `wenn` for `when`: more than one letter is wrong, but most are there and in order.
+fn alike<'a>(plain: &str, known: &[&'a str]) -> Option<&'a str> {
+    if plain.chars().count() < 4 {
+        return None;
+    }
+    known
+        .iter()
+        .map(|known| (strsim::jaro_winkler(plain, &self::plain(known)), *known))
+        .filter(|(likeness, _)| *likeness > 0.85)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, known)| known)
 }
 
 /// ``did you mean `x`?``, if there is a word to be meant.
@@ -65,5 +85,8 @@ mod tests {
         assert_eq!(nearest("colour", &known), None);
         assert_eq!(nearest("update", &known), Some("update_every"));
         assert_eq!(nearest("", &known), None);
+        assert_eq!(nearest("wenn", &["when", "id", "runbook"]), Some("when"));
+        assert_eq!(nearest("P9", &["P0", "P1"]), None);
+        assert_eq!(nearest("p1", &["P0", "P1"]), Some("P1"));
     }
 }

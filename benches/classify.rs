@@ -1,0 +1,137 @@
+//! Classifying a million alerts against merely parsing them: `cargo bench --bench classify`.
+//!
+//! Prints ratios of runs in the same process and minute, never bare times. The number of lines can be given as the
+//! first argument.
+
+use irctl::base::{Result, Verdict};
+use irctl::severity::{
+    AlertClassifier, Framing, Handler, Scheme, StreamSummary, classify_stream, resolve_scheme,
+};
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+/// Alerts like those of the protocol, in all mixtures of metrics, from a fixed sequence.
+fn alerts(lines: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    let mut text = Vec::with_capacity(lines * 230);
+    for index in 0..lines {
+        let service = ["checkout", "search", "pricing", "ranking"][index % 4];
+        let metrics = [
+            format!("\"error_rate\":{:.4}", random() * random() * 0.3),
+            format!("\"availability\":{:.4}", 1.0 - random() * random() * 0.2),
+            format!("\"accuracy_drop\":{:.4}", random() * random() * 0.3),
+            format!("\"latency_increase_pct\":{:.3}", random() * random() * 2.5),
+        ];
+        let given = 2 + index % 3;
+        let _ = writeln!(
+            text,
+            "{{\"alert_name\":\"Alert {index}\",\"description\":\"{service} is not what it was five minutes ago\",\
+             \"affected_services\":[\"{service}\",\"gateway\"],\"metrics\":{{{}}}}}",
+            metrics[..given].join(",")
+        );
+    }
+    text
+}
+
+struct Classify<'s>(AlertClassifier<'s>);
+
+impl Handler for Classify<'_> {
+    fn handle(&mut self, text: &str, out: &mut Vec<u8>) -> std::result::Result<Verdict, serde_json::Error> {
+        self.0.json_line(text, out)
+    }
+}
+
+/// Counts what it is given, so that nothing is optimised away and nothing is kept.
+#[derive(Default)]
+struct Count(u64);
+
+impl Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn parse(text: &[u8]) -> usize {
+    text.split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| {
+            serde_json::from_slice::<serde_json::Value>(line)
+                .map_or(0, |value| value.as_object().map_or(0, |o| o.len()))
+        })
+        .sum()
+}
+
+fn classify_lines(scheme: &Scheme, text: &[u8], sink: &mut Count) -> u64 {
+    let (mut classifier, mut out, mut alerts) = (AlertClassifier::new(scheme), Vec::new(), 0);
+    for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let line = std::str::from_utf8(line).unwrap_or_default();
+        alerts += u64::from(classifier.json_line(line, &mut out).is_ok());
+        out.push(b'\n');
+        if out.len() > 1 << 20 {
+            let _ = sink.write_all(&out);
+            out.clear();
+        }
+    }
+    let _ = sink.write_all(&out);
+    alerts
+}
+
+fn stream(scheme: &Scheme, mut text: &[u8], sink: &mut Count) -> Result<StreamSummary> {
+    let framing = Framing { open: b"[", between: b",", close: b"]", after: b"\n" };
+    classify_stream(&mut text, sink, true, framing, &|_| Classify(AlertClassifier::new(scheme)))
+}
+
+fn best(mut run: impl FnMut()) -> Duration {
+    (0..5)
+        .map(|_| {
+            let start = Instant::now();
+            run();
+            start.elapsed()
+        })
+        .min()
+        .unwrap_or_default()
+}
+
+fn main() {
+    let lines = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(1_000_000);
+    let config = resolve_scheme("protocol-25", None).unwrap_or_else(|error| panic!("{error}"));
+    let scheme = Scheme::compile_or_error(&config).unwrap_or_else(|error| panic!("{error}"));
+    let text = alerts(lines);
+    let (mut parsed, mut single, mut streamed) = (0, 0, 0);
+    let (mut sink_single, mut sink_streamed) = (Count::default(), Count::default());
+    let parsing = best(|| parsed = parse(&text));
+    let alone = best(|| single = classify_lines(&scheme, &text, &mut sink_single));
+    let threads =
+        best(|| streamed = stream(&scheme, &text, &mut sink_streamed).map_or(0, |found| found.alerts));
+    assert_eq!((parsed, single, streamed), (lines * 4, lines as u64, lines as u64));
+    assert_eq!(sink_single.0, sink_streamed.0);
+    let bytes = text.len() as f64 / lines as f64;
+    let written = sink_single.0 as f64 / 5.0 / lines as f64;
+    let ratio = |time: Duration| parsing.as_secs_f64() / time.as_secs_f64();
+    println!("{lines} alerts of {bytes:.0} bytes under protocol-25, {written:.0} bytes of JSON out for each");
+    println!(
+        "throughput against serde_json parsing the same lines into values (1.00 = as fast; 0.50 is asked for):"
+    );
+    println!("  one thread    {:.2}", ratio(alone));
+    println!("  all threads   {:.2}", ratio(threads));
+    let start = best(|| {
+        let config = resolve_scheme("protocol-25", None).map(|config| Scheme::compile(&config).is_ok());
+        assert!(config.unwrap_or_default());
+    });
+    let per_line = parsing.as_secs_f64() / lines as f64;
+    println!(
+        "reading and compiling the scheme takes the time of parsing {:.0} lines ({start:.1?})",
+        start.as_secs_f64() / per_line
+    );
+}
