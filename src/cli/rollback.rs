@@ -4,6 +4,7 @@ mod ask;
 pub(super) mod desk;
 mod inspect;
 mod screen;
+mod wiring;
 
 use std::path::PathBuf;
 
@@ -49,7 +50,7 @@ pub struct Args {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ServiceArgs {
     /// The service.
-    #[arg(long, alias = "model", value_name = "NAME", visible_alias = "model")]
+    #[arg(long, value_name = "NAME", visible_alias = "model")]
     pub service: Option<String>,
 }
 
@@ -134,11 +135,8 @@ fn roll_back(args: &Args, context: &Context) -> Result<u8> {
     let desk = Desk::open(context, &place)?;
     let subject = desk.subject()?;
     let Ok(to) = to.parse::<Selector>();
-    let request = Request {
-        incident: args.incident.clone(),
-        reason: args.reason.clone(),
-        ..Request::human(to)
-    };
+    let request =
+        Request { incident: args.incident.clone(), reason: args.reason.clone(), ..Request::human(to) };
     desk.with(|environment| {
         if args.dry_run {
             let plan = rollback::dry_run(environment, subject, &request)?;
@@ -189,7 +187,8 @@ fn again(args: &OperationArgs, context: &Context, abort: bool) -> Result<u8> {
 
 /// Shows how it ended. A terminal that is gone must not change what the exit status says.
 fn finished(context: &Context, outcome: &RollbackOutcome) -> Result<u8> {
-    let shown = if context.out.is_json() { context.out.json(outcome) } else { screen::outcome(context, outcome) };
+    let shown =
+        if context.out.is_json() { context.out.json(outcome) } else { screen::outcome(context, outcome) };
     if let Err(error) = shown {
         tracing::warn!("the outcome could not be shown: {error}");
     }
