@@ -110,11 +110,8 @@ impl Engine<'_> {
                 continue;
             }
             if let Err(error) = self.backward(step.as_ref())? {
-                let reason = format!(
-                    "{reason}; then undoing `{}` failed: {}",
-                    step.describe(),
-                    with_hint(&error)
-                );
+                let reason =
+                    format!("{reason}; then undoing `{}` failed: {}", step.describe(), with_hint(&error));
                 return Ok(Conclusion { ending: Ending::Halted, reason: Some(reason), step: Some(id) });
             }
         }
@@ -226,9 +223,7 @@ impl Engine<'_> {
     fn failed(&mut self, steps: &Steps<'_>, step: &dyn Step, error: &Error) -> Result<Conclusion> {
         self.tell(step, StepState::Failed, Some(error.message.clone()));
         let reason = format!("`{}` failed: {}", step.describe(), with_hint(error));
-        let stays = |ending| {
-            Ok(Conclusion { ending, reason: Some(reason.clone()), step: Some(step.id()) })
-        };
+        let stays = |ending| Ok(Conclusion { ending, reason: Some(reason.clone()), step: Some(step.id()) });
         match step.phase() {
             Phase::Prepare | Phase::Switch => self.undo_all(steps, &reason, Some(&step.id())),
             // Never back to the known bad: it stays switched, and contained, until it is proved or released.

@@ -52,8 +52,7 @@ impl Journal {
         self.previous = Digest::of(&line);
         self.sequence = record.sequence;
         line.push(b'\n');
-        let failed =
-            |error| Error::io(format!("cannot write the journal {}", self.path.display()), error);
+        let failed = |error| Error::io(format!("cannot write the journal {}", self.path.display()), error);
         fault::point("journal:before-write");
         self.file.write_all(&line).map_err(failed)?;
         fault::point("journal:before-fsync");

@@ -80,10 +80,8 @@ pub fn drain_spool(store: &dyn Store, state: &Path) -> Result<usize> {
     spool.file().lock()?;
     let bytes = file::read_limited(&path, 256 * 1024 * 1024)?;
     // A line that a crash tore was never complete, so nobody was told that it was kept.
-    let events: Vec<NewEvent> = bytes
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice(line).ok())
-        .collect();
+    let events: Vec<NewEvent> =
+        bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
     if !events.is_empty() {
         store.with(|session| {
             for event in &events {

@@ -15,7 +15,7 @@ use crate::base::{Digest, Error, ErrorCode, Result, Untrusted, clock, path};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Selector {
     /// The newest of the best tier at hand before the served one.
-    Previous,
+    Prev,
     /// The newest that served 24 hours without an incident.
     LastStable,
     /// The one with this name or digest.
@@ -27,7 +27,7 @@ impl FromStr for Selector {
 
     fn from_str(text: &str) -> std::result::Result<Self, Infallible> {
         Ok(match text {
-            "prev" | "previous" => Selector::Previous,
+            "prev" | "previous" => Selector::Prev,
             "last-stable" => Selector::LastStable,
             name => Selector::Named(name.to_owned()),
         })
@@ -37,7 +37,7 @@ impl FromStr for Selector {
 impl std::fmt::Display for Selector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Selector::Previous => "prev",
+            Selector::Prev => "prev",
             Selector::LastStable => "last-stable",
             Selector::Named(name) => name,
         })
@@ -141,7 +141,7 @@ pub fn choose(
     evidence: &Evidence,
 ) -> Result<Choice> {
     match selector {
-        Selector::Previous => previous(candidates, served.on_disk.dated),
+        Selector::Prev => previous(candidates, served.on_disk.dated),
         Selector::LastStable => last_stable(candidates, evidence),
         Selector::Named(name) => named(candidates, name),
     }
@@ -210,9 +210,8 @@ fn named(candidates: Candidates, name: &str) -> Result<Choice> {
         folder == name || digest.is_some_and(|digest| digest.matches(name))
     };
     if let Some(one) = candidates.skipped.iter().find(|one| is(one.name.raw(), one.digest.as_ref())) {
-        return Err(Error::new(ErrorCode::Refused, format!("{} is no candidate: {}", one.name, one.why)).hint(
-            "take another one, or `irctl rollback undo` if a rollback is to be taken back",
-        ));
+        return Err(Error::new(ErrorCode::Refused, format!("{} is no candidate: {}", one.name, one.why))
+            .hint("take another one, or `irctl rollback undo` if a rollback is to be taken back"));
     }
     let matches = |one: &Candidate| {
         is(&one.version.name, Some(&one.digest)) || one.version.label.as_deref() == Some(name)
@@ -234,11 +233,8 @@ fn named(candidates: Candidates, name: &str) -> Result<Choice> {
         _ => {
             path::single_name(name)?;
             let known: Vec<_> = others.iter().map(|one| one.version.name.as_str()).collect();
-            Err(Error::new(
-                ErrorCode::NotFound,
-                format!("there is no version `{}`", name.escape_debug()),
-            )
-            .hint(format!("there are: {}", known.join(", "))))
+            Err(Error::new(ErrorCode::NotFound, format!("there is no version `{}`", name.escape_debug()))
+                .hint(format!("there are: {}", known.join(", "))))
         }
     }
 }

@@ -128,7 +128,8 @@ impl Concluding<'_> {
             to: self.plan.map(|plan| name(&plan.to)),
             proof: self.proof(conclusion),
             duration_ms,
-            contained: contain::current(self.environment.state, &self.subject.service).is_ok_and(|c| c.is_some()),
+            contained: contain::current(self.environment.state, &self.subject.service)
+                .is_ok_and(|c| c.is_some()),
             watched_until: None,
             backup: self.plan.and_then(|plan| plan.backup.clone()),
             summary: self.summary(conclusion, &kind, duration_ms),
@@ -194,7 +195,13 @@ impl Concluding<'_> {
         let released = self.progress.done.contains("forget");
         if released && conclusion.ending == Ending::Restored {
             let payload = serde_json::json!({"operation": outcome.operation, "summary": "its consumers are as they were"});
-            self.environment.tell("release.completed", service, Some(&outcome.operation), incident, &payload)?;
+            self.environment.tell(
+                "release.completed",
+                service,
+                Some(&outcome.operation),
+                incident,
+                &payload,
+            )?;
         }
         Ok(failures)
     }

@@ -96,7 +96,9 @@ pub fn contain(
             ErrorCode::InvalidConfiguration,
             format!("nothing says how to contain {}", subject.service),
         )
-        .hint("rollback: {contain: [{settings: {file: config/rollout.yml, set: {rollout.mode: disabled}}}]}"));
+        .hint(
+            "rollback: {contain: [{settings: {file: config/rollout.yml, set: {rollout.mode: disabled}}}]}",
+        ));
     }
     let _lock = lock(environment.state)?;
     let known = current(environment.state, &subject.service)?;

@@ -81,7 +81,10 @@ fn value(subject: &Subject, metric: &str, folder: &Path) -> Result<f64> {
                 return Err(Error::new(ErrorCode::Subprocess, format!("{}: {words}", output.ending)));
             }
             let printed: Printed = serde_json::from_slice(&output.stdout).map_err(|error| {
-                Error::new(ErrorCode::InvalidData, format!("what it printed is not {{\"metrics\": …}}: {error}"))
+                Error::new(
+                    ErrorCode::InvalidData,
+                    format!("what it printed is not {{\"metrics\": …}}: {error}"),
+                )
             })?;
             printed.metrics.get(metric).copied().flatten().ok_or_else(none)
         }

@@ -156,11 +156,10 @@ pub fn load(state: &Path, service: &str) -> Result<Evidence> {
     if !path.exists() {
         return Ok(Evidence::default());
     }
-    let evidence: Evidence =
-        serde_json::from_slice(&file::read_limited(&path, LIMIT)?).map_err(|error| {
-            Error::new(ErrorCode::InvalidData, format!("{} cannot be read: {error}", path.display()))
-                .hint("move it away: versions then count as unproven, and nothing else is lost")
-        })?;
+    let evidence: Evidence = serde_json::from_slice(&file::read_limited(&path, LIMIT)?).map_err(|error| {
+        Error::new(ErrorCode::InvalidData, format!("{} cannot be read: {error}", path.display()))
+            .hint("move it away: versions then count as unproven, and nothing else is lost")
+    })?;
     if evidence.format > FORMAT {
         return Err(Error::new(
             ErrorCode::StoreTooNew,

@@ -128,7 +128,10 @@ fn run_again(environment: &Environment<'_>, id: &str, abort: Option<&str>) -> Re
 fn reopen(environment: &Environment<'_>, id: &str, aborting: bool) -> Result<Reopened> {
     let directory = Directory::open(environment.state, id)?;
     let Some((pinned, digest)) = directory.pinned()? else {
-        return Err(Error::new(ErrorCode::NotFound, format!("{id} ended before it had a plan: nothing was changed")));
+        return Err(Error::new(
+            ErrorCode::NotFound,
+            format!("{id} ended before it had a plan: nothing was changed"),
+        ));
     };
     if pinned.host != host::host_name() {
         return Err(Error::new(

@@ -22,8 +22,7 @@ pub struct Status {
 pub fn status(state: &Path, service: Option<&str>) -> Result<Status> {
     let mut all = list(state)?;
     all.retain(|one| service.is_none_or(|service| one.service == service));
-    let (unfinished, ended): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|one| one.running || one.resumable);
+    let (unfinished, ended): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| one.running || one.resumable);
     Ok(Status { unfinished, last: ended.into_iter().next_back() })
 }
 

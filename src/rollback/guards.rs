@@ -108,7 +108,8 @@ fn judge_cooldown(cooldown: TimeDelta, past: &[Past], now: DateTime<Utc>) -> Gua
         return Guard::new("cooldown", GuardState::Passes, "no rollback before this one");
     };
     let state = if now - last >= cooldown { GuardState::Passes } else { GuardState::Refuses };
-    let why = format!("the last rollback was {} ago, the cooldown is {}", Elapsed(now - last), Elapsed(cooldown));
+    let why =
+        format!("the last rollback was {} ago, the cooldown is {}", Elapsed(now - last), Elapsed(cooldown));
     Guard::new("cooldown", state, why)
 }
 

@@ -13,7 +13,9 @@ pub fn recognise(folder: &Path) -> Result<Subject> {
     let live = folder.canonicalize().map_err(|error| Error::io(folder.display().to_string(), error))?;
     let unknown = |why: &str| {
         Error::new(ErrorCode::NotFound, format!("{} is no layout that irctl knows: {why}", folder.display()))
-            .hint("a folder with model.json (and its like) and backup_* folders holding the same files is one")
+            .hint(
+                "a folder with model.json (and its like) and backup_* folders holding the same files is one",
+            )
     };
     if !live.is_dir() {
         return Err(unknown("it is not a folder"));

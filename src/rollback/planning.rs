@@ -120,12 +120,7 @@ pub(super) fn draft(
     Ok(Draft { plan, served, to: aim.to, settings: aim.settings, backup })
 }
 
-fn would_help(
-    subject: &Subject,
-    request: &Request<'_>,
-    served: &Served,
-    aim: &Aim,
-) -> Option<WouldHelp> {
+fn would_help(subject: &Subject, request: &Request<'_>, served: &Served, aim: &Aim) -> Option<WouldHelp> {
     let failing = request.failing.as_ref()?;
     let of = |version: &Version| {
         evaluate::evaluate(subject, failing, (version.shown(), version.digest.as_ref(), &version.path))

@@ -145,15 +145,8 @@ impl Work<'_> {
         let served = serving::served(self.subject)?;
         let aim = choose(&served)?;
         let id = &self.directory.id;
-        let draft = planning::draft(
-            self.environment,
-            self.subject,
-            self.request,
-            Some(id),
-            contained,
-            served,
-            aim,
-        )?;
+        let draft =
+            planning::draft(self.environment, self.subject, self.request, Some(id), contained, served, aim)?;
         let stage = self.stage(&draft)?;
         let specs = self.compile(&draft, &stage)?;
         let plan = draft.plan;
@@ -234,9 +227,10 @@ impl Work<'_> {
         if config.activate.is_some() {
             specs.push(StepSpec::Activate);
         }
-        let expected = files.artifacts.iter().map(|name| {
-            (name.clone(), draft.to.artifacts.get(name).map(|artifact| artifact.digest.clone()))
-        });
+        let expected = files
+            .artifacts
+            .iter()
+            .map(|name| (name.clone(), draft.to.artifacts.get(name).map(|artifact| artifact.digest.clone())));
         specs.push(StepSpec::Prove { files: expected.collect::<BTreeMap<_, _>>() });
         specs.extend(config.verify.iter().map(|suite| StepSpec::Verify { suite: suite.clone() }));
         if config.release == ReleaseMode::Auto

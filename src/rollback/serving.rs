@@ -65,7 +65,9 @@ pub fn served(subject: &Subject) -> Result<Served> {
     let (proof, digest) = match said(subject) {
         None => (Proof::OnDisk, on_disk.digest.clone()),
         Some(Err(error)) => (Proof::Silent { why: error.message.into() }, on_disk.digest.clone()),
-        Some(Ok(says)) if answers(subject, files, &on_disk, &says) => (Proof::Serving, on_disk.digest.clone()),
+        Some(Ok(says)) if answers(subject, files, &on_disk, &says) => {
+            (Proof::Serving, on_disk.digest.clone())
+        }
         Some(Ok(says)) => {
             let known = versions::list(&live, files).unwrap_or_default();
             let other = known.iter().find(|version| answers(subject, files, version, &says));
@@ -95,7 +97,9 @@ fn answers(subject: &Subject, files: &FilesConfig, version: &Version, says: &str
     let of = |name: &str| version.artifacts.get(name).is_some_and(|artifact| artifact.digest == says);
     match &json.artifact {
         Some(name) => of(name),
-        None => version.digest.as_ref() == Some(&says) || files.artifacts.first().is_some_and(|name| of(name)),
+        None => {
+            version.digest.as_ref() == Some(&says) || files.artifacts.first().is_some_and(|name| of(name))
+        }
     }
 }
 

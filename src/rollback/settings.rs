@@ -49,9 +49,8 @@ pub enum KeyState {
 
 /// Reads a settings file.
 pub fn read(path: &Path) -> Result<String> {
-    String::from_utf8(file::read_limited(path, LIMIT)?).map_err(|_| {
-        Error::new(ErrorCode::InvalidData, format!("{} is not UTF-8 text", path.display()))
-    })
+    String::from_utf8(file::read_limited(path, LIMIT)?)
+        .map_err(|_| Error::new(ErrorCode::InvalidData, format!("{} is not UTF-8 text", path.display())))
 }
 
 /// The value of a dotted key in a file.
@@ -127,12 +126,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 /// Plans setting keys of a file: what they were, what the file becomes, and a copy of it as it was.
-pub fn plan(
-    path: PathBuf,
-    shown: String,
-    wanted: &[(String, Value)],
-    image: PathBuf,
-) -> Result<FileEdit> {
+pub fn plan(path: PathBuf, shown: String, wanted: &[(String, Value)], image: PathBuf) -> Result<FileEdit> {
     let text = read(&path)?;
     let mut keys = Vec::new();
     for (key, is) in wanted {

@@ -103,11 +103,8 @@ pub fn load(root: &Path, command: &CommandConfig, folder: &Path) -> Result<()> {
         return Ok(());
     }
     let words = Untrusted::new(output.last_words());
-    Err(Error::new(
-        ErrorCode::Refused,
-        format!("the version does not load: {} ({words})", output.ending),
-    )
-    .hint("nothing was switched; take another version"))
+    Err(Error::new(ErrorCode::Refused, format!("the version does not load: {} ({words})", output.ending))
+        .hint("nothing was switched; take another version"))
 }
 
 /// Takes a staging folder away. What somebody else's writing left in it is moved to `keep` first.

@@ -35,7 +35,8 @@ pub fn prepare_undo(
     attended: bool,
 ) -> Result<Prepared> {
     let directory = Directory::open(environment.state, id)?;
-    let none = || Error::new(ErrorCode::Refused, format!("{id} switched nothing, so there is nothing to undo"));
+    let none =
+        || Error::new(ErrorCode::Refused, format!("{id} switched nothing, so there is nothing to undo"));
     let (pinned, digest) = directory.pinned()?.ok_or_else(none)?;
     let progress = Progress::of(&directory.records(&digest)?);
     match progress.ended.as_ref().map(|(ending, _)| *ending) {

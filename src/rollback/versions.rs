@@ -178,9 +178,11 @@ fn half_written(folder: &Path) -> Result<Option<String>> {
 fn date_in(name: &str) -> Option<DateTime<Utc>> {
     name.char_indices().find_map(|(at, _)| {
         let rest = name.get(at..)?;
-        let whole = rest.get(..19).and_then(|text| NaiveDateTime::parse_from_str(text, "%Y-%m-%d_%H-%M-%S").ok());
+        let whole =
+            rest.get(..19).and_then(|text| NaiveDateTime::parse_from_str(text, "%Y-%m-%d_%H-%M-%S").ok());
         let day = || {
-            let text = rest.get(..10).filter(|text| text.bytes().next().is_some_and(|b| b.is_ascii_digit()))?;
+            let text =
+                rest.get(..10).filter(|text| text.bytes().next().is_some_and(|b| b.is_ascii_digit()))?;
             NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0)
         };
         whole.or_else(day).map(|naive| naive.and_utc())

@@ -105,13 +105,7 @@ pub fn fail(
     let incident = watch.incident.as_deref();
     let outcome = contain::contain(environment, subject, Some(&reason), incident)?;
     let payload = serde_json::json!({"operation": watch.operation, "version": watch.version, "why": why});
-    environment.tell(
-        "rollback.unconfirmed",
-        &watch.service,
-        Some(&watch.operation),
-        incident,
-        &payload,
-    )?;
+    environment.tell("rollback.unconfirmed", &watch.service, Some(&watch.operation), incident, &payload)?;
     remove(environment.state, watch)?;
     Ok(outcome)
 }

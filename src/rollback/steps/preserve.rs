@@ -19,7 +19,8 @@ pub struct Preserve<'a> {
 impl Preserve<'_> {
     /// Where the backup is made before it gets its name, so that a half-written one never looks like a whole one.
     fn making(&self) -> PathBuf {
-        let name = self.backup.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name =
+            self.backup.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         file::parent(self.backup).join(format!(".irctl-making-{name}"))
     }
 
@@ -37,7 +38,8 @@ impl Step for Preserve<'_> {
     }
 
     fn describe(&self) -> String {
-        let name = self.backup.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name =
+            self.backup.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         format!("keep what serves as {name}")
     }
 
