@@ -313,16 +313,16 @@ mod tests {
         assert!(!format!("{error:?}").contains("hunter2"));
         let plain: Given = "https://example.org/T0/B0/hunter2".parse().unwrap();
         assert!(!format!("{plain:?}").contains("hunter2"));
-        assert!(serde_yaml::from_str::<SlackConfig>("url: https://example.org/hunter2").is_err());
+        assert!(serde_saphyr::from_str::<SlackConfig>("url: https://example.org/hunter2").is_err());
     }
 
     #[test]
     fn reads_what_the_documentation_shows() {
         let text = include_str!("../../config/notify.yaml");
-        let config: NotifyConfig = serde_yaml::from_str(text).unwrap();
+        let config: NotifyConfig = serde_saphyr::from_str(text).unwrap();
         assert!(!config.channels.is_empty());
         let contacts: ContactsConfig =
-            serde_yaml::from_str(include_str!("../../config/contacts.yaml")).unwrap();
+            serde_saphyr::from_str(include_str!("../../config/contacts.yaml")).unwrap();
         assert!(contacts.roles.contains_key("model-owner"));
     }
 }

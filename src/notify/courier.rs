@@ -10,8 +10,7 @@ use super::channels::http::Transport;
 use super::channels::{self, Outcome, Parcel, Surroundings};
 use super::claim::{self, Attempts, Claimed, Pass};
 use super::config::NotifyConfig;
-use super::message::{Composed, Composer, identifier};
-use super::notice::Notice;
+use super::message::{Composed, Composer, Dispatch, identifier};
 use super::outbox::{self, Entry};
 use super::record::{self, Ended};
 use crate::base::{Clock, Result, Secret, SecretReference, fault, host};
@@ -179,12 +178,12 @@ impl Courier<'_> {
             let channel = first.channel.escape_debug();
             return failed(format!("there is no channel `{channel}` in config/notify.yaml"));
         };
-        let composed = match self.compose(claimed, now) {
-            Ok(Some((id, composed))) => (id, composed),
+        let composer = Composer { config: self.config, overrides: self.overrides };
+        let (id, composed) = match compose_rows(&composer, &claimed.rows, now) {
+            Ok(Some(composed)) => composed,
             Ok(None) => return failed("nothing to send".into()),
             Err(error) => return failed(error.message),
         };
-        let (id, composed) = composed;
         let parcel =
             Parcel { id: &id, message: &composed.message, possibly_arrived: claimed.possibly_arrived };
         let around = Surroundings {
@@ -195,12 +194,6 @@ impl Courier<'_> {
             timeout: channel.delivery(&self.config.delivery).timeout.to_std(),
         };
         (channels::send(channel, &parcel, &around), composed.fallback)
-    }
-
-    /// The message of the claimed rows and its identifier.
-    fn compose(&self, claimed: &Claimed, now: DateTime<Utc>) -> Result<Option<(String, Composed)>> {
-        let composer = Composer { config: self.config, overrides: self.overrides };
-        compose_rows(&composer, &claimed.rows, now)
     }
 }
 
@@ -215,13 +208,20 @@ pub fn compose_rows(
         return Ok(None);
     };
     let id = identifier(rows.iter().map(|row| row.deduplication_key.as_str()));
-    let notices: Vec<(Notice, DateTime<Utc>)> = rows
-        .iter()
-        .map(|row| Entry::of(row).map(|entry| (entry.notice, row.queued_at)))
-        .collect::<Result<_>>()?;
-    let composed = match notices.as_slice() {
-        [(notice, queued_at)] => Some(composer.compose(notice, kind, &id, *queued_at, now)),
-        _ => composer.digest(&notices, kind, &id, now),
+    let entries = rows.iter().map(Entry::of).collect::<Result<Vec<_>>>()?;
+    let witness = entries.last().and_then(|entry| entry.witness.clone());
+    let dispatch =
+        Dispatch { id: &id, queued_at: first.queued_at, sent_at: now, witness: witness.as_deref() };
+    let composed = match entries.as_slice() {
+        [only] => Some(composer.compose(&only.notice, kind, &dispatch)),
+        _ => {
+            let notices: Vec<_> = entries
+                .into_iter()
+                .map(|entry| entry.notice)
+                .zip(rows.iter().map(|row| row.queued_at))
+                .collect();
+            composer.digest(&notices, kind, &dispatch)
+        }
     };
     Ok(composed.map(|composed| (id, composed)))
 }

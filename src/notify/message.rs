@@ -36,19 +36,28 @@ pub struct Composed {
     pub fallback: Option<String>,
 }
 
-/// Everything a channel needs to write a message in its own form.
-#[derive(Debug, Clone)]
-pub struct Draft<'a> {
+/// What is known of a message beside the notice.
+#[derive(Debug, Clone, Copy)]
+pub struct Dispatch<'a> {
     /// The same for every try of the same message, so that a receiver can tell.
     pub id: &'a str,
-    /// The facts.
-    pub notice: &'a Notice,
-    /// The words, escaped for the channel.
-    pub rendered: &'a Rendered,
     /// When it was queued.
     pub queued_at: DateTime<Utc>,
     /// When it is being sent.
     pub sent_at: DateTime<Utc>,
+    /// The newest event when it was queued, as `NUMBER:HASH`: outside irctl's machine it proves the chain up to there.
+    pub witness: Option<&'a str>,
+}
+
+/// Everything a channel needs to write a message in its own form.
+#[derive(Debug, Clone, Copy)]
+pub struct Draft<'a> {
+    /// Identifier, times and witness.
+    pub dispatch: Dispatch<'a>,
+    /// The facts.
+    pub notice: &'a Notice,
+    /// The words, escaped for the channel.
+    pub rendered: &'a Rendered,
 }
 
 /// Turns notices into messages.
@@ -73,14 +82,7 @@ impl<'a> Composer<'a> {
 
     /// The message that says `notice` over a channel of this kind. It never fails: what a template cannot say is
     /// said plainly, and [`Composed::fallback`] tells why.
-    pub fn compose(
-        &self,
-        notice: &Notice,
-        kind: ChannelKind,
-        id: &str,
-        queued_at: DateTime<Utc>,
-        sent_at: DateTime<Utc>,
-    ) -> Composed {
+    pub fn compose(&self, notice: &Notice, kind: ChannelKind, dispatch: &Dispatch<'_>) -> Composed {
         let template = template::chosen(self.config, notice);
         let facts = facts(notice);
         let sink = kind.sink();
@@ -90,11 +92,11 @@ impl<'a> Composer<'a> {
             Ok(rendered) => (rendered, None),
             Err(error) => (plain(notice, &facts, sink), Some(error.message)),
         };
-        if let Some(late) = late(queued_at, sent_at) {
+        if let Some(late) = late(dispatch.queued_at, dispatch.sent_at) {
             let gap = if rendered.body.is_empty() { "" } else { "\n\n" };
             rendered.body = format!("{}{gap}{late}", rendered.body);
         }
-        let draft = Draft { id, notice, rendered: &rendered, queued_at, sent_at };
+        let draft = Draft { dispatch: *dispatch, notice, rendered: &rendered };
         Composed { template, message: finish(kind, &draft), fallback }
     }
 
@@ -103,29 +105,25 @@ impl<'a> Composer<'a> {
         &self,
         notices: &[(Notice, DateTime<Utc>)],
         kind: ChannelKind,
-        id: &str,
-        sent_at: DateTime<Utc>,
+        dispatch: &Dispatch<'_>,
     ) -> Option<Composed> {
-        let ((newest, _), (_, queued_at)) = (notices.last()?, notices.first()?);
+        let (newest, _) = notices.last()?;
         let mut lines = Vec::new();
         for (notice, queued_at) in notices {
-            let said = self.compose(notice, kind, id, *queued_at, *queued_at);
-            lines.push(format!("{} {}", clock_time(notice.at, sent_at), said.message.subject));
+            let on_time = Dispatch { queued_at: *queued_at, sent_at: *queued_at, ..*dispatch };
+            let said = self.compose(notice, kind, &on_time).message.subject;
+            lines.push(format!("{} {said}", clock_time(notice.at, dispatch.sent_at)));
         }
         let about = newest.incident.as_deref().unwrap_or(&newest.service);
         let sink = kind.sink();
-        let subject = format!(
-            "[{}] {} late messages about {}",
-            escape(newest.level.as_deref().unwrap_or(NO_LEVEL), sink),
-            notices.len(),
-            escape(about, sink)
-        );
-        let dates = format!("Sent {}; times are UTC.", minute(sent_at));
+        let level = escape(newest.level.as_deref().unwrap_or(NO_LEVEL), sink);
+        let subject = format!("[{level}] {} late messages about {}", notices.len(), escape(about, sink));
+        let dates = format!("Sent {}; times are UTC.", minute(dispatch.sent_at));
         let body = format!("{}\n\n{dates}", lines.join("\n"));
         let rendered = Rendered { subject, body, colour: Some("warning".to_owned()), fields: Vec::new() };
         let mut notice = newest.clone();
         notice.template = DIGEST.to_owned();
-        let draft = Draft { id, notice: &notice, rendered: &rendered, queued_at: *queued_at, sent_at };
+        let draft = Draft { dispatch: *dispatch, notice: &notice, rendered: &rendered };
         Some(Composed { template: DIGEST.to_owned(), message: finish(kind, &draft), fallback: None })
     }
 }
@@ -257,6 +255,10 @@ mod tests {
         parse_instant(&format!("2026-11-20T{text}Z")).unwrap()
     }
 
+    fn dispatch(queued_at: DateTime<Utc>, sent_at: DateTime<Utc>) -> Dispatch<'static> {
+        Dispatch { id: "m", queued_at, sent_at, witness: None }
+    }
+
     fn composer_test(test: impl Fn(Composer<'_>)) {
         let (config, overrides) = (NotifyConfig::default(), BTreeMap::new());
         test(Composer { config: &config, overrides: &overrides });
@@ -268,7 +270,7 @@ mod tests {
             let mut notice = samples::notice("rolled-back");
             notice.context = json!({"title": "RILA", "version": null, "duration": "3 s"});
             let composed =
-                composer.compose(&notice, ChannelKind::Webhook, "m", at("03:07:00"), at("03:07:00"));
+                composer.compose(&notice, ChannelKind::Webhook, &dispatch(at("03:07:00"), at("03:07:00")));
             assert!(composed.fallback.as_deref().is_some_and(|why| why.contains("rolled-back, Subject")));
             assert_eq!(composed.message.subject, "[P0] RILA: rolled back, INC-20261120-030700");
             assert!(composed.message.body.contains("duration: 3 s"), "{}", composed.message.body);
@@ -279,7 +281,8 @@ mod tests {
     fn an_unknown_template_is_said_plainly() {
         composer_test(|composer| {
             let notice = Notice::new("something-new", "s", at("03:07:00"));
-            let composed = composer.compose(&notice, ChannelKind::Slack, "m", at("03:07:00"), at("03:07:00"));
+            let composed =
+                composer.compose(&notice, ChannelKind::Slack, &dispatch(at("03:07:00"), at("03:07:00")));
             assert!(composed.fallback.is_some());
             assert_eq!(composed.message.subject, "[unclassified] s: something new");
         });
@@ -289,7 +292,8 @@ mod tests {
     fn late_messages_are_dated() {
         composer_test(|composer| {
             let notice = samples::notice("contained");
-            let compose = |sent| composer.compose(&notice, ChannelKind::File, "m", at("03:07:00"), sent);
+            let compose =
+                |sent| composer.compose(&notice, ChannelKind::File, &dispatch(at("03:07:00"), sent));
             assert!(!compose(at("03:08:59")).message.body.contains("Late"));
             assert!(compose(at("03:41:00")).message.body.ends_with("(Late: queued 03:07, sent 03:41 UTC)"));
             let next_day = parse_instant("2026-11-21T00:10:00Z").unwrap();
@@ -311,8 +315,10 @@ mod tests {
                     (notice.clone(), notice.at)
                 })
                 .collect();
-            let composed =
-                composer.digest(&notices, ChannelKind::Webhook, "m", at("03:41:00")).unwrap().message;
+            let composed = composer
+                .digest(&notices, ChannelKind::Webhook, &dispatch(at("03:07:00"), at("03:41:00")))
+                .unwrap()
+                .message;
             assert_eq!(composed.subject, "[P0] 3 late messages about INC-20261120-030700");
             let lines: Vec<_> = composed.body.lines().collect();
             assert!(lines[0].starts_with("03:07 [P0] RILA 6Y20B: MAPE"), "{lines:?}");

@@ -22,6 +22,6 @@ pub mod template;
 pub use channels::{ChannelKind, Outcome};
 pub use config::{ChannelConfig, ContactsConfig, Given, NotifyConfig, Reference, ReferenceKind};
 pub use courier::{Courier, Summary};
-pub use message::{Composed, Composer, Message};
+pub use message::{Composed, Composer, Dispatch, Message};
 pub use notice::Notice;
-pub use outbox::{Again, Announced, announce, enqueue, requeue};
+pub use outbox::{Again, Announced, announce, enqueue, enqueue_to, give_up, hasten, requeue};

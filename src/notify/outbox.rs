@@ -7,7 +7,7 @@ use super::claim::{self, Attempts};
 use super::config::{ContactsConfig, NotifyConfig};
 use super::message::identifier;
 use super::notice::Notice;
-use super::record;
+use super::record::{self, Seen};
 use super::route;
 use crate::base::{Error, ErrorCode, Result};
 use crate::store::{Delivery, DeliveryState, EventFilter, NewDelivery, Session, Store};
@@ -22,6 +22,9 @@ pub struct Entry {
     pub version: u32,
     /// What is to be told.
     pub notice: Notice,
+    /// The newest event about it when it was queued, as `NUMBER:HASH`.
+    #[serde(default)]
+    pub witness: Option<String>,
 }
 
 impl Entry {
@@ -51,24 +54,9 @@ pub fn enqueue(
 ) -> Result<Vec<Delivery>> {
     let routing = route::explain(config, contacts, notice);
     let seen = record::seen(session, &about(notice))?;
-    let entry = Entry { version: ENTRY_VERSION, notice: notice.clone() };
-    let payload = serde_json::to_value(&entry)
-        .map_err(|error| Error::new(ErrorCode::Bug, format!("a notice cannot be stored: {error}")))?;
     let mut deliveries = Vec::new();
     for reached in &routing.channels {
-        let row = NewDelivery {
-            notice: identifier([notice.deduplication_key("").as_str()]),
-            channel: reached.channel.clone(),
-            incident: notice.incident.clone(),
-            deduplication_key: notice.deduplication_key(&reached.channel),
-            payload: payload.clone(),
-            not_before: now,
-        };
-        let delivery = session.enqueue(row, now)?;
-        if !seen.deliveries.contains(&delivery.number) {
-            session.append(record::queued(&delivery, notice, now))?;
-        }
-        deliveries.push(delivery);
+        deliveries.push(put(session, &reached.channel, notice, &seen, now)?);
     }
     let silenced = routing.routes.iter().any(|route| route.matched);
     if deliveries.is_empty() && !silenced {
@@ -80,12 +68,47 @@ pub fn enqueue(
     Ok(deliveries)
 }
 
+/// Queues a notice for one channel, whatever the routes say.
+pub fn enqueue_to(
+    session: &mut dyn Session,
+    channel: &str,
+    notice: &Notice,
+    now: DateTime<Utc>,
+) -> Result<Delivery> {
+    let seen = record::seen(session, &about(notice))?;
+    put(session, channel, notice, &seen, now)
+}
+
+fn put(
+    session: &mut dyn Session,
+    channel: &str,
+    notice: &Notice,
+    seen: &Seen,
+    now: DateTime<Utc>,
+) -> Result<Delivery> {
+    let entry = Entry { version: ENTRY_VERSION, notice: notice.clone(), witness: seen.witness.clone() };
+    let payload = serde_json::to_value(&entry)
+        .map_err(|error| Error::new(ErrorCode::Bug, format!("a notice cannot be stored: {error}")))?;
+    let row = NewDelivery {
+        notice: identifier([notice.deduplication_key("").as_str()]),
+        channel: channel.to_owned(),
+        incident: notice.incident.clone(),
+        deduplication_key: notice.deduplication_key(channel),
+        payload,
+        not_before: now,
+    };
+    let delivery = session.enqueue(row, now)?;
+    if !seen.deliveries.contains(&delivery.number) {
+        session.append(record::queued(&delivery, notice, now))?;
+    }
+    Ok(delivery)
+}
+
 /// The events that belong with a notice.
 fn about(notice: &Notice) -> EventFilter {
     EventFilter {
         incident: notice.incident.clone(),
         service: notice.incident.is_none().then(|| notice.service.clone()),
-        kind_prefix: Some("notice.".to_owned()),
         ..EventFilter::default()
     }
 }
@@ -147,6 +170,33 @@ pub fn requeue(session: &mut dyn Session, which: Again, now: DateTime<Utc>) -> R
     }
     attempts.save(session)?;
     Ok(count)
+}
+
+/// Stops trying a delivery, such as a test message that nobody waits for any more, and returns its row.
+pub fn give_up(session: &mut dyn Session, number: u64, now: DateTime<Utc>) -> Result<Delivery> {
+    let found = session.deliveries(None)?.into_iter().find(|row| row.number == number);
+    let mut row =
+        found.ok_or_else(|| Error::new(ErrorCode::NotFound, format!("there is no delivery {number}")))?;
+    if row.state == DeliveryState::Queued {
+        let mut attempts = Attempts::load(session)?;
+        let doubt = attempts.in_doubt(number);
+        row.state = if doubt { DeliveryState::Ambiguous } else { DeliveryState::Failed };
+        row.changed_at = now;
+        attempts.settle(number);
+        attempts.save(session)?;
+        session.update_delivery(&row)?;
+    }
+    Ok(row)
+}
+
+/// Makes every waiting row due at `now`. Returns how many.
+pub fn hasten(session: &mut dyn Session, now: DateTime<Utc>) -> Result<usize> {
+    let rows = waiting(session, now)?;
+    for row in &rows {
+        session
+            .update_delivery(&Delivery { next_attempt_at: row.next_attempt_at.min(now), ..row.clone() })?;
+    }
+    Ok(rows.len())
 }
 
 /// Every row that waits to be sent, due or not, in the order of their numbers.

@@ -49,12 +49,18 @@ pub struct Seen {
     pub deliveries: BTreeSet<u64>,
     /// Keys of the notices.
     pub unrouted: BTreeSet<String>,
+    /// The newest event, as `NUMBER:HASH`.
+    pub witness: Option<String>,
 }
 
 /// Reads what was queued already.
 pub fn seen(session: &mut dyn Session, filter: &EventFilter) -> Result<Seen> {
     let mut seen = Seen::default();
     for event in session.events(filter)? {
+        seen.witness = Some(format!("{}:{}", event.sequence, event.hash));
+        if !event.kind.starts_with("notice.") {
+            continue;
+        }
         let Ok(payload) = NoticeEvent::deserialize(&event.payload) else { continue };
         seen.deliveries.extend(payload.delivery);
         seen.unrouted.extend(payload.key);

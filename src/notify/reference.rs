@@ -120,9 +120,9 @@ mod tests {
 
     #[test]
     fn the_shipped_configuration_names_only_what_exists() {
-        let notify: NotifyConfig = serde_yaml::from_str(include_str!("../../config/notify.yaml")).unwrap();
+        let notify: NotifyConfig = serde_saphyr::from_str(include_str!("../../config/notify.yaml")).unwrap();
         let contacts: ContactsConfig =
-            serde_yaml::from_str(include_str!("../../config/contacts.yaml")).unwrap();
+            serde_saphyr::from_str(include_str!("../../config/contacts.yaml")).unwrap();
         let channels: BTreeSet<_> = notify.channels.keys().cloned().collect();
         let roles: BTreeSet<_> = contacts.roles.keys().cloned().collect();
         for reference in notify.references().into_iter().chain(contacts.references()) {
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn an_escalation_ends() {
         let contacts: ContactsConfig =
-            serde_yaml::from_str(include_str!("../../config/contacts.yaml")).unwrap();
+            serde_saphyr::from_str(include_str!("../../config/contacts.yaml")).unwrap();
         for start in contacts.roles.keys() {
             let mut at = Some(start);
             for _ in 0..=contacts.roles.len() {

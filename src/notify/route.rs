@@ -128,7 +128,7 @@ mod tests {
     use chrono::DateTime;
 
     fn config(text: &str) -> NotifyConfig {
-        serde_yaml::from_str(text).unwrap()
+        serde_saphyr::from_str(text).unwrap()
     }
 
     fn names(routing: &Routing) -> Vec<&str> {
@@ -166,7 +166,7 @@ mod tests {
     fn roles_bring_their_own_channels_once() {
         let config = config("routes:\n- {audience: [owner], channels: [a]}\n");
         let contacts: ContactsConfig =
-            serde_yaml::from_str("roles: {owner: {title: Owner, channels: [a, b]}, other: {title: Other}}")
+            serde_saphyr::from_str("roles: {owner: {title: Owner, channels: [a, b]}, other: {title: Other}}")
                 .unwrap();
         let mut notice = Notice::new("test", "s", DateTime::UNIX_EPOCH);
         notice.audience = vec!["owner".into(), "other".into(), "nobody".into()];

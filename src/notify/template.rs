@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn the_narrowest_template_wins() {
-        let config: NotifyConfig = serde_yaml::from_str(
+        let config: NotifyConfig = serde_saphyr::from_str(
             "templates:\n  rila: {incident-opened: a, incident-opened/economics: b, incident-opened/stale: c}\n  \
              own: {incident-opened: d}\n",
         )

@@ -32,16 +32,18 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fields: Vec<Field<'a>>,
     facts: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witness: Option<&'a str>,
 }
 
 /// The message as a line, without its line break.
 pub fn payload(draft: &Draft<'_>) -> String {
     let notice = draft.notice;
     json_line(&Line {
-        id: draft.id,
+        id: draft.dispatch.id,
         at: format_instant(notice.at),
-        queued_at: format_instant(draft.queued_at),
-        sent_at: format_instant(draft.sent_at),
+        queued_at: format_instant(draft.dispatch.queued_at),
+        sent_at: format_instant(draft.dispatch.sent_at),
         template: &notice.template,
         service: &notice.service,
         incident: notice.incident.as_deref(),
@@ -51,6 +53,7 @@ pub fn payload(draft: &Draft<'_>) -> String {
         text: &draft.rendered.body,
         fields: fields(draft),
         facts: &notice.context,
+        witness: draft.dispatch.witness,
     })
 }
 

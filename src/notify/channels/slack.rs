@@ -51,6 +51,8 @@ struct Attachment<'a> {
     text: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fields: Vec<Field>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    footer: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -79,8 +81,12 @@ pub fn payload(draft: &Draft<'_>) -> String {
         color: rendered.colour.as_deref(),
         text: Some(body).filter(|body| !body.is_empty()),
         fields,
+        footer: draft
+            .dispatch
+            .witness
+            .map(|witness| format!("irctl audit --witness {}", cut(witness, SUBJECT_LIMIT))),
     };
-    let said = attachment.text.is_some() || !attachment.fields.is_empty();
+    let said = attachment.text.is_some() || attachment.footer.is_some() || !attachment.fields.is_empty();
     let attachments = if said { vec![attachment] } else { Vec::new() };
     json_line(&Payload { text, attachments, unfurl_links: false, unfurl_media: false })
 }

@@ -37,6 +37,8 @@ struct Data<'a> {
     audience: &'a [String],
     queued_at: String,
     facts: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witness: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -66,8 +68,9 @@ pub fn payload(draft: &Draft<'_>) -> String {
             symptom: notice.symptom.as_deref(),
             rules: &notice.rules,
             audience: &notice.audience,
-            queued_at: format_instant(draft.queued_at),
+            queued_at: format_instant(draft.dispatch.queued_at),
             facts: &notice.context,
+            witness: draft.dispatch.witness,
         },
     })
 }
