@@ -5,11 +5,15 @@
 
 pub mod coefficients;
 pub mod command;
+mod dataset;
 pub mod file;
 pub mod forecast;
 pub mod json;
+mod pattern;
+mod scan;
 pub mod table;
 mod version;
+mod zone;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -24,8 +28,10 @@ pub use command::CommandConfig;
 pub use file::FileConfig;
 pub use forecast::ForecastConfig;
 pub use json::JsonConfig;
+pub use pattern::Pattern;
 pub use table::TableConfig;
 pub use version::{VersionMap, VersionSource};
+pub use zone::Zone;
 
 /// One probe, by kind.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -168,23 +174,51 @@ impl Outcome {
 ///
 /// The outcomes stand in the order of the probes' names.
 pub fn measure_all(probes: &BTreeMap<String, ProbeConfig>, request: &Request<'_>) -> Vec<Outcome> {
-    probes.iter().map(|(name, config)| measure(name, config, request)).collect()
+    let mut outcomes: BTreeMap<&str, Outcome> = BTreeMap::new();
+    let mut tables = Vec::new();
+    for (name, config) in probes {
+        if reading(name, config, request).is_some() {
+            tables.push((name, config));
+        } else {
+            outcomes.insert(name, measure(name, config, request));
+        }
+    }
+    let build = |number: usize| tables.get(number).and_then(|(name, config)| reading(name, config, request));
+    let read = scan::run(tables.len(), &build, request);
+    outcomes.extend(tables.iter().map(|(name, _)| name.as_str()).zip(read));
+    outcomes.into_values().collect()
+}
+
+/// The part of a probe that reads tables, if it does.
+fn reading<'a>(
+    name: &'a str,
+    config: &'a ProbeConfig,
+    request: &'a Request<'a>,
+) -> Option<Box<dyn scan::Reading + 'a>> {
+    match config {
+        ProbeConfig::Table(config) => Some(Box::new(table::TableReading::new(name, config, request))),
+        ProbeConfig::Forecast(config) => {
+            Some(Box::new(forecast::ForecastReading::new(name, config, request)))
+        }
+        ProbeConfig::Coefficients(config) => {
+            Some(Box::new(coefficients::CoefficientsReading::new(name, config, request)))
+        }
+        _ => None,
+    }
 }
 
 fn measure(name: &str, config: &ProbeConfig, request: &Request<'_>) -> Outcome {
+    let undecided = |reason: &str| Outcome::undecided(name, &metrics_of(name, config), request, reason);
     match config {
         ProbeConfig::File(config) => file::measure(name, config, request),
         ProbeConfig::Json(config) => json::measure(name, config, request),
-        ProbeConfig::Command(_) if request.untrusted => Outcome::undecided(
-            name,
-            &metrics_of(name, config),
-            request,
-            "not run: programs do not run from an untrusted configuration",
-        ),
+        ProbeConfig::Command(_) if request.untrusted => {
+            undecided("not run: programs do not run from an untrusted configuration")
+        }
         ProbeConfig::Command(config) => command::measure(name, config, request),
-        ProbeConfig::Table(config) => table::measure(name, config, request),
-        ProbeConfig::Forecast(config) => forecast::measure(name, config, request),
-        ProbeConfig::Coefficients(config) => coefficients::measure(name, config, request),
+        ProbeConfig::Table(_) | ProbeConfig::Forecast(_) | ProbeConfig::Coefficients(_) => {
+            undecided("not read")
+        }
     }
 }
 
