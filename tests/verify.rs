@@ -192,3 +192,11 @@ fn the_instant_can_be_given() {
     workspace.irctl(&["verify", "--now", "2026-11-20T05:00:00Z"]).expect(3);
     workspace.irctl(&["verify", "--now", "2026-11-20T01:00:00Z"]).expect(3);
 }
+
+#[test]
+fn the_example_in_the_documentation_is_valid() {
+    let text = std::fs::read_to_string(support::repository().join("docs/verify.md")).unwrap();
+    let example = text.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let report = irctl::config::check_bytes(irctl::config::Kind::Verify, "example.yaml", example.as_bytes());
+    assert_eq!(report.errors(), 0, "{}", irctl::config::render(&report, false));
+}
