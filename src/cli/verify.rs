@@ -1,13 +1,208 @@
 //! `irctl verify`: suites of expectations.
 
-use super::Context;
-use crate::base::{Error, ErrorCode, Result};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::output::Tone;
+use super::{Context, NowArgs};
+use crate::base::file::{parent, write_atomic};
+use crate::base::{Error, ErrorCode, Result, Verdict};
+use crate::config::{Scope, ServiceConfig, Workspace};
+use crate::probe::{Request, VersionMap};
+use crate::verify::reporters::{Reporter, Style};
+use crate::verify::{SuiteConfig, Summary, run as run_suite};
 
 /// Run suites of expectations and report their verdict.
+///
+/// The exit status is the worst verdict: 0 OK, 2 CRIT, 3 UNKNOWN; WARN is 0 unless `--fail-on warn` makes it 1. What
+/// cannot be decided, and a run that selects nothing, is never 0.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Run only these suites; all of them otherwise.
+    #[arg(value_name = "SUITE")]
+    suites: Vec<String>,
+    /// Run only the suites of this service.
+    #[arg(long, value_name = "NAME", visible_alias = "model")]
+    service: Option<String>,
+    /// The mildest verdict that makes the exit status other than 0.
+    #[arg(long, value_name = "VERDICT", value_enum, default_value_t = FailOn::Crit)]
+    fail_on: FailOn,
+    /// Run no programs: for configuration that somebody else may have changed, as in a merge request.
+    #[arg(long)]
+    untrusted: bool,
+    /// Also write a report to a file: `text`, `json` or `junit`, as in `junit=verify.xml`.
+    #[arg(long, value_name = "KIND=FILE")]
+    report: Vec<ReportFile>,
+    /// List the suites and run none.
+    #[arg(long)]
+    list: bool,
+    #[command(flatten)]
+    now: NowArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum FailOn {
+    /// WARN and everything worse.
+    Warn,
+    /// CRIT, and what is not known.
+    Crit,
+}
+
+/// `KIND=FILE`.
+#[derive(Debug, Clone)]
+struct ReportFile {
+    reporter: Reporter,
+    path: PathBuf,
+}
+
+impl FromStr for ReportFile {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || {
+            Error::new(ErrorCode::Usage, format!("`{}` names no file", text.escape_debug()))
+                .hint("write it like --report junit=target/verify.xml; reports: text, json, junit")
+        };
+        let (kind, path) = text.split_once('=').filter(|(_, path)| !path.is_empty()).ok_or_else(wrong)?;
+        Ok(Self { reporter: kind.parse()?, path: path.into() })
+    }
+}
 
 /// Runs it and returns the exit status.
-pub fn run(_args: &Args, _context: &Context) -> Result<u8> {
-    Err(Error::new(ErrorCode::Bug, "`irctl verify` is not there yet"))
+pub fn run(args: &Args, context: &Context) -> Result<u8> {
+    let workspace = &Workspace::load_for(&context.directory, Scope::VERIFY)?;
+    let suites = select(args, workspace)?;
+    if args.list {
+        return list(&suites, context);
+    }
+    let summary = verify(args, context, workspace, &suites)?;
+    let warn_fails = args.fail_on == FailOn::Warn;
+    let style = Style {
+        warn_fails,
+        width: context.out.width(),
+        verdict: &|verdict| context.out.verdict(verdict),
+        faint: &|text| context.out.tone(Tone::Faint, text),
+    };
+    let reporter = if context.out.is_json() { Reporter::Json } else { Reporter::Text };
+    context.out.text(&reporter.render(&summary, &style)?)?;
+    if suites.is_empty() {
+        context.out.note(&nothing_selected(args, workspace));
+    }
+    for file in &args.report {
+        let text = file.reporter.render(&summary, &Style::plain(warn_fails))?;
+        write(&context.directory.join(&file.path), &text)?;
+    }
+    Ok(exit(summary.verdict, args.fail_on))
+}
+
+/// Writes a report; a CI job may not have made the folder for it yet.
+fn write(path: &Path, text: &str) -> Result<()> {
+    let folder = parent(path);
+    fs_err::create_dir_all(folder)
+        .map_err(|error| Error::io(format!("cannot make the folder {}", folder.display()), error))?;
+    write_atomic(path, text.as_bytes(), 0o644)
+}
+
+const fn exit(verdict: Verdict, fail_on: FailOn) -> u8 {
+    match (verdict, fail_on) {
+        (Verdict::Warn, FailOn::Crit) => Verdict::Ok.exit(),
+        (verdict, _) => verdict.exit(),
+    }
+}
+
+/// The suites asked for, in the order of their names. A name that does not exist is an error.
+fn select<'a>(args: &Args, workspace: &'a Workspace) -> Result<Vec<&'a SuiteConfig>> {
+    for name in &args.suites {
+        if !workspace.suites.contains_key(name) {
+            let known: Vec<_> = workspace.suites.keys().map(String::as_str).collect();
+            return Err(Error::new(
+                ErrorCode::NotFound,
+                format!("there is no suite `{}`", name.escape_debug()),
+            )
+            .hint(format!("suites here: {}", known.join(", "))));
+        }
+    }
+    if let Some(service) = &args.service {
+        workspace.service(service)?;
+    }
+    let wanted = |suite: &&SuiteConfig| {
+        (args.suites.is_empty() || args.suites.contains(&suite.suite))
+            && (args.service.is_none() || suite.service == args.service)
+    };
+    Ok(workspace.suites.values().filter(wanted).collect())
+}
+
+/// Why nothing was selected, and what can be.
+fn nothing_selected(args: &Args, workspace: &Workspace) -> String {
+    if workspace.suites.is_empty() {
+        return "there are no suites: write one into config/verify/".to_owned();
+    }
+    let known: Vec<_> = workspace.suites.keys().map(String::as_str).collect();
+    let of = args.service.as_deref().map(|name| format!(" of the service {name}")).unwrap_or_default();
+    format!("none of the suites asked for is one{of}; suites here: {}", known.join(", "))
+}
+
+fn verify(args: &Args, context: &Context, workspace: &Workspace, suites: &[&SuiteConfig]) -> Result<Summary> {
+    let now = context.now(&args.now)?;
+    let none = BTreeMap::new();
+    let mut reports = Vec::new();
+    for suite in suites {
+        let service = suite.service.as_deref().map(|name| workspace.service(name)).transpose()?;
+        let versions = service.map(|service| versions(context, service)).unwrap_or_default();
+        let request = Request {
+            service: suite.service.as_deref().unwrap_or(&suite.suite),
+            root: &workspace.root,
+            now,
+            versions: &versions,
+            untrusted: args.untrusted,
+        };
+        reports.push(run_suite(suite, service.map_or(&none, |service| &service.probes), &request));
+    }
+    Ok(Summary::new(reports))
+}
+
+/// The versions of a service that are known here.
+fn versions(_context: &Context, _service: &ServiceConfig) -> VersionMap {
+    VersionMap::default()
+}
+
+/// A suite as `irctl verify --list --output json` shows it.
+#[derive(Serialize)]
+struct Listed<'a> {
+    suite: &'a str,
+    title: Option<&'a str>,
+    service: Option<&'a str>,
+    probes: usize,
+    expectations: usize,
+}
+
+fn list(suites: &[&SuiteConfig], context: &Context) -> Result<u8> {
+    let listed: Vec<Listed<'_>> = suites
+        .iter()
+        .map(|suite| Listed {
+            suite: &suite.suite,
+            title: suite.title.as_deref(),
+            service: suite.service.as_deref(),
+            probes: suite.uses.len() + suite.probes.len(),
+            expectations: suite.expect.len(),
+        })
+        .collect();
+    if context.out.is_json() {
+        context.out.json(&listed)?;
+        return Ok(0);
+    }
+    let row = |suite: &Listed<'_>| {
+        vec![
+            suite.suite.to_owned(),
+            suite.service.unwrap_or("-").to_owned(),
+            suite.probes.to_string(),
+            suite.expectations.to_string(),
+            suite.title.unwrap_or_default().to_owned(),
+        ]
+    };
+    let rows: Vec<_> = listed.iter().map(row).collect();
+    context.out.table(&["SUITE", "SERVICE", "PROBES", "EXPECTATIONS", "TITLE"], &rows)?;
+    Ok(0)
 }

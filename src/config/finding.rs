@@ -73,7 +73,8 @@ impl Finding {
 pub type SemanticCheck = fn(&Workspace) -> Vec<Finding>;
 
 /// Every such check.
-pub const CHECKS: &[SemanticCheck] = &[semantic::schemes, semantic::automation, semantic::routing];
+pub const CHECKS: &[SemanticCheck] =
+    &[semantic::schemes, semantic::automation, semantic::routing, super::suites::check];
 
 /// The diagnostic of a finding; `None` if no file of the workspace has it (a shipped one).
 pub fn locate(finding: &Finding, files: &[File]) -> Option<Diagnostic> {

@@ -18,6 +18,7 @@ pub mod service;
 pub mod settings;
 mod source;
 pub mod state;
+mod suites;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};

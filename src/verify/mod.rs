@@ -1,12 +1,18 @@
 //! Verification: suites of expectations over probes, for CI and after a rollback.
+//!
+//! A suite measures with probes, its service's and its own, and says what it expects of what they measured. An
+//! expectation that holds is OK, one that does not is CRIT or WARN, and one that cannot be decided is UNKNOWN: a suite
+//! never passes because it looked at nothing.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod condition;
+mod config;
+mod judge;
+mod report;
+pub mod reporters;
+mod run;
+mod selection;
 
-/// A suite as written in `config/verify/*.yaml`.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SuiteConfig {
-    /// Its name.
-    pub suite: String,
-}
+pub use config::{ExpectationConfig, ExpectationSeverity, SuiteConfig};
+pub use report::{Check, Examination, Report, Summary, Value};
+pub use run::run;
+pub use selection::{Fault, SuiteProblem, problems};

@@ -1,0 +1,163 @@
+//! One expectation against what the probes measured.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::condition::{self, Held};
+use super::config::ExpectationConfig;
+use super::report::{Check, Value};
+use super::selection::{self, Selection};
+use crate::base::{Unit, Untrusted, Verdict};
+use crate::probe::{Outcome, ProbeConfig, Request};
+use crate::severity::Expression;
+use crate::store::{Measurement, Sample};
+
+/// Everything an expectation is judged by.
+pub(super) struct Evidence<'run> {
+    pub selection: &'run Selection,
+    pub outcomes: &'run [Outcome],
+    pub request: &'run Request<'run>,
+    units: BTreeMap<String, Unit>,
+    samples: Vec<Sample>,
+}
+
+impl<'run> Evidence<'run> {
+    /// Gathers it.
+    pub fn new(selection: &'run Selection, outcomes: &'run [Outcome], request: &'run Request<'run>) -> Self {
+        let samples = outcomes.iter().flat_map(|outcome| outcome.samples.iter().cloned()).collect();
+        Self { selection, outcomes, request, units: selection.units(), samples }
+    }
+
+    /// Whether a probe is one that was not run because the configuration is not trusted.
+    fn not_run(&self, probe: &str) -> bool {
+        self.request.untrusted && matches!(self.selection.probes.get(probe), Some(ProbeConfig::Command(_)))
+    }
+}
+
+/// Judges.
+pub(super) fn judge(expectation: &ExpectationConfig, evidence: &Evidence<'_>) -> Check {
+    let mut check = Check {
+        id: expectation.id.clone().unwrap_or_else(|| expectation.text()),
+        description: expectation.description.clone(),
+        expected: expectation.text(),
+        severity: expectation.severity,
+        verdict: Verdict::Unknown,
+        reason: Untrusted::default(),
+        values: Vec::new(),
+        distance: None,
+        probes: Vec::new(),
+        rows: 0,
+        newest: None,
+    };
+    if let Err(faults) = selection::check(expectation, evidence.selection) {
+        check.reason = selection::explain(&faults).into();
+        return check;
+    }
+    match (&expectation.that, &expectation.probe) {
+        (Some(that), _) => by_condition(&mut check, that, evidence),
+        (None, Some(probe)) => by_probe(&mut check, probe, evidence),
+        (None, None) => {}
+    }
+    if check.verdict == Verdict::Unknown && check.probes.iter().any(|probe| evidence.not_run(probe)) {
+        check.verdict = Verdict::Blocked;
+        check.reason = "not run: only data probes run from an untrusted configuration".into();
+    }
+    check
+}
+
+fn by_condition(check: &mut Check, that: &Expression, evidence: &Evidence<'_>) {
+    let metrics: Vec<String> = that.metrics().into_iter().map(str::to_owned).collect();
+    check.probes = evidence.selection.probes_of(&metrics).into_iter().map(str::to_owned).collect();
+    let condition = match condition::compile(that, &evidence.units) {
+        Ok(condition) => condition,
+        Err(faults) => {
+            check.reason = selection::explain(&faults).into();
+            return;
+        }
+    };
+    let request = evidence.request;
+    let finding = condition.judge(&evidence.samples, request.versions.served.as_ref(), request.now);
+    check.verdict = match finding.held {
+        Held::Yes => Verdict::Ok,
+        Held::No => check.severity.verdict(),
+        Held::Undecided => Verdict::Unknown,
+    };
+    check.reason = finding.reason.into();
+    check.distance = finding.distance;
+    check.rows = newest(&metrics, evidence).map(|sample| sample.rows).max().unwrap_or(0);
+    check.newest = finding.newest;
+    check.values = values(&metrics, &finding.values, evidence);
+}
+
+/// The values used; of a metric without one, the newest reason why.
+fn values(metrics: &[String], used: &BTreeMap<String, f64>, evidence: &Evidence<'_>) -> Vec<Value> {
+    // A key is a metric's name, with its labels in braces where the expression asks for some.
+    let name = |key: &str| key.split('{').next().unwrap_or_default().trim().to_owned();
+    let mut values: Vec<Value> = used
+        .iter()
+        .map(|(key, value)| {
+            let unit = evidence.units.get(&name(key)).copied().unwrap_or(Unit::Number);
+            Value { metric: key.clone(), value: Some(*value), unit, text: unit.show(*value).into() }
+        })
+        .collect();
+    let known: BTreeSet<String> = used.keys().map(|key| name(key)).collect();
+    for metric in metrics.iter().filter(|metric| !known.contains(*metric)) {
+        let newest = newest(std::slice::from_ref(metric), evidence).next();
+        let text = match newest.map(|sample| &sample.measurement) {
+            Some(Measurement::Undecided(reason)) => reason.clone(),
+            Some(Measurement::Value(_)) => "not of the served version".into(),
+            None => "not measured".into(),
+        };
+        let unit = evidence.units.get(metric).copied().unwrap_or(Unit::Number);
+        values.push(Value { metric: metric.clone(), value: None, unit, text });
+    }
+    values
+}
+
+/// The newest sample of each metric.
+fn newest<'a>(metrics: &'a [String], evidence: &'a Evidence<'_>) -> impl Iterator<Item = &'a Sample> {
+    metrics.iter().filter_map(|metric| {
+        let own = evidence.samples.iter().filter(|sample| &sample.metric == metric);
+        own.max_by_key(|sample| sample.event_time)
+    })
+}
+
+/// A probe holds if everything it is there for was measured, and what it says about existence and success is yes.
+fn by_probe(check: &mut Check, probe: &str, evidence: &Evidence<'_>) {
+    check.probes = vec![probe.to_owned()];
+    let Some(outcome) = evidence.outcomes.iter().find(|outcome| outcome.probe == probe) else {
+        check.reason = "it was not measured".into();
+        return;
+    };
+    check.rows = outcome.samples.iter().map(|sample| sample.rows).max().unwrap_or(0);
+    check.newest = outcome.samples.iter().map(|sample| sample.event_time).max();
+    let asserts = |sample: &&Sample| {
+        let name = sample.metric.strip_prefix(probe).unwrap_or_default();
+        sample.unit == Unit::Flag && matches!(name, "_exists" | "_succeeded")
+    };
+    check.values = outcome.samples.iter().filter(asserts).map(value).collect();
+    if let Some(bad) = outcome.samples.iter().filter(asserts).find(|s| s.measurement.value() == Some(0.0)) {
+        check.verdict = check.severity.verdict();
+        check.reason = format!("{} is no", bad.metric).into();
+        return;
+    }
+    let undecided: Vec<_> = outcome.samples.iter().filter(|s| s.measurement.value().is_none()).collect();
+    check.reason = match (undecided.first(), outcome.samples.len()) {
+        (None, 0) => "it measured nothing".into(),
+        (None, count) => {
+            check.verdict = Verdict::Ok;
+            format!("{count} of {count} metrics measured").into()
+        }
+        (Some(first), count) => {
+            let text = value(first).text;
+            format!("{} of {count} metrics undecided: {}: {text}", undecided.len(), first.metric).into()
+        }
+    };
+}
+
+fn value(sample: &Sample) -> Value {
+    let text = match &sample.measurement {
+        Measurement::Value(value) => sample.unit.show(*value).into(),
+        Measurement::Undecided(reason) => reason.clone(),
+    };
+    Value { metric: sample.metric.clone(), value: sample.measurement.value(), unit: sample.unit, text }
+}
