@@ -1,13 +1,52 @@
 //! `irctl contain`: stops what consumes a service.
 
 use super::Context;
-use crate::base::{Error, ErrorCode, Result};
+use super::rollback::ServiceArgs;
+use super::rollback::desk::{Desk, Place};
+use crate::base::Result;
+use crate::rollback::{self, ContainOutcome};
 
 /// Stop what consumes a service, with proof that it is quiet.
+///
+/// What was set before is kept, and `irctl release` puts it back. Doing it again changes nothing.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    #[command(flatten)]
+    service: ServiceArgs,
+    /// Why, for the record.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// The incident that this answers.
+    #[arg(long, value_name = "INCIDENT")]
+    incident: Option<String>,
+}
 
 /// Runs it and returns the exit status.
-pub fn run(_args: &Args, _context: &Context) -> Result<u8> {
-    Err(Error::new(ErrorCode::Bug, "`irctl contain` is not there yet"))
+pub fn run(args: &Args, context: &Context) -> Result<u8> {
+    let place = Place { directory: None, service: args.service.service.clone() };
+    let desk = Desk::open(context, &place)?;
+    let subject = desk.subject()?;
+    let outcome = desk.with(|environment| {
+        rollback::contain(environment, subject, args.reason.as_deref(), args.incident.as_deref())
+    })?;
+    show(context, &outcome)
+}
+
+/// Shows what came of containing or releasing.
+pub(super) fn show(context: &Context, outcome: &ContainOutcome) -> Result<u8> {
+    if context.out.is_json() {
+        context.out.json(outcome)?;
+        return Ok(outcome.ending.exit());
+    }
+    context.out.line(&outcome.summary)?;
+    for line in &outcome.settings {
+        context.out.line(&format!("  {line}"))?;
+    }
+    if let Some(proof) = &outcome.proof {
+        context.out.line(&format!("  {proof}"))?;
+    }
+    if outcome.contained {
+        context.out.line(&format!("next: irctl release --service {}", outcome.service))?;
+    }
+    Ok(outcome.ending.exit())
 }

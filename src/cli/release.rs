@@ -1,13 +1,33 @@
-//! `irctl release`: restarts what consumes a service.
+//! `irctl release`: lets what consumes a service back.
 
 use super::Context;
-use crate::base::{Error, ErrorCode, Result};
+use super::rollback::ServiceArgs;
+use super::rollback::desk::{Desk, Place};
+use crate::base::Result;
+use crate::rollback;
 
-/// Let what consumes a service run again, as it was before.
+/// Let what consumes a service back, as it was before it was contained.
+///
+/// While its last rollback is unproven or unfinished, this needs a reason.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    #[command(flatten)]
+    service: ServiceArgs,
+    /// Why, for the record.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// The incident that this answers.
+    #[arg(long, value_name = "INCIDENT")]
+    incident: Option<String>,
+}
 
 /// Runs it and returns the exit status.
-pub fn run(_args: &Args, _context: &Context) -> Result<u8> {
-    Err(Error::new(ErrorCode::Bug, "`irctl release` is not there yet"))
+pub fn run(args: &Args, context: &Context) -> Result<u8> {
+    let place = Place { directory: None, service: args.service.service.clone() };
+    let desk = Desk::open(context, &place)?;
+    let subject = desk.subject()?;
+    let outcome = desk.with(|environment| {
+        rollback::release(environment, subject, args.reason.as_deref(), args.incident.as_deref())
+    })?;
+    super::contain::show(context, &outcome)
 }

@@ -1,13 +1,196 @@
 //! `irctl rollback`: back to a good version, all or nothing.
 
+mod ask;
+pub(super) mod desk;
+mod inspect;
+mod screen;
+mod wiring;
+
+use std::path::PathBuf;
+
 use super::Context;
 use crate::base::{Error, ErrorCode, Result};
+use crate::rollback::{self, Request, RollbackOutcome, Selector};
+use desk::{Desk, Place};
 
 /// Roll a model or service back to a good version, all or nothing.
+///
+/// It claims what is changed, stops the consumers, finds the version, stages it, shows one plan and asks once. Then
+/// it switches, proves what serves, verifies, and lets the consumers back. After a crash at any point `irctl rollback
+/// resume` finishes it. Exit status: 0 restored, 10 undone, 11 halted, 12 refused, 13 unknown, 14 switched but not
+/// proven.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Args {
+    /// A folder that serves, with backup_* folders in it: rolls back without any configuration.
+    #[arg(value_name = "DIR", conflicts_with = "service")]
+    directory: Option<PathBuf>,
+    #[command(flatten)]
+    service: ServiceArgs,
+    /// Where to: prev, last-stable, a version's name, or the first digits of its digest.
+    #[arg(long, value_name = "VERSION")]
+    to: Option<String>,
+    /// Show the plan and change nothing; nothing is contained either.
+    #[arg(long)]
+    dry_run: bool,
+    /// Do it without asking.
+    #[arg(long)]
+    yes: bool,
+    /// The incident that this answers.
+    #[arg(long, value_name = "INCIDENT")]
+    incident: Option<String>,
+    /// Why, for the record.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+/// Which service is meant.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ServiceArgs {
+    /// The service.
+    #[arg(long, value_name = "NAME", visible_alias = "model")]
+    pub service: Option<String>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Take a rollback back, byte for byte.
+    Undo(UndoArgs),
+    /// Finish an operation that a crash, a halt or a missing proof left unfinished.
+    Resume(OperationArgs),
+    /// Undo an unfinished operation.
+    Abort(OperationArgs),
+    /// Show what is unfinished, and what was last.
+    Status(InspectArgs),
+    /// Watch an operation of somebody else until it ends.
+    Attach(OperationArgs),
+    /// List versions and what is known about each.
+    Versions(InspectArgs),
+    /// List operations.
+    History(InspectArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct UndoArgs {
+    /// The operation; the newest rollback otherwise.
+    operation: Option<String>,
+    #[command(flatten)]
+    service: ServiceArgs,
+    /// Do it without asking.
+    #[arg(long)]
+    yes: bool,
+    /// Why, for the record.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct OperationArgs {
+    /// The operation; the newest unfinished one otherwise.
+    operation: Option<String>,
+    #[command(flatten)]
+    service: ServiceArgs,
+    /// Why, for the record.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct InspectArgs {
+    /// A folder that serves, where there is no configuration.
+    #[arg(value_name = "DIR", conflicts_with = "service")]
+    directory: Option<PathBuf>,
+    #[command(flatten)]
+    service: ServiceArgs,
+}
 
 /// Runs it and returns the exit status.
-pub fn run(_args: &Args, _context: &Context) -> Result<u8> {
-    Err(Error::new(ErrorCode::Bug, "`irctl rollback` is not there yet"))
+pub fn run(args: &Args, context: &Context) -> Result<u8> {
+    match &args.verb {
+        None => roll_back(args, context),
+        Some(Verb::Undo(args)) => undo(args, context),
+        Some(Verb::Resume(args)) => again(args, context, false),
+        Some(Verb::Abort(args)) => again(args, context, true),
+        Some(Verb::Status(args)) => inspect::status(context, &place(args)),
+        Some(Verb::Attach(args)) => {
+            inspect::attach(context, args.operation.as_deref(), args.service.service.as_deref())
+        }
+        Some(Verb::Versions(args)) => inspect::versions(context, &place(args)),
+        Some(Verb::History(args)) => inspect::history(context, &place(args)),
+    }
+}
+
+fn place(args: &InspectArgs) -> Place {
+    Place { directory: args.directory.clone(), service: args.service.service.clone() }
+}
+
+fn roll_back(args: &Args, context: &Context) -> Result<u8> {
+    let Some(to) = &args.to else {
+        return Err(Error::new(ErrorCode::Usage, "where to go back to is missing: --to VERSION")
+            .hint("`--to prev` takes the best earlier version; `irctl rollback versions` lists them"));
+    };
+    let place = Place { directory: args.directory.clone(), service: args.service.service.clone() };
+    let desk = Desk::open(context, &place)?;
+    let subject = desk.subject()?;
+    let Ok(to) = to.parse::<Selector>();
+    let request =
+        Request { incident: args.incident.clone(), reason: args.reason.clone(), ..Request::human(to) };
+    desk.with(|environment| {
+        if args.dry_run {
+            let plan = rollback::dry_run(environment, subject, &request)?;
+            if context.out.is_json() {
+                context.out.json(&plan)?;
+            } else {
+                screen::plan(context, &plan)?;
+            }
+            return Ok(0);
+        }
+        ask::before_acting(context, args.yes)?;
+        let prepared = rollback::prepare(environment, subject, &request)?;
+        let outcome = ask::then_execute(context, environment, prepared, args.yes)?;
+        finished(context, &outcome)
+    })
+}
+
+fn undo(args: &UndoArgs, context: &Context) -> Result<u8> {
+    let desk = Desk::with_operation(context, args.operation.as_deref(), args.service.service.as_deref())?;
+    desk.with(|environment| {
+        let id = match &args.operation {
+            Some(id) => id.clone(),
+            None => rollback::undo::last_switched(environment.state, args.service.service.as_deref())?,
+        };
+        ask::before_acting(context, args.yes)?;
+        let prepared = rollback::prepare_undo(environment, &id, args.reason.as_deref(), true)?;
+        let outcome = ask::then_execute(context, environment, prepared, args.yes)?;
+        finished(context, &outcome)
+    })
+}
+
+fn again(args: &OperationArgs, context: &Context, abort: bool) -> Result<u8> {
+    let service = args.service.service.as_deref();
+    let desk = Desk::with_operation(context, args.operation.as_deref(), service)?;
+    desk.with(|environment| {
+        let id = match &args.operation {
+            Some(id) => id.clone(),
+            None => inspect::newest_unfinished(environment.state, service)?,
+        };
+        let outcome = if abort {
+            rollback::abort(environment, &id, args.reason.as_deref())?
+        } else {
+            rollback::resume(environment, &id)?
+        };
+        finished(context, &outcome)
+    })
+}
+
+/// Shows how it ended. A terminal that is gone must not change what the exit status says.
+fn finished(context: &Context, outcome: &RollbackOutcome) -> Result<u8> {
+    let shown =
+        if context.out.is_json() { context.out.json(outcome) } else { screen::outcome(context, outcome) };
+    if let Err(error) = shown {
+        tracing::warn!("the outcome could not be shown: {error}");
+    }
+    Ok(outcome.ending.exit())
 }

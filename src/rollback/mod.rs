@@ -1,16 +1,42 @@
 //! Rollback: versions, candidates, guards, the plan; compiled to an operation.
+//!
+//! The order is fixed: claim → contain → resolve → guards → stage → plan → yes → backup → switch → activate and
+//! prove → verify → release, provisionally → record. [`prepare`] does all up to the plan, [`execute`] the rest.
 
+pub mod candidates;
+pub mod conclude;
+pub mod config;
+pub mod contain;
+pub mod environment;
+pub mod evaluate;
+pub mod evidence;
+pub mod execute;
+pub mod follow;
+pub mod guards;
+pub mod history;
+pub mod layout;
+pub mod plan;
+pub mod planning;
+pub mod prepare;
+pub mod serving;
+pub mod settings;
 pub mod settings_edit;
+pub mod stage;
+pub mod steps;
+pub mod undo;
+pub mod versions;
+pub mod watch;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-/// How to see which version really serves.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ServingConfig {}
-
-/// How a service is contained and rolled back.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RollbackConfig {}
+pub use candidates::Selector;
+pub use conclude::RollbackOutcome;
+pub use config::{RollbackConfig, ServingConfig};
+pub use contain::{ContainOutcome, Containment, contain, release};
+pub use environment::{Environment, FailingRule, Request, Subject, VerifyOutcome, VersionName};
+pub use execute::{abort, execute, refuse, resume};
+pub use follow::{attach, status};
+pub use plan::Plan;
+pub use planning::dry_run;
+pub use prepare::{Prepared, prepare};
+pub use serving::{Served, served, version_map};
+pub use undo::prepare_undo;
+pub use watch::{Watch, due_watches};

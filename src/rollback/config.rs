@@ -1,0 +1,268 @@
+//! What users write under `serving:` and `rollback:` of a service.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::base::Duration;
+
+/// How to see which version really serves.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ServingConfig {
+    /// A JSON file that the serving process writes.
+    Json(JsonServing),
+}
+
+/// A JSON file that says what serves.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JsonServing {
+    /// The file, relative to the workspace.
+    pub file: PathBuf,
+    /// The JSON pointer to the digest in it, as `/model_sha256`.
+    pub pointer: String,
+    /// The artifact whose SHA-256 it is; without it, the digest of the whole version or of its first artifact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<String>,
+    /// How long to wait after a switch until it says so; 10s otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Duration>,
+}
+
+/// How a service is contained and rolled back.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RollbackConfig {
+    /// What stops the consumers of this service; taken back by `release`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contain: Vec<ContainConfig>,
+    /// The suite that proves that consumers are quiet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
+    /// What is switched, in this order. Exactly one of them says which versions there are.
+    pub targets: Vec<TargetConfig>,
+    /// Proves that a staged version can be loaded, before anything is switched; `{version_dir}` is its folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<CommandConfig>,
+    /// How the failing metric is found for each candidate, so that the plan can say whether it would have helped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluate: Option<EvaluateConfig>,
+    /// Makes the serving process take up what was switched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activate: Option<CommandConfig>,
+    /// The suite that must pass after the switch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<String>,
+    /// When consumers are let back.
+    #[serde(default)]
+    pub release: ReleaseMode,
+    /// How long the released version is watched before the rollback counts as confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Duration>,
+    /// What holds automation back; a human sees it and may go on.
+    #[serde(default)]
+    pub guards: GuardsConfig,
+    /// When irctl rolls back on its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto: Option<AutoConfig>,
+    /// A file that gets a copy of the rollback history, relative to the workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<PathBuf>,
+}
+
+/// One thing that stops consumers.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ContainConfig {
+    /// Keys in a YAML or JSON file.
+    Settings(SettingsConfig),
+}
+
+/// Keys in a YAML or JSON file and what they are set to; the rest of the file stays byte for byte.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SettingsConfig {
+    /// The file, relative to the workspace.
+    pub file: PathBuf,
+    /// Dotted keys and their values, as `rollout.mode: disabled`. In a rollback target `{version}`, `{name}` and
+    /// `{digest}` stand for those of the version that comes back.
+    pub set: BTreeMap<String, Scalar>,
+}
+
+/// A single value: text, a number, true, false or null.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Scalar(pub serde_json::Value);
+
+impl JsonSchema for Scalar {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Scalar".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "number", "boolean", "null"],
+            "description": "A single value: text, a number, true, false or null."
+        })
+    }
+}
+
+/// One thing that is switched.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetConfig {
+    /// Files in a folder, and the folders with their earlier versions.
+    Files(FilesConfig),
+    /// Keys in a YAML or JSON file.
+    Settings(SettingsConfig),
+}
+
+/// Files in a folder, and the folders with their earlier versions.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FilesConfig {
+    /// The folder that serves, relative to the workspace.
+    pub live: PathBuf,
+    /// A pattern for the folders of earlier versions: in `live` for `per-file`, beside it for `exchange`.
+    #[serde(default = "backups")]
+    pub versions: String,
+    /// The files that make a version; together they are its identity.
+    pub artifacts: Vec<String>,
+    /// How the switch is done.
+    #[serde(default)]
+    pub mode: SwitchMode,
+    /// The file that describes a version (`version`, `deployed_at`).
+    #[serde(default = "metadata")]
+    pub metadata: String,
+}
+
+fn backups() -> String {
+    "backup_*".to_owned()
+}
+
+fn metadata() -> String {
+    "metadata.json".to_owned()
+}
+
+/// How files are switched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SwitchMode {
+    /// File by file. For some milliseconds there is a mix, so consumers are contained first.
+    #[default]
+    PerFile,
+    /// The whole folder at once.
+    Exchange,
+}
+
+/// A program to run.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommandConfig {
+    /// The program and its arguments. No shell looks at them.
+    pub command: Vec<String>,
+    /// How long it may run; 1m otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+}
+
+/// How the failing metric is found for a candidate.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EvaluateConfig {
+    /// A program that prints `{"metrics": {"mape_weekly": 0.12}}`; `{version_dir}` is the version's folder.
+    Command(Vec<String>),
+    /// Numbers that a file of the version records.
+    Metadata(MetadataEvaluate),
+}
+
+/// Numbers that a file of the version records.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MetadataEvaluate {
+    /// The file in the version's folder.
+    #[serde(default = "metadata")]
+    pub file: String,
+    /// Metric names and the JSON pointers to their values, as `mape_weekly: /performance/mape_13w`.
+    pub metrics: BTreeMap<String, String>,
+}
+
+/// When consumers are let back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReleaseMode {
+    /// As soon as the version that came back is proved.
+    #[default]
+    Auto,
+    /// When a human says `irctl release`.
+    Manual,
+}
+
+/// What holds automation back.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GuardsConfig {
+    /// How long after a rollback the next one may come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cooldown: Option<Duration>,
+    /// How many rollbacks there may be in 24 hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_per_day: Option<u32>,
+    /// How long a rollback may take; it stops one before the first switch, later it only alarms.
+    #[serde(default = "budget")]
+    pub budget: Duration,
+    /// How long the same two versions may not be switched again.
+    #[serde(default = "breaker")]
+    pub breaker: Duration,
+}
+
+impl Default for GuardsConfig {
+    fn default() -> Self {
+        Self { cooldown: None, max_per_day: None, budget: budget(), breaker: breaker() }
+    }
+}
+
+fn budget() -> Duration {
+    Duration::minutes(2)
+}
+
+fn breaker() -> Duration {
+    Duration::minutes(24 * 60)
+}
+
+/// When irctl rolls back on its own.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AutoConfig {
+    /// The condition over the service's metrics.
+    #[schemars(extend("format" = "expression"))]
+    pub when: String,
+}
+
+impl RollbackConfig {
+    /// The target that says which versions there are.
+    pub fn files(&self) -> crate::base::Result<&FilesConfig> {
+        let mut files = self.targets.iter().filter_map(|target| match target {
+            TargetConfig::Files(files) => Some(files),
+            TargetConfig::Settings(_) => None,
+        });
+        match (files.next(), files.next()) {
+            (Some(files), None) => Ok(files),
+            _ => Err(crate::base::Error::new(
+                crate::base::ErrorCode::InvalidConfiguration,
+                "`rollback: targets:` needs exactly one `files` target",
+            )
+            .hint("targets: [{files: {live: DIR, versions: \"backup_*\", artifacts: [model.json]}}]")),
+        }
+    }
+
+    /// The settings that are switched with the files.
+    pub fn settings(&self) -> impl Iterator<Item = &SettingsConfig> {
+        self.targets.iter().filter_map(|target| match target {
+            TargetConfig::Settings(settings) => Some(settings),
+            TargetConfig::Files(_) => None,
+        })
+    }
+}

@@ -1,0 +1,363 @@
+//! Contain and release: stop what consumes a service, and put back what was, not a constant.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::config::ContainConfig;
+use super::environment::{Environment, Subject};
+use super::settings::{self, FileEdit, KeyState};
+use super::steps::{self, Pinning, StepSpec};
+use crate::base::{Error, ErrorCode, Result, file, path};
+use crate::operation::{Conclusion, Directory, Ending, listing};
+use crate::store::Actor;
+
+/// A containment that is in force.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Containment {
+    /// The operation that made it.
+    pub operation: String,
+    /// The service.
+    pub service: String,
+    /// Since when (UTC).
+    pub since: DateTime<Utc>,
+    /// Who contained.
+    pub actor: Actor,
+    /// Why.
+    pub reason: Option<String>,
+    /// The incident it answers.
+    pub incident: Option<String>,
+    /// What was set, and what it was.
+    pub files: Vec<FileEdit>,
+}
+
+/// What came of containing or releasing.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ContainOutcome {
+    /// The service.
+    pub service: String,
+    /// How it ended.
+    pub ending: Ending,
+    /// The operation; absent when there was nothing to do.
+    pub operation: Option<String>,
+    /// Whether its consumers are stopped now.
+    pub contained: bool,
+    /// Whether it was so already.
+    pub already: bool,
+    /// Since when they are stopped (UTC).
+    pub since: Option<DateTime<Utc>>,
+    /// Each key, as `FILE KEY: was → is`.
+    pub settings: Vec<String>,
+    /// What a proof said.
+    pub proof: Option<String>,
+    /// In one sentence.
+    pub summary: String,
+}
+
+/// Where a service's containment stands.
+pub fn record_path(state: &Path, service: &str) -> Result<PathBuf> {
+    Ok(state.join("containments").join(format!("{}.json", path::single_name(service)?)))
+}
+
+/// The containment of a service that is in force, if there is one.
+pub fn current(state: &Path, service: &str) -> Result<Option<Containment>> {
+    let path = record_path(state, service)?;
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = file::read_limited(&path, 16 * 1024 * 1024)?;
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+        Error::new(ErrorCode::InvalidData, format!("{} cannot be read: {error}", path.display()))
+    })
+}
+
+/// What the configuration sets to contain, by file.
+fn wanted(subject: &Subject) -> BTreeMap<PathBuf, Vec<(String, serde_json::Value)>> {
+    let mut files: BTreeMap<PathBuf, Vec<_>> = BTreeMap::new();
+    for ContainConfig::Settings(settings) in &subject.rollback.contain {
+        let keys = settings.set.iter().map(|(key, value)| (key.clone(), value.0.clone()));
+        files.entry(settings.file.clone()).or_default().extend(keys);
+    }
+    files
+}
+
+/// Stops what consumes a service. Doing it again asserts it again, and keeps what was before the first time.
+pub fn contain(
+    environment: &Environment<'_>,
+    subject: &Subject,
+    reason: Option<&str>,
+    incident: Option<&str>,
+) -> Result<ContainOutcome> {
+    if subject.rollback.contain.is_empty() {
+        return Err(Error::new(
+            ErrorCode::InvalidConfiguration,
+            format!("nothing says how to contain {}", subject.service),
+        )
+        .hint(
+            "rollback: {contain: [{settings: {file: config/rollout.yml, set: {rollout.mode: disabled}}}]}",
+        ));
+    }
+    let _lock = lock(environment.state)?;
+    let known = current(environment.state, &subject.service)?;
+    if let Some(known) = &known
+        && is_asserted(subject, known)?
+    {
+        return Ok(outcome(subject, Ending::Restored, None, Some(known), true, proof(environment, subject)));
+    }
+    let now = environment.clock.now()?;
+    let directory = Directory::create(environment.state, now)?;
+    match assert(environment, subject, &directory, known, reason, incident) {
+        Ok(outcome) => Ok(outcome),
+        Err(error) => {
+            // Without a pinned plan nothing was touched, and nothing is left to look at.
+            if directory.pinned().is_ok_and(|pinned| pinned.is_none()) {
+                let _ = directory.discard();
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Whether every key that the configuration names stands as the containment set it.
+fn is_asserted(subject: &Subject, known: &Containment) -> Result<bool> {
+    for (name, keys) in wanted(subject) {
+        let path = path::inside(&subject.root, &name)?;
+        let text = settings::read(&path)?;
+        let recorded = known.files.iter().any(|edit| edit.file == path);
+        for (key, is) in keys {
+            if !recorded || settings::get(&path, &text, &key)? != is {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+fn assert(
+    environment: &Environment<'_>,
+    subject: &Subject,
+    directory: &Directory,
+    known: Option<Containment>,
+    reason: Option<&str>,
+    incident: Option<&str>,
+) -> Result<ContainOutcome> {
+    let before = directory.before()?;
+    let now = environment.clock.now()?;
+    let previous = known.clone();
+    let mut containment = known.unwrap_or_else(|| Containment {
+        operation: directory.id.clone(),
+        service: subject.service.clone(),
+        since: now,
+        actor: environment.actor.clone(),
+        reason: reason.map(str::to_owned),
+        incident: incident.map(str::to_owned),
+        files: Vec::new(),
+    });
+    let mut edits = Vec::new();
+    for (number, (name, keys)) in wanted(subject).into_iter().enumerate() {
+        let path = path::inside(&subject.root, &name)?;
+        let image = before.join(format!("settings-{number}"));
+        let edit = settings::plan(path, name.display().to_string(), &keys, image)?;
+        match containment.files.iter_mut().find(|known| known.file == edit.file) {
+            // What was before the first containment stays what release puts back.
+            Some(known) => known.after = edit.after.clone(),
+            None => containment.files.push(edit.clone()),
+        }
+        edits.push(edit);
+    }
+    let mut specs = vec![StepSpec::Remember { containment: containment.clone(), previous }];
+    specs.extend(edits.into_iter().map(|edit| StepSpec::ContainSettings { edit }));
+    let pinning =
+        Pinning { kind: "contain", incident, reason, plan: serde_json::Value::Null, claims: Vec::new() };
+    let conclusion = run(environment, subject, directory, &specs, &pinning)?;
+    let proof = match conclusion.ending {
+        Ending::Restored => proof(environment, subject),
+        _ => None,
+    };
+    let mut outcome =
+        outcome(subject, conclusion.ending, Some(&directory.id), Some(&containment), false, proof);
+    if conclusion.ending != Ending::Restored {
+        outcome.contained = false;
+        outcome.summary = conclusion.reason.unwrap_or_else(|| "containing failed".to_owned());
+    }
+    let incident = incident.or(containment.incident.as_deref());
+    tell(environment, "contain.completed", incident, &outcome)?;
+    Ok(outcome)
+}
+
+/// The payload of `contain.completed` and `release.completed`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct ContainEvent {
+    /// The operation.
+    pub operation: Option<String>,
+    /// How it ended.
+    pub outcome: Ending,
+    /// Each key, as `FILE KEY: was → is`.
+    pub what: Vec<String>,
+    /// Whether consumers are stopped now.
+    pub contained: bool,
+    /// What a proof said.
+    pub proof: Option<String>,
+    /// In one sentence.
+    pub summary: String,
+}
+
+fn tell(
+    environment: &Environment<'_>,
+    kind: &str,
+    incident: Option<&str>,
+    outcome: &ContainOutcome,
+) -> Result<()> {
+    let event = ContainEvent {
+        operation: outcome.operation.clone(),
+        outcome: outcome.ending,
+        what: outcome.settings.clone(),
+        contained: outcome.contained,
+        proof: outcome.proof.clone(),
+        summary: outcome.summary.clone(),
+    };
+    environment.tell(kind, &outcome.service, outcome.operation.as_deref(), incident, &event)
+}
+
+/// Runs a short operation from its first step to its end.
+fn run(
+    environment: &Environment<'_>,
+    subject: &Subject,
+    directory: &Directory,
+    specs: &[StepSpec],
+    pinning: &Pinning<'_>,
+) -> Result<Conclusion> {
+    let mut journal = steps::pin(environment, subject, directory, specs, pinning)?;
+    let built = steps::build_all(specs, subject, environment);
+    let started = Instant::now();
+    let progress = crate::operation::Progress::default();
+    let mut engine = steps::engine(environment, &mut journal, progress, started, None);
+    let conclusion = engine.run(&built)?;
+    let summary = conclusion.reason.clone().unwrap_or_else(|| pinning.kind.to_owned());
+    steps::end(environment, &mut journal, &conclusion, &summary, started)?;
+    Ok(conclusion)
+}
+
+/// The words of the suite that proves that consumers are quiet; a failing one starts with `not proven`.
+fn proof(environment: &Environment<'_>, subject: &Subject) -> Option<String> {
+    let suite = subject.rollback.proof.as_ref()?;
+    let said = (environment.verify)(suite, &subject.suites);
+    let prefix = if said.passes() { "proven" } else { "not proven" };
+    Some(format!("{prefix} quiet: {}", said.summary))
+}
+
+fn outcome(
+    subject: &Subject,
+    ending: Ending,
+    operation: Option<&str>,
+    containment: Option<&Containment>,
+    already: bool,
+    proof: Option<String>,
+) -> ContainOutcome {
+    let unproven = proof.as_ref().is_some_and(|proof| proof.starts_with("not proven"));
+    let ending = if ending == Ending::Restored && unproven { Ending::Unproven } else { ending };
+    let service = &subject.service;
+    let summary = match (already, unproven) {
+        (true, false) => format!("{service} is contained already"),
+        (false, false) => format!("{service} is contained"),
+        (_, true) => format!("{service} is contained, but it is {}", proof.clone().unwrap_or_default()),
+    };
+    ContainOutcome {
+        service: service.clone(),
+        ending,
+        operation: operation.map(str::to_owned),
+        contained: true,
+        already,
+        since: containment.map(|containment| containment.since),
+        settings: containment.map(|containment| keys(&containment.files, false)).unwrap_or_default(),
+        proof,
+        summary,
+    }
+}
+
+/// Each key of some edits, for people.
+fn keys(edits: &[FileEdit], back: bool) -> Vec<String> {
+    let each = edits.iter().flat_map(|edit| edit.keys.iter().map(move |key| (edit, key)));
+    each.map(|(edit, key)| {
+        let (from, to) = if back { (&key.is, &key.was) } else { (&key.was, &key.is) };
+        format!("{} {}: {from} → {to}", edit.shown, key.key)
+    })
+    .collect()
+}
+
+/// The steps that let consumers back.
+pub fn release_steps(containment: &Containment) -> Vec<StepSpec> {
+    let edits = containment.files.iter().cloned().map(|edit| StepSpec::ReleaseSettings { edit });
+    edits.chain([StepSpec::Forget { containment: containment.clone() }]).collect()
+}
+
+/// Lets what consumes a service back, as it was before it was contained.
+///
+/// Refused without a reason while its last rollback is unproven or unfinished.
+pub fn release(
+    environment: &Environment<'_>,
+    subject: &Subject,
+    reason: Option<&str>,
+    incident: Option<&str>,
+) -> Result<ContainOutcome> {
+    let Some(containment) = current(environment.state, &subject.service)? else {
+        let mut outcome = outcome(subject, Ending::Restored, None, None, true, None);
+        outcome.contained = false;
+        outcome.summary = format!("{} is not contained", subject.service);
+        return Ok(outcome);
+    };
+    may_release(environment.state, &subject.service, reason)?;
+    let _lock = lock(environment.state)?;
+    let directory = Directory::create(environment.state, environment.clock.now()?)?;
+    let pinning =
+        Pinning { kind: "release", incident, reason, plan: serde_json::Value::Null, claims: Vec::new() };
+    let conclusion = run(environment, subject, &directory, &release_steps(&containment), &pinning)?;
+    let mut outcome =
+        outcome(subject, conclusion.ending, Some(&directory.id), Some(&containment), false, None);
+    outcome.contained = conclusion.ending != Ending::Restored;
+    outcome.settings = keys(&containment.files, true);
+    outcome.summary = match conclusion.reason {
+        None => format!("{} is released: its consumers are as they were", subject.service),
+        Some(reason) => reason,
+    };
+    let incident = incident.or(containment.incident.as_deref());
+    tell(environment, "release.completed", incident, &outcome)?;
+    Ok(outcome)
+}
+
+fn may_release(state: &Path, service: &str, reason: Option<&str>) -> Result<()> {
+    let last = listing::list(state)?
+        .into_iter()
+        .rfind(|one| one.service == service && matches!(one.kind.as_str(), "rollback" | "undo") && one.acted);
+    let Some(last) = last else { return Ok(()) };
+    if last.running {
+        return Err(Error::new(ErrorCode::Busy, format!("{} is running", last.id))
+            .hint(format!("watch it with `irctl rollback attach {}`", last.id)));
+    }
+    let unproven = last.resumable || last.ending == Some(Ending::Unproven);
+    if unproven && reason.is_none() {
+        return Err(Error::new(
+            ErrorCode::Refused,
+            format!("{} is not proven good: {} ({})", service, last.summary, last.id),
+        )
+        .hint("finish it with `irctl rollback resume`, or say why: `irctl release --reason …`"));
+    }
+    Ok(())
+}
+
+/// One process at a time edits settings. Editing takes milliseconds, so waiting is right here.
+fn lock(state: &Path) -> Result<fs_err::File> {
+    fs_err::create_dir_all(state)?;
+    let path = state.join("settings.lock");
+    let file = fs_err::OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    file.file().lock()?;
+    Ok(file)
+}
+
+/// Whether a file's keys stand as a containment set them.
+pub fn is_contained(edit: &FileEdit) -> Result<bool> {
+    Ok(edit.state()? == KeyState::Is)
+}

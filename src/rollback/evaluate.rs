@@ -1,0 +1,112 @@
+//! Whether going back would have helped: the failing metric on what serves and on each candidate.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::config::EvaluateConfig;
+use super::environment::{FailingRule, Subject};
+use crate::base::process::Invocation;
+use crate::base::{Digest, Error, ErrorCode, Result, Untrusted, file, path};
+
+/// The failing metric of one version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Evaluation {
+    /// The version's name.
+    pub name: Untrusted,
+    /// The version.
+    pub digest: Option<Digest>,
+    /// The metric's value.
+    pub value: Option<f64>,
+    /// The value as people read it.
+    pub shown: String,
+    /// Whether the rule fails on it; absent where that cannot be decided.
+    pub fails: Option<bool>,
+    /// Why there is no value.
+    pub why: Option<Untrusted>,
+}
+
+/// Whether going back would have helped.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WouldHelp {
+    /// The rule that fails now.
+    pub rule: String,
+    /// The metric it looks at.
+    pub metric: String,
+    /// The rule as written.
+    pub expression: String,
+    /// What serves.
+    pub served: Evaluation,
+    /// The candidates, newest first; the chosen one is among them.
+    pub candidates: Vec<Evaluation>,
+    /// Whether the chosen one passes the rule; absent where that is not known.
+    pub answer: Option<bool>,
+}
+
+/// A version to evaluate: its name, its digest, its folder.
+pub type Evaluated<'a> = (&'a str, Option<&'a Digest>, &'a Path);
+
+/// Evaluates one version.
+pub fn evaluate(subject: &Subject, failing: &FailingRule<'_>, version: Evaluated<'_>) -> Evaluation {
+    let (name, digest, folder) = version;
+    let mut evaluation = Evaluation {
+        name: name.into(),
+        digest: digest.cloned(),
+        value: None,
+        shown: "unknown".to_owned(),
+        fails: None,
+        why: None,
+    };
+    match value(subject, &failing.metric, folder) {
+        Ok(value) if value.is_finite() => {
+            evaluation.value = Some(value);
+            evaluation.shown = failing.unit.show(value);
+            evaluation.fails = (failing.fails)(value);
+        }
+        Ok(value) => evaluation.why = Some(format!("{} is {value}", failing.metric).into()),
+        Err(error) => evaluation.why = Some(error.message.into()),
+    }
+    evaluation
+}
+
+fn value(subject: &Subject, metric: &str, folder: &Path) -> Result<f64> {
+    let none = || Error::new(ErrorCode::InvalidData, format!("there is no {metric}"));
+    match &subject.rollback.evaluate {
+        None => Err(Error::new(ErrorCode::InvalidConfiguration, "no `evaluate:` says how to find out")),
+        Some(EvaluateConfig::Command(argv)) => {
+            let output = Invocation::new(with_folder(argv, folder)).directory(&subject.root).run()?;
+            if !output.success() {
+                let words = Untrusted::new(output.last_words());
+                return Err(Error::new(ErrorCode::Subprocess, format!("{}: {words}", output.ending)));
+            }
+            let printed: Printed = serde_json::from_slice(&output.stdout).map_err(|error| {
+                Error::new(
+                    ErrorCode::InvalidData,
+                    format!("what it printed is not {{\"metrics\": …}}: {error}"),
+                )
+            })?;
+            printed.metrics.get(metric).copied().flatten().ok_or_else(none)
+        }
+        Some(EvaluateConfig::Metadata(metadata)) => {
+            let pointer = metadata.metrics.get(metric).ok_or_else(none)?;
+            let path = path::inside(folder, Path::new(&metadata.file))?;
+            let bytes = file::read_limited(&path, 16 * 1024 * 1024)?;
+            let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| {
+                Error::new(ErrorCode::InvalidData, format!("{} is not JSON: {error}", metadata.file))
+            })?;
+            value.pointer(pointer).and_then(serde_json::Value::as_f64).ok_or_else(none)
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Printed {
+    metrics: BTreeMap<String, Option<f64>>,
+}
+
+/// An argv in which `{version_dir}` is a version's folder.
+pub fn with_folder(argv: &[String], folder: &Path) -> Vec<String> {
+    let folder = folder.display().to_string();
+    argv.iter().map(|part| part.replace("{version_dir}", &folder)).collect()
+}

@@ -1,0 +1,175 @@
+//! Guards: cooldown, daily cap, breaker. They bind automation; a human sees them and may go on.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+use super::config::GuardsConfig;
+use super::plan::Plan;
+use crate::base::clock::{Elapsed, format_instant};
+use crate::base::{Digest, Result};
+use crate::operation::directory::Directory;
+use crate::operation::listing;
+use crate::operation::{Ending, Summary};
+
+/// What a guard says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GuardState {
+    /// It lets pass.
+    Passes,
+    /// It refuses.
+    Refuses,
+    /// It cannot tell; automation takes that for a no.
+    Unknown,
+}
+
+/// A guard and what it says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Guard {
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub state: GuardState,
+    /// Why.
+    pub why: String,
+}
+
+impl Guard {
+    /// A guard's word.
+    pub fn new(name: &str, state: GuardState, why: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), state, why: why.into() }
+    }
+}
+
+/// A rollback of the past, as guards see it.
+#[derive(Debug, Clone)]
+pub struct Past {
+    /// When (UTC).
+    pub at: DateTime<Utc>,
+    /// From which version to which.
+    pub pair: Option<(Digest, Digest)>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: Option<u64>,
+}
+
+/// The rollbacks of a service that switched, oldest first.
+pub fn past(state: &Path, service: &str) -> Result<Vec<Past>> {
+    let switched = |one: &Summary| {
+        let kind = matches!(one.kind.as_str(), "rollback" | "undo");
+        one.service == service && kind && matches!(one.ending, Some(Ending::Restored | Ending::Unproven))
+    };
+    Ok(listing::list(state)?
+        .into_iter()
+        .filter(switched)
+        .map(|one| Past { at: one.created_at, pair: pair(state, &one.id), duration_ms: one.duration_ms })
+        .collect())
+}
+
+fn pair(state: &Path, id: &str) -> Option<(Digest, Digest)> {
+    let (pinned, _) = Directory::open(state, id).ok()?.pinned().ok()??;
+    let plan: Plan = serde_json::from_value(pinned.plan).ok()?;
+    Some((plan.served.digest?, plan.to.digest?))
+}
+
+/// What each guard says about going from one version to another now.
+pub fn judge(
+    config: &GuardsConfig,
+    past: &[Past],
+    from: Option<&Digest>,
+    to: &Digest,
+    now: DateTime<Utc>,
+) -> Vec<Guard> {
+    // A clock that went backwards makes every elapsed time a guess.
+    if let Some(later) = past.iter().map(|one| one.at).max().filter(|at| *at > now) {
+        let why = format!(
+            "the clock went backwards: it is {} but a rollback is recorded at {}",
+            format_instant(now),
+            format_instant(later)
+        );
+        return vec![Guard::new("clock", GuardState::Unknown, why)];
+    }
+    let mut guards = Vec::new();
+    if let Some(cooldown) = config.cooldown {
+        guards.push(judge_cooldown(cooldown.approximate(), past, now));
+    }
+    if let Some(limit) = config.max_per_day {
+        let today = past.iter().filter(|one| now - one.at < TimeDelta::hours(24)).count();
+        let state = if today < limit as usize { GuardState::Passes } else { GuardState::Refuses };
+        guards.push(Guard::new("max_per_day", state, format!("{today} of {limit} in the last 24 hours")));
+    }
+    guards.push(judge_breaker(config.breaker.approximate(), past, from, to, now));
+    guards
+}
+
+fn judge_cooldown(cooldown: TimeDelta, past: &[Past], now: DateTime<Utc>) -> Guard {
+    let Some(last) = past.iter().map(|one| one.at).max() else {
+        return Guard::new("cooldown", GuardState::Passes, "no rollback before this one");
+    };
+    let state = if now - last >= cooldown { GuardState::Passes } else { GuardState::Refuses };
+    let why =
+        format!("the last rollback was {} ago, the cooldown is {}", Elapsed(now - last), Elapsed(cooldown));
+    Guard::new("cooldown", state, why)
+}
+
+fn judge_breaker(
+    within: TimeDelta,
+    past: &[Past],
+    from: Option<&Digest>,
+    to: &Digest,
+    now: DateTime<Utc>,
+) -> Guard {
+    let same = |one: &&Past| {
+        let Some((a, b)) = &one.pair else { return false };
+        let Some(from) = from else { return false };
+        now - one.at < within && ((a, b) == (from, to) || (b, a) == (from, to))
+    };
+    match past.iter().rev().find(same) {
+        None => Guard::new("breaker", GuardState::Passes, "these two versions were not switched lately"),
+        Some(one) => Guard::new(
+            "breaker",
+            GuardState::Refuses,
+            format!("these two versions were switched {} ago already", Elapsed(now - one.at)),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Duration;
+    use crate::base::clock::parse_instant;
+
+    fn states(guards: &[Guard]) -> Vec<(&str, GuardState)> {
+        guards.iter().map(|guard| (guard.name.as_str(), guard.state)).collect()
+    }
+
+    #[test]
+    fn guards_refuse_what_comes_too_soon_too_often_or_back_again() {
+        use GuardState::{Passes, Refuses, Unknown};
+        let now = parse_instant("2026-11-20T03:07:00Z").unwrap();
+        let (a, b, c) = (Digest::of(b"a"), Digest::of(b"b"), Digest::of(b"c"));
+        let config = GuardsConfig {
+            cooldown: Some(Duration::minutes(15)),
+            max_per_day: Some(2),
+            ..GuardsConfig::default()
+        };
+        let at = |minutes| Past {
+            at: now - TimeDelta::minutes(minutes),
+            pair: Some((a.clone(), b.clone())),
+            duration_ms: None,
+        };
+        let judge = |past: &[Past], from: &Digest, to: &Digest| judge(&config, past, Some(from), to, now);
+        let of = |past: &[Past], from, to| {
+            states(&judge(past, from, to)).into_iter().map(|(_, state)| state).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&[], &a, &b), [Passes, Passes, Passes]);
+        assert_eq!(of(&[at(15)], &a, &c), [Passes, Passes, Passes], "exactly the cooldown is over");
+        assert_eq!(of(&[at(14)], &a, &c), [Refuses, Passes, Passes]);
+        assert_eq!(of(&[at(600), at(60)], &a, &c), [Passes, Refuses, Passes]);
+        assert_eq!(of(&[at(60)], &b, &a), [Passes, Passes, Refuses], "back again");
+        assert_eq!(of(&[at(24 * 60)], &b, &a), [Passes, Passes, Passes]);
+        assert_eq!(states(&judge(&[at(-1)], &a, &b)), [("clock", Unknown)]);
+    }
+}

@@ -1,0 +1,132 @@
+//! Staging: a copy of the version beside what serves, on the same file system, hashed and loadable. Everything
+//! slow happens here, before anybody is asked.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::config::{CommandConfig, SwitchMode};
+use super::evaluate::with_folder;
+use super::versions::Artifact;
+use crate::base::process::Invocation;
+use crate::base::{Digest, Error, ErrorCode, Result, Untrusted, fault, file, path};
+
+/// The staging folder of an operation: in `live` for files, beside it for a whole folder.
+pub fn folder(live: &Path, mode: SwitchMode, operation: &str) -> PathBuf {
+    match mode {
+        SwitchMode::PerFile => live.join(format!(".irctl-stage-{operation}")),
+        SwitchMode::Exchange => {
+            let name = live.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            file::parent(live).join(format!(".irctl-stage-{name}-{operation}"))
+        }
+    }
+}
+
+/// Copies files, forces them to disk, and compares them with what they must be.
+pub fn copy(
+    from: &Path,
+    into: &Path,
+    artifacts: &BTreeMap<String, Artifact>,
+    like: Option<&Path>,
+) -> Result<()> {
+    fs_err::create_dir_all(into).map_err(|error| cannot(into, error))?;
+    for (name, artifact) in artifacts {
+        let source = path::inside(from, Path::new(name))?;
+        let target = into.join(name);
+        fs_err::create_dir_all(file::parent(&target))?;
+        let digest = copy_file(&source, &target)?;
+        if digest != artifact.digest {
+            return Err(Error::new(
+                ErrorCode::Drifted,
+                format!("{} changed while it was copied", source.display()),
+            )
+            .hint("somebody writes to this version; wait for that to end, or take another one"));
+        }
+        if let Some(like) = like {
+            resemble(&target, &like.join(name))?;
+        }
+    }
+    file::sync_directory(into)
+}
+
+/// Copies one file, forces it to disk, and returns the digest of what was written.
+pub fn copy_file(from: &Path, to: &Path) -> Result<Digest> {
+    fault::point("copy:before");
+    fs_err::copy(from, to).map_err(|error| cannot(to, error))?;
+    let copied = fs_err::File::open(to)?;
+    file::sync_file(copied.file())?;
+    fault::point("copy:after-fsync");
+    Ok(Digest::of_file(to)?.0)
+}
+
+/// Gives a staged file the permissions and, where we may, the owner of the one whose place it takes.
+fn resemble(staged: &Path, like: &Path) -> Result<()> {
+    let Ok(there) = fs_err::metadata(like) else { return Ok(()) };
+    fs_err::set_permissions(staged, std::fs::Permissions::from_mode(there.mode() & 0o7777))?;
+    let ours = fs_err::metadata(staged)?;
+    if (ours.uid(), ours.gid()) != (there.uid(), there.gid())
+        && std::os::unix::fs::chown(staged, Some(there.uid()), Some(there.gid())).is_err()
+    {
+        tracing::warn!("{} cannot get the owner of {}", staged.display(), like.display());
+    }
+    Ok(())
+}
+
+/// Copies a whole folder, links as links.
+pub fn copy_tree(from: &Path, into: &Path) -> Result<()> {
+    fs_err::create_dir_all(into).map_err(|error| cannot(into, error))?;
+    for entry in fs_err::read_dir(from)? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), into.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            copy_tree(&source, &target)?;
+        } else if kind.is_symlink() {
+            std::os::unix::fs::symlink(fs_err::read_link(&source)?, &target)
+                .map_err(|error| cannot(&target, error))?;
+        } else {
+            copy_file(&source, &target)?;
+        }
+    }
+    fs_err::set_permissions(into, fs_err::metadata(from)?.permissions())?;
+    file::sync_directory(into)
+}
+
+/// Runs the check that a staged version loads.
+pub fn load(root: &Path, command: &CommandConfig, folder: &Path) -> Result<()> {
+    let mut invocation = Invocation::new(with_folder(&command.command, folder)).directory(root);
+    if let Some(timeout) = command.timeout {
+        invocation = invocation.timeout(timeout.to_std());
+    }
+    let output = invocation.run()?;
+    if output.success() {
+        return Ok(());
+    }
+    let words = Untrusted::new(output.last_words());
+    Err(Error::new(ErrorCode::Refused, format!("the version does not load: {} ({words})", output.ending))
+        .hint("nothing was switched; take another version"))
+}
+
+/// Takes a staging folder away. What somebody else's writing left in it is moved to `keep` first.
+pub fn remove(folder: &Path, known: &[Digest], keep: &Path) -> Result<Vec<PathBuf>> {
+    let mut kept = Vec::new();
+    if folder.symlink_metadata().is_err() {
+        return Ok(kept);
+    }
+    for entry in fs_err::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_file() && !known.contains(&Digest::of_file(&path)?.0) {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let target = keep.join(format!("displaced-{name}"));
+            fs_err::copy(&path, &target)?;
+            kept.push(target);
+        }
+    }
+    fs_err::remove_dir_all(folder)?;
+    file::sync_directory(file::parent(folder))?;
+    Ok(kept)
+}
+
+fn cannot(path: &Path, error: std::io::Error) -> Error {
+    Error::io(format!("cannot write {}", path.display()), error).hint("nothing was switched")
+}

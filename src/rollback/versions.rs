@@ -1,0 +1,312 @@
+//! Versions on disk: their artifacts, digests, names and dates. A version is its digest; names are labels.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::config::{FilesConfig, SwitchMode};
+use crate::base::{Digest, Error, ErrorCode, Result, clock, file, path};
+
+/// Folders with this prefix hold what was bad: history, not candidates.
+pub const EMERGENCY: &str = "backup_emergency_";
+
+/// The largest metadata file that is read.
+const METADATA_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// One file of a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Artifact {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+/// Where a version's date comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DateSource {
+    /// Its metadata's `deployed_at`.
+    DeployedAt,
+    /// A date in the folder's name.
+    Name,
+    /// When its newest artifact was last written.
+    ModificationTime,
+}
+
+impl std::fmt::Display for DateSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            DateSource::DeployedAt => "deployed_at",
+            DateSource::Name => "date in the name",
+            DateSource::ModificationTime => "modification time",
+        })
+    }
+}
+
+/// When a version dates from, and how that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Dated {
+    /// The instant (UTC).
+    pub at: DateTime<Utc>,
+    /// How it is known.
+    pub source: DateSource,
+}
+
+/// A version as it stands on disk.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Version {
+    /// The folder's name; `live` for the one that serves.
+    pub name: String,
+    /// Its folder.
+    pub path: PathBuf,
+    /// Its identity; absent where an artifact is missing.
+    pub digest: Option<Digest>,
+    /// What is there of its artifacts.
+    pub artifacts: BTreeMap<String, Artifact>,
+    /// The version its metadata names.
+    pub label: Option<String>,
+    /// Its metadata.
+    pub metadata: Option<serde_json::Value>,
+    /// When it dates from.
+    pub dated: Option<Dated>,
+    /// Why it cannot be used.
+    pub defect: Option<String>,
+}
+
+impl Version {
+    /// What people call it: the version of its metadata, else the folder's name.
+    pub fn shown(&self) -> &str {
+        self.label.as_deref().unwrap_or(&self.name)
+    }
+}
+
+/// Reads what stands in a folder.
+pub fn read(folder: &Path, name: &str, files: &FilesConfig) -> Result<Version> {
+    let mut version = Version {
+        name: name.to_owned(),
+        path: folder.to_path_buf(),
+        digest: None,
+        artifacts: BTreeMap::new(),
+        label: None,
+        metadata: None,
+        dated: None,
+        defect: None,
+    };
+    let mut modified = None;
+    for artifact in &files.artifacts {
+        match read_artifact(folder, artifact)? {
+            Ok((found, at)) => {
+                modified = modified.max(at);
+                version.artifacts.insert(artifact.clone(), found);
+            }
+            Err(defect) => {
+                version.defect.get_or_insert(defect);
+            }
+        };
+    }
+    if version.artifacts.len() == files.artifacts.len() {
+        let parts = version.artifacts.iter().map(|(name, artifact)| (name.as_str(), &artifact.digest));
+        version.digest = Some(Digest::of_parts(parts));
+    }
+    match read_metadata(folder, &files.metadata) {
+        Ok(metadata) => version.metadata = metadata,
+        Err(error) => {
+            version.defect.get_or_insert(format!("unreadable metadata: {}", error.message));
+        }
+    }
+    let text = |key: &str| version.metadata.as_ref()?.get(key)?.as_str().map(str::to_owned);
+    version.label = text("version");
+    let deployed = text("deployed_at").and_then(|at| clock::parse_instant(&at).ok());
+    version.dated = deployed
+        .map(|at| Dated { at, source: DateSource::DeployedAt })
+        .or_else(|| date_in(name).map(|at| Dated { at, source: DateSource::Name }))
+        .or_else(|| modified.map(|at| Dated { at, source: DateSource::ModificationTime }));
+    if version.defect.is_none() {
+        version.defect = half_written(folder)?;
+    }
+    Ok(version)
+}
+
+type Found = std::result::Result<(Artifact, Option<DateTime<Utc>>), String>;
+
+fn read_artifact(folder: &Path, name: &str) -> Result<Found> {
+    let path = path::inside(folder, Path::new(name))?;
+    let metadata = match fs_err::symlink_metadata(&path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Err(format!("missing artifact {name}")));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if !metadata.is_file() {
+        return Ok(Err(format!("{name} is not a plain file")));
+    }
+    let (digest, size) = Digest::of_file(&path)?;
+    if size == 0 {
+        return Ok(Err(format!("half-written: {name} is empty")));
+    }
+    let at = metadata.modified().ok().map(DateTime::<Utc>::from);
+    Ok(Ok((Artifact { digest, size }, at)))
+}
+
+fn read_metadata(folder: &Path, name: &str) -> Result<Option<serde_json::Value>> {
+    let path = path::inside(folder, Path::new(name))?;
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = file::read_limited(&path, METADATA_LIMIT)?;
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+        Error::new(ErrorCode::InvalidData, format!("{} is not JSON: {error}", path.display()))
+    })
+}
+
+/// A file that only an unfinished copy leaves.
+fn half_written(folder: &Path) -> Result<Option<String>> {
+    for entry in fs_err::read_dir(folder)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if [".tmp", ".part", ".partial", ".incomplete"].iter().any(|end| name.ends_with(end)) {
+            return Ok(Some(format!("half-written: it holds {}", name.escape_debug())));
+        }
+    }
+    Ok(None)
+}
+
+/// A date in a name, as in `backup_2026-09-28` or `v2026-09-28_14-30-00`.
+fn date_in(name: &str) -> Option<DateTime<Utc>> {
+    name.char_indices().find_map(|(at, _)| {
+        let rest = name.get(at..)?;
+        let whole =
+            rest.get(..19).and_then(|text| NaiveDateTime::parse_from_str(text, "%Y-%m-%d_%H-%M-%S").ok());
+        let day = || {
+            let text =
+                rest.get(..10).filter(|text| text.bytes().next().is_some_and(|b| b.is_ascii_digit()))?;
+            NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0)
+        };
+        whole.or_else(day).map(|naive| naive.and_utc())
+    })
+}
+
+/// Where the folders of versions stand, and the pattern of their names.
+pub fn folder(live: &Path, files: &FilesConfig) -> Result<(PathBuf, glob::Pattern)> {
+    let pattern = Path::new(&files.versions);
+    let base = match files.mode {
+        SwitchMode::PerFile => live.to_path_buf(),
+        SwitchMode::Exchange => file::parent(live).to_path_buf(),
+    };
+    let folder = match pattern.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => path::inside(&base, parent)?,
+        _ => base,
+    };
+    let name = pattern.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let pattern = glob::Pattern::new(&name).map_err(|error| {
+        Error::new(
+            ErrorCode::InvalidConfiguration,
+            format!("`versions: {}` is not a pattern: {error}", files.versions.escape_debug()),
+        )
+    })?;
+    Ok((folder, pattern))
+}
+
+/// Every folder that the pattern names, as a version, emergency backups included; newest first.
+pub fn list(live: &Path, files: &FilesConfig) -> Result<Vec<Version>> {
+    let (folder, pattern) = folder(live, files)?;
+    let mut versions = Vec::new();
+    let entries = match fs_err::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(versions),
+        Err(error) => return Err(error.into()),
+    };
+    let live_name = live.file_name().map(|name| name.to_string_lossy().into_owned());
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let own = files.mode == SwitchMode::Exchange && live_name.as_deref() == Some(name.as_str());
+        if !pattern.matches(&name) || name.starts_with('.') || own {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            versions.push(read(&entry.path(), &name, files)?);
+        } else if entry.file_type()?.is_symlink() {
+            versions.push(link(&entry.path(), &name));
+        }
+    }
+    let key = |version: &Version| (version.dated.map(|dated| dated.at), version.name.clone());
+    versions.sort_by_key(|version| std::cmp::Reverse(key(version)));
+    Ok(versions)
+}
+
+/// A version that is a symbolic link could lead anywhere and change under our hands.
+fn link(path: &Path, name: &str) -> Version {
+    Version {
+        name: name.to_owned(),
+        path: path.to_path_buf(),
+        digest: None,
+        artifacts: BTreeMap::new(),
+        label: None,
+        metadata: None,
+        dated: None,
+        defect: Some("it is a symbolic link".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files() -> FilesConfig {
+        serde_yaml::from_str("{live: live, artifacts: [model.json, metadata.json]}").unwrap()
+    }
+
+    fn put(folder: &Path, model: &str, metadata: &str) {
+        fs_err::create_dir_all(folder).unwrap();
+        fs_err::write(folder.join("model.json"), model).unwrap();
+        fs_err::write(folder.join("metadata.json"), metadata).unwrap();
+    }
+
+    #[test]
+    fn dates_come_from_metadata_then_name_then_the_file() {
+        let root = tempfile::tempdir().unwrap();
+        let live = root.path().join("live");
+        put(&live.join("backup_2026-09-28"), "b", r#"{"deployed_at": "2026-09-30T04:00:00Z"}"#);
+        put(&live.join("backup_2026-08-03_10-20-30"), "a", "{}");
+        put(&live.join("backup_x"), "c", "{}");
+        let sources: BTreeMap<_, _> = list(&live, &files())
+            .unwrap()
+            .into_iter()
+            .map(|version| (version.name, version.dated.unwrap()))
+            .collect();
+        assert_eq!(sources["backup_2026-09-28"].source, DateSource::DeployedAt);
+        assert_eq!(sources["backup_2026-08-03_10-20-30"].source, DateSource::Name);
+        assert_eq!(clock::format_instant(sources["backup_2026-08-03_10-20-30"].at), "2026-08-03T10:20:30Z");
+        assert_eq!(sources["backup_x"].source, DateSource::ModificationTime);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_version_is_said() {
+        let root = tempfile::tempdir().unwrap();
+        let live = root.path().join("live");
+        put(&live.join("backup_missing"), "a", "{}");
+        fs_err::remove_file(live.join("backup_missing/model.json")).unwrap();
+        put(&live.join("backup_empty"), "", "{}");
+        put(&live.join("backup_torn"), "a", "{\"vers");
+        put(&live.join("backup_copying"), "a", "{}");
+        fs_err::write(live.join("backup_copying/model.json.tmp"), "a").unwrap();
+        std::os::unix::fs::symlink("/etc", live.join("backup_link")).unwrap();
+        put(&live.join("backup_inner"), "a", "{}");
+        fs_err::remove_file(live.join("backup_inner/model.json")).unwrap();
+        std::os::unix::fs::symlink(live.join("backup_torn/model.json"), live.join("backup_inner/model.json"))
+            .unwrap();
+        let defect = |name: &str| {
+            let versions = list(&live, &files()).unwrap();
+            versions.into_iter().find(|version| version.name == name).unwrap().defect.unwrap()
+        };
+        assert_eq!(defect("backup_missing"), "missing artifact model.json");
+        assert_eq!(defect("backup_empty"), "half-written: model.json is empty");
+        assert!(defect("backup_torn").starts_with("unreadable metadata"));
+        assert_eq!(defect("backup_copying"), "half-written: it holds model.json.tmp");
+        assert_eq!(defect("backup_link"), "it is a symbolic link");
+    }
+}

@@ -1,0 +1,111 @@
+//! A release is provisional: a due check looks for positive evidence within the watch window, else it contains again.
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+use super::contain::{self, ContainOutcome};
+use super::environment::{Environment, Subject};
+use super::evidence;
+use crate::base::{Digest, Error, ErrorCode, Result, file, path};
+
+/// A version that was released and is watched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Watch {
+    /// The operation that brought it back.
+    pub operation: String,
+    /// The service.
+    pub service: String,
+    /// The version.
+    pub version: Digest,
+    /// What people call it.
+    pub name: String,
+    /// The incident that the operation answered.
+    pub incident: Option<String>,
+    /// Since when (UTC).
+    pub since: DateTime<Utc>,
+    /// Until when (UTC).
+    pub until: DateTime<Utc>,
+}
+
+fn place(state: &Path, operation: &str) -> Result<PathBuf> {
+    Ok(state.join("watches").join(format!("{}.json", path::single_name(operation)?)))
+}
+
+/// Persists a watch.
+pub(super) fn write(state: &Path, watch: &Watch) -> Result<()> {
+    let path = place(state, &watch.operation)?;
+    fs_err::create_dir_all(file::parent(&path))?;
+    let bytes = serde_json::to_vec_pretty(watch)
+        .map_err(|error| Error::new(ErrorCode::Bug, format!("a watch: {error}")))?;
+    file::write_atomic(&path, &bytes, 0o600)
+}
+
+/// Every watch, the one that ends first coming first.
+pub fn watches(state: &Path) -> Result<Vec<Watch>> {
+    let mut all: Vec<Watch> = Vec::new();
+    let entries = match fs_err::read_dir(state.join("watches")) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(all),
+        Err(error) => return Err(error.into()),
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            let bytes = file::read_limited(&path, 1024 * 1024)?;
+            all.push(serde_json::from_slice(&bytes).map_err(|error| {
+                Error::new(ErrorCode::InvalidData, format!("{} cannot be read: {error}", path.display()))
+            })?);
+        }
+    }
+    all.sort_by_key(|watch| (watch.until, watch.operation.clone()));
+    Ok(all)
+}
+
+/// The watches whose window is over: each is to be confirmed or failed.
+pub fn due_watches(state: &Path, now: DateTime<Utc>) -> Result<Vec<Watch>> {
+    Ok(watches(state)?.into_iter().filter(|watch| watch.until <= now).collect())
+}
+
+fn remove(state: &Path, watch: &Watch) -> Result<()> {
+    let path = place(state, &watch.operation)?;
+    match fs_err::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => file::sync_directory(file::parent(&path)),
+    }
+}
+
+/// There is positive evidence: the rollback is confirmed.
+pub fn confirm(environment: &Environment<'_>, watch: &Watch, evidence_found: &str) -> Result<()> {
+    let now = environment.clock.now()?;
+    evidence::update(environment.state, &watch.service, |evidence| {
+        evidence.served(&watch.version, now);
+        evidence.entry(&watch.version).verified.push(now);
+    })?;
+    let payload = serde_json::json!({"operation": watch.operation, "version": watch.version, "evidence": evidence_found});
+    environment.tell(
+        "rollback.confirmed",
+        &watch.service,
+        Some(&watch.operation),
+        watch.incident.as_deref(),
+        &payload,
+    )?;
+    remove(environment.state, watch)
+}
+
+/// There is none, or it is bad: contains again.
+pub fn fail(
+    environment: &Environment<'_>,
+    subject: &Subject,
+    watch: &Watch,
+    why: &str,
+) -> Result<ContainOutcome> {
+    let reason = format!("{} was not confirmed within its watch: {why}", watch.operation);
+    let incident = watch.incident.as_deref();
+    let outcome = contain::contain(environment, subject, Some(&reason), incident)?;
+    let payload = serde_json::json!({"operation": watch.operation, "version": watch.version, "why": why});
+    environment.tell("rollback.unconfirmed", &watch.service, Some(&watch.operation), incident, &payload)?;
+    remove(environment.state, watch)?;
+    Ok(outcome)
+}
