@@ -180,7 +180,8 @@ fn rounds_too_far_apart_for_a_promise_are_a_warning() {
         ("config/services/a.yaml", "service: a\nkind: model\nscheme: own\n"),
         (
             "config/severity/own.yaml",
-            "scheme: own\nlevels: {P0: {name: Critical, verdict: CRIT, acknowledge: 15m}}\nmetrics: {}\nrules: []\n",
+            "scheme: own\nlevels: {P0: {name: Critical, verdict: CRIT, acknowledge: 15m}}\n\
+             metrics: {down: {unit: flag}}\nrules: [{id: down, level: P0, when: down}]\n",
         ),
     ]);
     let loaded = Workspace::load(root.path()).unwrap();

@@ -103,7 +103,8 @@ fn a_suite_that_looks_at_nothing_is_a_configuration_error() {
         "suite: wrong\nservice: desk\nuse: [load]\nexpect:\n  - that: lod < 5 days\n",
     );
     let run = workspace.irctl(&["config", "check"]).expect(78);
-    insta::assert_snapshot!(run.stdout + &run.stderr);
+    let root = workspace.root().display().to_string();
+    insta::assert_snapshot!((run.stdout + &run.stderr).replace(&root, "ROOT"));
     workspace.irctl(&["verify"]).expect(78);
 }
 
@@ -190,4 +191,12 @@ fn the_instant_can_be_given() {
     workspace.irctl(&["verify"]).expect(0);
     workspace.irctl(&["verify", "--now", "2026-11-20T05:00:00Z"]).expect(3);
     workspace.irctl(&["verify", "--now", "2026-11-20T01:00:00Z"]).expect(3);
+}
+
+#[test]
+fn the_example_in_the_documentation_is_valid() {
+    let text = std::fs::read_to_string(support::repository().join("docs/verify.md")).unwrap();
+    let example = text.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let report = irctl::config::check_bytes(irctl::config::Kind::Verify, "example.yaml", example.as_bytes());
+    assert_eq!(report.errors(), 0, "{}", irctl::config::render(&report, false));
 }

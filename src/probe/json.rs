@@ -119,7 +119,7 @@ fn judge(name: &str, config: &JsonConfig, request: &Request<'_>, document: &Docu
     outcome.version_source = Some(VersionSource::Adopted);
     if let Some(pointer) = &config.version {
         let label = document.value.pointer(pointer).and_then(Value::as_str);
-        sample.version = label.and_then(|label| request.versions.names.get(label)).cloned();
+        sample.version = label.and_then(|label| request.versions.named(label)).cloned();
         outcome.version_source = Some(VersionSource::Column);
         if sample.version.is_none() {
             let label = label.unwrap_or("nothing").escape_debug().to_string();

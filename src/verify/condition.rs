@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 
 use super::selection::Fault;
 use crate::base::{Digest, Unit};
-use crate::severity::{
-    self, Catalog, CompiledExpression, Expression, ExpressionError, MetricConfig, Outcome, Truth,
-};
+use crate::severity::{self, Catalog, CompiledExpression, Expression, ExpressionError, MetricConfig, Truth};
 use crate::store::Sample;
 
 /// A condition that is ready to be judged.
@@ -79,16 +77,75 @@ impl Condition {
             Truth::False => Held::Yes,
             Truth::Undecided => Held::Undecided,
         };
-        let mut reason = judgement.reason;
-        if judgement.outcome == Outcome::Warming {
-            reason.push_str("; the served version has no evidence of its own yet");
-        }
         Finding {
             held,
-            reason,
+            reason: judgement.reason,
             distance: judgement.distance,
             values: judgement.values,
             newest: judgement.looked_at.and_then(|looked_at| looked_at.newest),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::parse_instant;
+    use crate::store::Measurement;
+
+    fn sample(carrier: &str, value: f64, version: Option<&Digest>) -> Sample {
+        let at = parse_instant("2026-11-20T03:00:00Z").unwrap();
+        Sample {
+            service: "s".into(),
+            probe: "carriers".into(),
+            metric: "rows".into(),
+            labels: BTreeMap::from([("carrier".to_owned(), carrier.to_owned())]),
+            measurement: Measurement::judged(value, Unit::Count),
+            unit: Unit::Count,
+            event_time: at,
+            recorded_at: at,
+            bucket: None,
+            version: version.cloned(),
+            input: None,
+            rows: 1,
+        }
+    }
+
+    fn judge(that: &str, samples: &[Sample]) -> Finding {
+        let units = BTreeMap::from([("rows".to_owned(), Unit::Count)]);
+        let condition = compile(&that.parse().unwrap(), &units).unwrap();
+        let now = parse_instant("2026-11-20T03:00:00Z").unwrap();
+        condition.judge(samples, Some(&Digest::of(b"served")), now)
+    }
+
+    #[test]
+    fn of_several_series_all_have_to_hold() {
+        let all = |values: &[f64]| -> Vec<Sample> {
+            values.iter().enumerate().map(|(at, value)| sample(&at.to_string(), *value, None)).collect()
+        };
+        assert_eq!(judge("rows >= 5", &all(&[5.0, 9.0])).held, Held::Yes);
+        assert_eq!(judge("rows >= 5", &all(&[9.0, 4.0, 9.0])).held, Held::No);
+        assert_eq!(judge("rows >= 5", &all(&[9.0, f64::NAN])).held, Held::Undecided);
+        assert_eq!(judge("rows >= 5", &all(&[4.0, f64::NAN])).held, Held::No);
+        assert_eq!(judge("rows >= 5", &[]).held, Held::Undecided);
+        assert!(judge("rows >= 5", &all(&[9.0, 4.0])).reason.contains("carrier=1"));
+    }
+
+    #[test]
+    fn only_the_served_version_counts() {
+        let (served, other) = (Digest::of(b"served"), Digest::of(b"other"));
+        assert_eq!(judge("rows >= 5", &[sample("a", 9.0, Some(&served))]).held, Held::Yes);
+        let foreign = judge("rows >= 5", &[sample("a", 9.0, Some(&other))]);
+        assert_eq!(foreign.held, Held::Undecided);
+        insta::assert_snapshot!(foreign.reason);
+    }
+
+    #[test]
+    fn errors_point_into_the_expression_as_written() {
+        let units = BTreeMap::from([("rows".to_owned(), Unit::Count)]);
+        let faults = compile(&"rows > 1 and rwos > 2".parse().unwrap(), &units).err().unwrap();
+        assert_eq!(faults[0].span, Some(13..17));
+        let faults = compile(&"rows > 1".parse().unwrap(), &BTreeMap::new()).err().unwrap();
+        assert!(faults[0].help.as_deref().unwrap().contains("`use:`"));
     }
 }
