@@ -76,7 +76,7 @@ fn attempt(
         let judged = failing::Failing::of(scheme, incident);
         let fails = |value| judged.as_ref().and_then(|judged| judged.fails(value));
         let request = Request {
-            to: Selector::Previous,
+            to: Selector::Prev,
             incident: Some(incident.id.clone()),
             reason: Some(why.to_owned()),
             attended: false,

@@ -29,6 +29,9 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
     let outcome = desk.with(|environment| {
         rollback::contain(environment, subject, args.reason.as_deref(), args.incident.as_deref())
     })?;
+    if let Some(wiring) = desk.wiring() {
+        wiring.contained(&outcome, args.incident.as_deref(), args.reason.as_deref());
+    }
     show(context, &outcome)
 }
 

@@ -29,5 +29,8 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
     let outcome = desk.with(|environment| {
         rollback::release(environment, subject, args.reason.as_deref(), args.incident.as_deref())
     })?;
+    if let Some(wiring) = desk.wiring() {
+        wiring.contained(&outcome, args.incident.as_deref(), args.reason.as_deref());
+    }
     super::contain::show(context, &outcome)
 }

@@ -135,8 +135,18 @@ fn roll_back(args: &Args, context: &Context) -> Result<u8> {
     let desk = Desk::open(context, &place)?;
     let subject = desk.subject()?;
     let Ok(to) = to.parse::<Selector>();
-    let request =
-        Request { incident: args.incident.clone(), reason: args.reason.clone(), ..Request::human(to) };
+    let incident = match desk.wiring() {
+        Some(wiring) => wiring.incident(&subject.service, args.incident.as_deref())?,
+        None => None,
+    };
+    let failing = incident.as_ref().and_then(|incident| desk.wiring()?.failing(incident));
+    let fails = |value| failing.as_ref().and_then(|failing| failing.fails(value));
+    let request = Request {
+        incident: incident.map(|incident| incident.id).or_else(|| args.incident.clone()),
+        reason: args.reason.clone(),
+        failing: failing.as_ref().map(|failing| failing.rule(&fails)),
+        ..Request::human(to)
+    };
     desk.with(|environment| {
         if args.dry_run {
             let plan = rollback::dry_run(environment, subject, &request)?;
@@ -150,7 +160,7 @@ fn roll_back(args: &Args, context: &Context) -> Result<u8> {
         ask::before_acting(context, args.yes)?;
         let prepared = rollback::prepare(environment, subject, &request)?;
         let outcome = ask::then_execute(context, environment, prepared, args.yes)?;
-        finished(context, &outcome)
+        finished(context, &desk, &outcome)
     })
 }
 
@@ -164,7 +174,7 @@ fn undo(args: &UndoArgs, context: &Context) -> Result<u8> {
         ask::before_acting(context, args.yes)?;
         let prepared = rollback::prepare_undo(environment, &id, args.reason.as_deref(), true)?;
         let outcome = ask::then_execute(context, environment, prepared, args.yes)?;
-        finished(context, &outcome)
+        finished(context, &desk, &outcome)
     })
 }
 
@@ -181,12 +191,15 @@ fn again(args: &OperationArgs, context: &Context, abort: bool) -> Result<u8> {
         } else {
             rollback::resume(environment, &id)?
         };
-        finished(context, &outcome)
+        finished(context, &desk, &outcome)
     })
 }
 
 /// Shows how it ended. A terminal that is gone must not change what the exit status says.
-fn finished(context: &Context, outcome: &RollbackOutcome) -> Result<u8> {
+fn finished(context: &Context, desk: &Desk<'_>, outcome: &RollbackOutcome) -> Result<u8> {
+    if let Some(wiring) = desk.wiring() {
+        wiring.rolled_back(outcome);
+    }
     let shown =
         if context.out.is_json() { context.out.json(outcome) } else { screen::outcome(context, outcome) };
     if let Err(error) = shown {

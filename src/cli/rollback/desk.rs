@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::wiring;
+use super::wiring::Wiring;
 use crate::base::clock::Elapsed;
 use crate::base::environment::variable;
 use crate::base::{Error, ErrorCode, Result};
+use crate::check::scope;
 use crate::cli::Context;
 use crate::config::{Scope, Workspace};
 use crate::operation::{Directory, StepState, StepUpdate, Stop, StoreRecorder};
@@ -26,6 +27,7 @@ pub struct Desk<'a> {
     state: PathBuf,
     subject: Option<Subject>,
     recorder: StoreRecorder,
+    wiring: Option<Wiring<'a>>,
 }
 
 impl<'a> Desk<'a> {
@@ -68,7 +70,7 @@ impl<'a> Desk<'a> {
         context: &'a Context,
         state: PathBuf,
         subject: Option<Subject>,
-        workspace: Option<&Workspace>,
+        workspace: Option<&'a Workspace>,
     ) -> Result<Self> {
         let store = workspace.and_then(|workspace| match workspace.open_store() {
             Ok(store) => Some(store),
@@ -77,13 +79,19 @@ impl<'a> Desk<'a> {
                 None
             }
         });
-        let recorder = StoreRecorder::new(store, &state);
-        Ok(Self { context, state, subject, recorder })
+        let recorder = StoreRecorder::new(store.clone(), &state);
+        let wiring = workspace.map(|workspace| Wiring::new(context, workspace, store));
+        Ok(Self { context, state, subject, recorder, wiring })
     }
 
     /// The service that is meant.
     pub fn subject(&self) -> Result<&Subject> {
         self.subject.as_ref().ok_or_else(|| Error::new(ErrorCode::Usage, "no service is named"))
+    }
+
+    /// What goes with it in a workspace; absent for a folder without configuration.
+    pub fn wiring(&self) -> Option<&Wiring<'a>> {
+        self.wiring.as_ref()
     }
 
     /// The state directory.
@@ -102,12 +110,16 @@ impl<'a> Desk<'a> {
                 tell(out, update);
             }
         };
+        let verify = |suite: &str, pinned: &serde_json::Value| match self.context.clock.now() {
+            Ok(now) => scope::run_suite(suite, pinned, now),
+            Err(error) => scope::undecided(suite, &error),
+        };
         work(&Environment {
             state: &self.state,
             clock: &self.context.clock,
             recorder: &self.recorder,
             actor: self.context.actor.clone(),
-            verify: &wiring::verify,
+            verify: &verify,
             progress: &progress,
             stop: &stop,
         })
@@ -140,11 +152,11 @@ fn tell(out: &crate::cli::output::Output, update: &StepUpdate) {
 /// The one service that is meant: the named one, or the only one that can be rolled back.
 fn subject(workspace: &Workspace, name: Option<&str>) -> Result<Subject> {
     if let Some(name) = name {
-        return wiring::subject(workspace, workspace.service(name)?);
+        return scope::subject(workspace, workspace.service(name)?);
     }
     let mut able = workspace.services.values().filter(|service| service.rollback.is_some());
     match (able.next(), able.next()) {
-        (Some(only), None) => wiring::subject(workspace, only),
+        (Some(only), None) => scope::subject(workspace, only),
         _ => Err(Error::new(ErrorCode::Usage, "which service is meant is missing: --service NAME").hint(
             format!("services here: {}", workspace.services.keys().cloned().collect::<Vec<_>>().join(", ")),
         )),

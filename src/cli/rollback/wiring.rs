@@ -1,28 +1,78 @@
-//! What the rollback room needs of rooms it does not know: suites to run, the failing rule, the incident.
+//! What goes with an operation of a workspace: the incident it answers, the rule that fails, who is told.
 
-use crate::base::{Error, ErrorCode, Result, Verdict};
+use std::sync::Arc;
+
+use crate::base::Result;
+use crate::check::after::Hand;
+use crate::check::failing::Failing;
+use crate::check::measure;
+use crate::cli::Context;
 use crate::config::{ServiceConfig, Workspace};
-use crate::rollback::{Subject, VerifyOutcome};
+use crate::incident::Incident;
+use crate::operation;
+use crate::rollback::{ContainOutcome, RollbackOutcome};
+use crate::store::Store;
 
-/// A service of the workspace, as the rollback room knows it.
-pub fn subject(workspace: &Workspace, service: &ServiceConfig) -> Result<Subject> {
-    let Some(rollback) = &service.rollback else {
-        return Err(Error::new(
-            ErrorCode::InvalidConfiguration,
-            format!("nothing says how to contain or roll back {}", service.service),
-        )
-        .hint("add `rollback:` to the service; `irctl config schema service` shows what belongs in it"));
-    };
-    Ok(Subject {
-        service: service.service.clone(),
-        root: workspace.root.clone(),
-        rollback: rollback.clone(),
-        serving: service.serving.clone(),
-        suites: serde_json::Value::Null,
-    })
+/// The rooms above rollback, as far as there is a workspace. Nothing of it may keep an operation from going on: what
+/// fails here is said as a warning.
+pub struct Wiring<'a> {
+    hand: Hand<'a>,
+    context: &'a Context,
 }
 
-/// Runs a pinned suite.
-pub fn verify(suite: &str, _pinned: &serde_json::Value) -> VerifyOutcome {
-    VerifyOutcome { verdict: Verdict::Unknown, summary: format!("{suite} could not be run") }
+impl<'a> Wiring<'a> {
+    /// For a workspace; the store is absent when it could not be opened.
+    pub fn new(context: &'a Context, workspace: &'a Workspace, store: Option<Arc<dyn Store>>) -> Self {
+        let hand = Hand { workspace, store, clock: &context.clock, actor: context.actor.clone() };
+        Self { hand, context }
+    }
+
+    fn warned<T>(&self, what: &str, outcome: Result<T>) -> Option<T> {
+        outcome.map_err(|error| self.context.out.warning(&format!("{what}: {}", error.message))).ok()
+    }
+
+    /// The open incident that an operation on a service answers: the named one, else the worst.
+    ///
+    /// # Errors
+    /// A named incident that does not exist.
+    pub fn incident(&self, service: &str, named: Option<&str>) -> Result<Option<Incident>> {
+        match self.hand.incident(service, named) {
+            Err(error) if named.is_none() => {
+                self.context.out.warning(&format!("the open incident is not known: {}", error.message));
+                Ok(None)
+            }
+            found => found,
+        }
+    }
+
+    /// The rule of the incident that candidates can be judged by.
+    pub fn failing(&self, incident: &Incident) -> Option<Failing> {
+        let service = self.hand.workspace.services.get(&incident.service)?;
+        let scheme = measure::scheme(self.hand.workspace, &service.scheme);
+        Failing::of(&self.warned("the failing rule is not known", scheme)?, incident)
+    }
+
+    /// Writes the end of a rollback into its incident and tells people.
+    pub fn rolled_back(&self, outcome: &RollbackOutcome) {
+        let Some(service) = self.service(&outcome.service) else { return };
+        let known = operation::list(&self.hand.workspace.state);
+        let incident = known.ok().and_then(|all| all.into_iter().find(|one| one.id == outcome.operation)?.incident);
+        let told = self.hand.rolled_back(service, incident.as_deref(), outcome);
+        self.warned("the incident does not know of it yet", told);
+        self.warned("nobody was told yet", self.hand.deliver());
+    }
+
+    /// Writes into the incident that a human contained or released, and tells people.
+    pub fn contained(&self, outcome: &ContainOutcome, named: Option<&str>, reason: Option<&str>) {
+        let Some(service) = self.service(&outcome.service) else { return };
+        let incident = self.warned("the open incident is not known", self.hand.incident(&outcome.service, named));
+        let Some(Some(incident)) = incident else { return };
+        let told = self.hand.contained(service, outcome, &incident, reason);
+        self.warned("the incident does not know of it yet", told);
+        self.warned("nobody was told yet", self.hand.deliver());
+    }
+
+    fn service(&self, name: &str) -> Option<&'a ServiceConfig> {
+        self.hand.workspace.services.get(name)
+    }
 }
