@@ -9,8 +9,8 @@ service: desk
 kind: service
 scheme: small
 probes:
-  health: {json: {path: health.json, pointer: /status, equals: ok}}
-  load: {json: {path: health.json, pointer: /load, unit: ratio}}
+  health: {json: {file: health.json, pointer: /status, equals: ok}}
+  load: {json: {file: health.json, pointer: /load, unit: ratio}}
 ";
 
 const SCHEME: &str = "\
@@ -181,7 +181,7 @@ fn the_instant_can_be_given() {
         "config/verify/smoke.yaml",
         SMOKE.replace("use: [health, load]", "use: [health, load, fresh]"),
     );
-    let fresh = "  fresh: {json: {path: health.json, pointer: /load, unit: ratio, time: /at, max_age: 1h}}\n";
+    let fresh = "  fresh: {json: {file: health.json, pointer: /load, unit: ratio, time: /at, max_age: 1h}}\n";
     workspace.write("config/services/desk.yaml", format!("{SERVICE}{fresh}"));
     workspace.write(
         "config/verify/smoke.yaml",

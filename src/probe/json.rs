@@ -22,7 +22,7 @@ const LIMIT: u64 = 16 * 1024 * 1024;
 #[serde(deny_unknown_fields)]
 pub struct JsonConfig {
     /// The document, relative to the workspace.
-    pub path: PathBuf,
+    pub file: PathBuf,
     /// Where the value stands, as a JSON pointer (RFC 6901): `/metrics/mape`.
     pub pointer: String,
     /// The metric's name; the probe's name otherwise.
@@ -75,8 +75,8 @@ struct Document {
 }
 
 fn read(config: &JsonConfig, request: &Request<'_>) -> Result<Document, String> {
-    let shown = config.path.display();
-    let path = path::inside(request.root, &config.path).map_err(|error| error.message)?;
+    let shown = config.file.display();
+    let path = path::inside(request.root, &config.file).map_err(|error| error.message)?;
     let modified = match fs_err::metadata(&path) {
         Ok(metadata) if metadata.is_file() => file::modified(&metadata),
         Ok(_) => return Err(format!("{shown} is not a regular file")),
@@ -93,7 +93,7 @@ fn read(config: &JsonConfig, request: &Request<'_>) -> Result<Document, String> 
 fn judge(name: &str, config: &JsonConfig, request: &Request<'_>, document: &Document) -> Outcome {
     let (metric, unit) = (config.metric.as_deref().unwrap_or(name), config.unit());
     let mut outcome = Outcome::new(name);
-    outcome.fact("file", config.path.display().to_string());
+    outcome.fact("file", config.file.display().to_string());
     let at = instant(config, document);
     if let Ok(at) = &at {
         outcome.fact("as of", format_instant(*at));
@@ -209,7 +209,7 @@ mod tests {
 
     fn config(pointer: &str) -> JsonConfig {
         JsonConfig {
-            path: "health.json".into(),
+            file: "health.json".into(),
             pointer: pointer.to_owned(),
             metric: None,
             unit: None,
@@ -274,8 +274,8 @@ mod tests {
             look("{\"m\": NaN}", &config("/m")),
             look("{\"m\": 1e999}", &config("/m")),
             look("", &config("/m")),
-            look("{}", &JsonConfig { path: "../x".into(), ..config("/m") }),
-            look("{}", &JsonConfig { path: "none".into(), ..config("/m") }),
+            look("{}", &JsonConfig { file: "../x".into(), ..config("/m") }),
+            look("{}", &JsonConfig { file: "none".into(), ..config("/m") }),
         ]
         .iter()
         .map(reason)

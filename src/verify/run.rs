@@ -127,8 +127,8 @@ expect:
     }
 
     fn service() -> BTreeMap<String, ProbeConfig> {
-        let text = "health: {json: {path: health.json, pointer: /status, equals: ok}}\n\
-                    count: {json: {path: health.json, pointer: /n, unit: count}}";
+        let text = "health: {json: {file: health.json, pointer: /status, equals: ok}}\n\
+                    count: {json: {file: health.json, pointer: /n, unit: count}}";
         serde_saphyr::from_str(text).unwrap()
     }
 
@@ -217,7 +217,7 @@ expect:
             "use: [health]\nexpect: [{probe: other}]",
             "use: [health]\nexpect: [{that: health, probe: health}]",
             "use: [health]\nprobes: {health: {file: {path: x}}}\nexpect: [{that: health_exists}]",
-            "use: [health]\nprobes: {again: {json: {path: health.json, pointer: /n, metric: health}}}\n\
+            "use: [health]\nprobes: {again: {json: {file: health.json, pointer: /n, metric: health}}}\n\
              expect: [{that: health}]",
             "probes: {x: {file: {path: x}}}\nexpect: [{that: x_size > 1 bytes}, {that: x_exists}, {probe: x}]",
         ] {
