@@ -164,8 +164,12 @@ fn verify(args: &Args, context: &Context, workspace: &Workspace, suites: &[&Suit
 }
 
 /// The versions of a service that are known here.
-fn versions(_context: &Context, _service: &ServiceConfig) -> VersionMap {
-    VersionMap::default()
+fn versions(context: &Context, workspace: &Workspace, service: &ServiceConfig) -> VersionMap {
+    let (versions, doubt) = crate::check::scope::versions(workspace, service);
+    if let Some(doubt) = doubt {
+        context.out.warning(&format!("the served version of {} is not known: {doubt}", service.service));
+    }
+    versions
 }
 
 /// A suite as `irctl verify --list --output json` shows it.

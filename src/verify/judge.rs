@@ -6,7 +6,7 @@ use super::condition::{self, Held};
 use super::config::ExpectationConfig;
 use super::report::{Check, Value};
 use super::selection::{self, Selection};
-use crate::base::{Unit, Untrusted, Verdict};
+use crate::base::{Digest, Unit, Untrusted, Verdict};
 use crate::probe::{Outcome, ProbeConfig, Request};
 use crate::severity::Expression;
 use crate::store::{Measurement, Sample};
@@ -128,30 +128,50 @@ fn by_probe(check: &mut Check, probe: &str, evidence: &Evidence<'_>) {
         check.reason = "it was not measured".into();
         return;
     };
-    check.rows = outcome.samples.iter().map(|sample| sample.rows).max().unwrap_or(0);
-    check.newest = outcome.samples.iter().map(|sample| sample.event_time).max();
-    let asserts = |sample: &&Sample| {
+    let current = current(outcome, evidence.request.versions.served.as_ref());
+    check.rows = current.iter().map(|sample| sample.rows).max().unwrap_or(0);
+    check.newest = current.iter().map(|sample| sample.event_time).max();
+    let asserts = |sample: &&&Sample| {
         let name = sample.metric.strip_prefix(probe).unwrap_or_default();
         sample.unit == Unit::Flag && matches!(name, "_exists" | "_succeeded")
     };
-    check.values = outcome.samples.iter().filter(asserts).map(value).collect();
-    if let Some(bad) = outcome.samples.iter().filter(asserts).find(|s| s.measurement.value() == Some(0.0)) {
+    check.values = current.iter().filter(asserts).map(|sample| value(sample)).collect();
+    if let Some(bad) = current.iter().filter(asserts).find(|sample| sample.measurement.value() == Some(0.0)) {
         check.verdict = check.severity.verdict();
         check.reason = format!("{} is no", bad.metric).into();
         return;
     }
-    let undecided: Vec<_> = outcome.samples.iter().filter(|s| s.measurement.value().is_none()).collect();
-    check.reason = match (undecided.first(), outcome.samples.len()) {
-        (None, 0) => "it measured nothing".into(),
-        (None, count) => {
-            check.verdict = Verdict::Ok;
-            format!("{count} of {count} metrics measured").into()
+    let promised = evidence.selection.metrics.iter().filter(|(_, (_, probes))| probes.contains(probe));
+    let absent: Vec<_> =
+        promised.filter(|(metric, _)| !current.iter().any(|sample| &sample.metric == *metric)).collect();
+    let undecided: Vec<_> = current.iter().filter(|sample| sample.measurement.value().is_none()).collect();
+    check.reason = match (undecided.first(), absent.first()) {
+        (Some(first), _) => {
+            format!("{} undecided: {}: {}", undecided.len(), first.metric, value(first).text).into()
         }
-        (Some(first), count) => {
-            let text = value(first).text;
-            format!("{} of {count} metrics undecided: {}: {text}", undecided.len(), first.metric).into()
+        (None, Some((metric, _))) => {
+            format!("{} not measured of the served version: {metric}", absent.len()).into()
+        }
+        (None, None) if current.is_empty() => "it measured nothing".into(),
+        (None, None) => {
+            check.verdict = Verdict::Ok;
+            let count = current.len();
+            if count == 1 { "measured".into() } else { format!("all {count} metrics measured").into() }
         }
     };
+}
+
+/// The newest sample of every series that belongs to the served version, or to none that is known.
+fn current<'a>(outcome: &'a Outcome, served: Option<&Digest>) -> Vec<&'a Sample> {
+    let mut newest: BTreeMap<_, &Sample> = BTreeMap::new();
+    for sample in &outcome.samples {
+        let foreign = matches!((served, &sample.version), (Some(served), Some(own)) if served != own);
+        let series = (&sample.metric, &sample.labels);
+        if !foreign && newest.get(&series).is_none_or(|other| other.event_time <= sample.event_time) {
+            newest.insert(series, sample);
+        }
+    }
+    newest.into_values().collect()
 }
 
 fn value(sample: &Sample) -> Value {
