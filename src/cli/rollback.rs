@@ -24,7 +24,7 @@ use desk::{Desk, Place};
 pub struct Args {
     /// A folder that serves, with backup_* folders in it: rolls back without any configuration.
     #[arg(value_name = "DIR", conflicts_with = "service")]
-    directory: Option<PathBuf>,
+    folder: Option<PathBuf>,
     #[command(flatten)]
     service: ServiceArgs,
     /// Where to: prev, last-stable, a version's name, or the first digits of its digest.
@@ -101,7 +101,7 @@ struct OperationArgs {
 struct InspectArgs {
     /// A folder that serves, where there is no configuration.
     #[arg(value_name = "DIR", conflicts_with = "service")]
-    directory: Option<PathBuf>,
+    folder: Option<PathBuf>,
     #[command(flatten)]
     service: ServiceArgs,
 }
@@ -123,7 +123,7 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
 }
 
 fn place(args: &InspectArgs) -> Place {
-    Place { directory: args.directory.clone(), service: args.service.service.clone() }
+    Place { directory: args.folder.clone(), service: args.service.service.clone() }
 }
 
 fn roll_back(args: &Args, context: &Context) -> Result<u8> {
@@ -131,7 +131,7 @@ fn roll_back(args: &Args, context: &Context) -> Result<u8> {
         return Err(Error::new(ErrorCode::Usage, "where to go back to is missing: --to VERSION")
             .hint("`--to prev` takes the best earlier version; `irctl rollback versions` lists them"));
     };
-    let place = Place { directory: args.directory.clone(), service: args.service.service.clone() };
+    let place = Place { directory: args.folder.clone(), service: args.service.service.clone() };
     let desk = Desk::open(context, &place)?;
     let subject = desk.subject()?;
     let Ok(to) = to.parse::<Selector>();
