@@ -62,7 +62,7 @@ pub struct ForecastConfig {
 }
 
 /// Buckets: when they start, and when they are closed.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BucketConfig {
     /// How long a bucket is.
@@ -77,12 +77,6 @@ pub struct BucketConfig {
     /// On how many days there must be a prediction and an actual; all days of the bucket otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete: Option<Duration>,
-}
-
-impl Default for BucketConfig {
-    fn default() -> Self {
-        Self { every: Every::default(), starts: Day::default(), timezone: Zone::default(), complete: None }
-    }
 }
 
 /// The length of a bucket.
