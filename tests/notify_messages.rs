@@ -183,6 +183,10 @@ fn test_message_over_a_file_and_over_a_channel_that_cannot_be_reached() {
     assert_eq!(run.stdout, "sink: delivered, byte 0\n");
     let line: serde_json::Value = serde_json::from_str(&workspace.read("outputs/notices.jsonl")).unwrap();
     assert_eq!(line["subject"], "irctl test message");
+    workspace.irctl(&["notify", "test", "sink"]).expect(0);
+    let lines = workspace.read("outputs/notices.jsonl");
+    let second: serde_json::Value = serde_json::from_str(lines.lines().nth(1).unwrap()).unwrap();
+    workspace.irctl(&["audit", "--witness", second["witness"].as_str().unwrap()]).expect(0);
     let run = workspace
         .irctl_with(&[("SLACK", "http://127.0.0.1:9/hunter2")], &["notify", "test", "oncall"])
         .expect(69);
