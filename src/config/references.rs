@@ -47,13 +47,11 @@ const REFERENCES: &[Reference] = &[
     reference(Kind::Severity, "/levels/*/roles/*", ROLE, "role"),
     reference(Kind::Verify, "/service", Target::Named(Kind::Service), "service"),
     reference(Kind::Verify, "/services/*", Target::Named(Kind::Service), "service"),
-    reference(Kind::Notify, "/default/*", CHANNEL, "channel"),
+    reference(Kind::Notify, "/routes/*/channel", CHANNEL, "channel"),
     reference(Kind::Notify, "/routes/*/channels/*", CHANNEL, "channel"),
+    reference(Kind::Notify, "/routes/*/service", Target::Named(Kind::Service), "service"),
     reference(Kind::Notify, "/routes/*/services/*", Target::Named(Kind::Service), "service"),
-    reference(Kind::Notify, "/routes/*/levels/*", Target::Keys(Kind::Severity, &["/levels"]), "level"),
-    reference(Kind::Notify, "/routes/*/audience/*", ROLE, "role"),
-    reference(Kind::Contacts, "/roles/*/channels/*", CHANNEL, "channel"),
-    reference(Kind::Contacts, "/roles/*/escalates_to", Target::Here("/roles"), "role"),
+    reference(Kind::Notify, "/routes/*/scheme", Target::Named(Kind::Severity), "scheme"),
     reference(Kind::Runbook, "/owner", ROLE, "role"),
 ];
 
