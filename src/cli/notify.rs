@@ -143,7 +143,10 @@ fn test(args: &TestArgs, context: &Context) -> Result<u8> {
 fn explain(args: &ExplainArgs, context: &Context) -> Result<u8> {
     let workspace = context.workspace()?;
     let mut notice = Notice::new(&args.template, &args.service, DateTime::UNIX_EPOCH);
-    notice.scheme = Some(workspace.service(&args.service)?.scheme.clone());
+    match workspace.service(&args.service) {
+        Ok(service) => notice.scheme = Some(service.scheme.clone()),
+        Err(error) => context.out.warning(&format!("{}; its scheme's templates are left out", error.message)),
+    }
     notice.level = args.level.clone();
     notice.symptom = args.symptom.clone();
     notice.rules = args.rules.clone();

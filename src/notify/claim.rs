@@ -104,7 +104,8 @@ impl Attempts {
 /// Messages about one incident over one channel: told in order, one at a time.
 pub type Lane = (String, Option<String>);
 
-fn lane(row: &Delivery) -> Lane {
+/// The lane of a row.
+pub fn lane(row: &Delivery) -> Lane {
     (row.channel.clone(), row.incident.clone())
 }
 

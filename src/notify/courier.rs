@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::channels::http::Transport;
@@ -15,6 +15,9 @@ use super::outbox::{self, Entry};
 use super::record::{self, Ended};
 use crate::base::{Clock, Result, Secret, SecretReference, fault, host};
 use crate::store::{Delivery, DeliveryState, Store};
+
+/// How long to leave a lane alone that is due and cannot be claimed.
+const PAUSE: TimeDelta = TimeDelta::milliseconds(50);
 
 /// Everything that delivering needs.
 pub struct Courier<'a> {
@@ -102,12 +105,10 @@ impl Courier<'_> {
         self.bury_orphans(&mut summary, now)?;
         loop {
             self.pass(&transport, &mut summary, now)?;
-            let next = self.store.view(|session| outbox::waiting(session, now))?;
-            let next = next.iter().map(|row| row.next_attempt_at).min();
-            now = match next.filter(|at| *at <= until) {
-                Some(at) => self.wait(now, at)?,
+            match self.next(now)?.filter(|next| *next <= until) {
+                Some(next) => now = self.wait(now, next)?,
                 None => break,
-            };
+            }
         }
         summary.waiting = self.waiting(now)?;
         Ok(summary)
@@ -124,12 +125,19 @@ impl Courier<'_> {
         Ok(u32::try_from(waiting.len()).unwrap_or(u32::MAX))
     }
 
+    /// When it is worth looking again: when the first of some lane comes due, and not at once, so that a lane in
+    /// which somebody else is sending does not spin.
+    fn next(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+        let waiting = self.store.view(|session| outbox::waiting(session, now))?;
+        let mut lanes = BTreeSet::new();
+        let first = waiting.iter().filter(|row| lanes.insert(claim::lane(row)));
+        Ok(first.map(|row| row.next_attempt_at.max(now + PAUSE)).min())
+    }
+
     /// Sleeps until `at`; a clock that stands still (in tests) is taken to have arrived there.
     fn wait(&self, now: DateTime<Utc>, at: DateTime<Utc>) -> Result<DateTime<Utc>> {
-        // At least a little, so that a lane which somebody else is sending in does not spin.
-        let pause = (at - now).max(TimeDelta::milliseconds(20));
-        std::thread::sleep(pause.to_std().unwrap_or_default());
-        Ok(self.clock.now()?.max(now + pause))
+        std::thread::sleep((at - now).to_std().unwrap_or_default());
+        Ok(self.clock.now()?.max(at))
     }
 
     fn bury_orphans(&self, summary: &mut Summary, now: DateTime<Utc>) -> Result<()> {

@@ -20,9 +20,16 @@ pub fn notice(template: &str) -> Notice {
     let at = DateTime::from_timestamp(1_795_144_020, 0).unwrap_or_default();
     let mut notice = Notice::new(template, service, at);
     notice.incident = Some("INC-20261120-030700".to_owned());
-    notice.level = Some(if template.starts_with("phases-") { "CRITICAL" } else { "P0" }.to_owned());
-    notice.symptom = Some("accuracy".to_owned());
-    notice.audience = vec!["model-owner".to_owned()];
+    let (level, symptom) = match template {
+        "phases-initial-alert" | "phases-rollback-complete" => ("CRITICAL", "latency"),
+        "rila-predictions-failing" => ("P0", "predictions"),
+        "rila-unsafe" => ("P0", "economics"),
+        "rila-previous-week" => ("P1", "tde-data"),
+        _ => ("P0", "accuracy"),
+    };
+    notice.level = Some(level.to_owned());
+    notice.symptom = Some(symptom.to_owned());
+    notice.audience = vec!["model-owner".to_owned(), "model-risk".to_owned()];
     notice.context = json!({
         "title": match service { "rila_6y20b" => "RILA 6Y20B", "phase-4" => "Phase 4", other => other },
         "environment": "production",
@@ -44,6 +51,15 @@ pub fn notice(template: &str) -> Notice {
         "incident-resolved" => json!({"duration": "33 min", "reason": "weekly MAPE is 12 %"}),
         "rila-previous-week" => json!({"reason": "15 days stale", "predictions_date": "2026-11-13"}),
         "test" => json!({"channel": "oncall"}),
+        "rila-predictions-failing" => json!({"reason": "NaN in 12 of 425 predictions"}),
+        "rila-unsafe" => json!({
+            "reason": "prudential_rate_current is -0.0412 and must not be negative", "status": "IN PROGRESS",
+            "eta": "15 minutes", "version": "backup_2026-09-28",
+        }),
+        "phases-initial-alert" => {
+            json!({"impact": "p95 latency is 740 ms, over 500 ms", "eta": "15 minutes"})
+        }
+        "acis-rollback" => json!({"reason": "the Sharpe ratio fell under its threshold"}),
         _ => {
             json!({"summary": "MAPE over 25 % for 2 weeks", "reason": "weekly MAPE is 31 %, over 25 % for 2 weeks"})
         }

@@ -115,7 +115,11 @@ pub fn list(args: &OutboxArgs, context: &Context) -> Result<u8> {
         return Ok(exit::OK);
     }
     if rows.is_empty() {
-        let what = if args.all { "The outbox is empty." } else { "Everything was delivered." };
+        let what = if args.all {
+            "The outbox is empty."
+        } else {
+            "Nothing waits, failed or is in doubt; --all also lists what was delivered."
+        };
         context.out.line(what)?;
         return Ok(exit::OK);
     }

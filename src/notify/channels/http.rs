@@ -186,7 +186,10 @@ fn chain(error: &dyn std::error::Error) -> String {
     let mut next = Some(error);
     while let Some(error) = next {
         let text = error.to_string();
-        if !parts.iter().any(|part| part.contains(&text)) {
+        // The outer layers say no more than that a request failed; the cause says why.
+        let says_nothing = text.starts_with("error sending request") || text.starts_with("client error (");
+        let last = error.source().is_none();
+        if !parts.iter().any(|part| part.contains(&text)) && (last || !says_nothing) {
             parts.push(text);
         }
         next = error.source();
