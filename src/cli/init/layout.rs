@@ -9,18 +9,36 @@ pub struct Layout {
     pub name: String,
     /// `model`, or `service` where nothing says that it is one.
     pub kind: &'static str,
-    /// The shipped severity scheme that fits.
-    pub scheme: &'static str,
+    /// The severity scheme: one of its own where there is something to judge, else a shipped one.
+    pub scheme: String,
     /// The folder that serves, relative to the workspace.
     pub live: Option<String>,
     /// The pattern of earlier versions.
     pub versions: Option<&'static str>,
     /// The files that make a version, the model first.
     pub artifacts: Vec<String>,
+    /// A probe for each artifact.
+    pub probes: Vec<Probe>,
     /// The newest predictions.
     pub predictions: Option<String>,
     /// What the serving process says of itself.
     pub health: Option<String>,
+}
+
+/// A probe that watches a file.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Probe {
+    /// Its name, which is also the beginning of its metrics' names.
+    pub name: String,
+    /// The file, relative to the workspace.
+    pub path: String,
+}
+
+impl Layout {
+    /// Whether anything of it can be measured.
+    pub fn is_measured(&self) -> bool {
+        !self.probes.is_empty() || self.predictions.is_some()
+    }
 }
 
 /// How many services are taken at most; who has more writes the files himself.
@@ -42,14 +60,17 @@ pub fn detect(root: &Path, fallback: &str) -> Vec<Layout> {
     }
     let outputs: Vec<_> = folders(&root.join("outputs/production"))
         .into_iter()
-        .map(|name| with_outputs(root, Layout { name, kind: "model", scheme: "rila", ..Layout::default() }))
+        .map(|name| {
+            with_outputs(root, Layout { scheme: name.clone(), name, kind: "model", ..Layout::default() })
+        })
+        .filter(Layout::is_measured)
         .take(MOST)
         .collect();
     if outputs.is_empty() {
         return vec![Layout {
             name: fallback.to_owned(),
             kind: "service",
-            scheme: "protocol-25",
+            scheme: "protocol-25".to_owned(),
             ..Layout::default()
         }];
     }
@@ -67,9 +88,10 @@ fn model(root: &Path, models: &str, name: &str) -> Option<Layout> {
     let layout = Layout {
         name: name.to_owned(),
         kind: "model",
-        scheme: "rila",
-        live: Some(live),
+        scheme: name.to_owned(),
         versions: has_backups.then_some("backup_*"),
+        probes: probes(&live, &artifacts),
+        live: Some(live),
         artifacts,
         ..Layout::default()
     };
@@ -84,7 +106,26 @@ fn with_outputs(root: &Path, layout: Layout) -> Layout {
     };
     // Without artifacts there is nothing whose digest the served one could be compared with.
     let health = file("health.json").filter(|_| !layout.artifacts.is_empty());
+    let health = health.filter(|path| names_a_digest(&root.join(path)));
     Layout { predictions: file("latest_predictions.csv"), health, ..layout }
+}
+
+/// Whether a JSON file says which model serves, in the place where it is looked for.
+fn names_a_digest(path: &Path) -> bool {
+    let bytes = crate::base::file::read_limited(path, 1024 * 1024).unwrap_or_default();
+    let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    value.pointer("/model_sha256").is_some_and(serde_json::Value::is_string)
+}
+
+fn probes(live: &str, artifacts: &[String]) -> Vec<Probe> {
+    let mut probes: Vec<Probe> = Vec::new();
+    for artifact in artifacts {
+        let name = artifact.replace(['.', '-'], "_").to_ascii_lowercase();
+        if !probes.iter().any(|probe| probe.name == name) {
+            probes.push(Probe { name, path: format!("{live}/{artifact}") });
+        }
+    }
+    probes
 }
 
 /// The files of a version: `model.*` first, then by name.
@@ -150,7 +191,12 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].artifacts, ["model.json", "metadata.json"]);
         assert_eq!(found[0].versions, Some("backup_*"));
+        assert_eq!(found[0].health, None, "it does not say what serves");
+        fs_err::write(root.path().join("outputs/production/m1/health.json"), r#"{"model_sha256": "00"}"#)
+            .unwrap();
+        let found = detect(root.path(), "x");
         assert_eq!(found[0].health.as_deref(), Some("outputs/production/m1/health.json"));
+        assert_eq!(found[0].probes[0].name, "model_json");
     }
 
     #[test]

@@ -108,13 +108,17 @@ fn drafts(root: &Path) -> Result<Vec<Draft>> {
     Ok(drafts)
 }
 
-fn of_service(service: &Layout) -> Result<[Draft; 3]> {
+/// What can be measured gets a scheme and a suite of its own; without that there is nothing to write into them.
+fn of_service(service: &Layout) -> Result<Vec<Draft>> {
     let name = &service.name;
-    Ok([
-        draft(format!("config/services/{name}.yaml"), include_str!("service.yaml"), service)?,
-        draft(format!("config/verify/{name}-smoke.yaml"), include_str!("verify.yaml"), service)?,
-        draft(format!("runbooks/{name}-rollback.yaml"), include_str!("runbook.yaml"), service)?,
-    ])
+    let mut drafts =
+        vec![draft(format!("config/services/{name}.yaml"), include_str!("service.yaml"), service)?];
+    if service.is_measured() {
+        drafts.push(draft(format!("config/severity/{name}.yaml"), include_str!("severity.yaml"), service)?);
+        drafts.push(draft(format!("config/verify/{name}-smoke.yaml"), include_str!("verify.yaml"), service)?);
+    }
+    drafts.push(draft(format!("runbooks/{name}-rollback.yaml"), include_str!("runbook.yaml"), service)?);
+    Ok(drafts)
 }
 
 fn draft(path: String, source: &str, context: impl Serialize) -> Result<Draft> {
