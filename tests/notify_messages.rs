@@ -233,3 +233,15 @@ fn own_templates_take_the_place_of_shipped_ones() {
         run.stderr
     );
 }
+
+#[test]
+fn without_certificates_only_https_is_impossible() {
+    let workspace = workspace(
+        "channels:\n  tls: {webhook: {url: 'https://127.0.0.1:9/x'}}\n  plain: {webhook: {url: 'http://127.0.0.1:9/x'}}\n",
+    );
+    let none = [("SSL_CERT_FILE", "/nonexistent"), ("SSL_CERT_DIR", "/nonexistent")];
+    let run = workspace.irctl_with(&none, &["notify", "test", "tls"]).expect(69);
+    assert!(run.stdout.contains("install the system's certificates"), "{}", run.stdout);
+    let run = workspace.irctl_with(&none, &["notify", "test", "plain"]).expect(69);
+    assert!(run.stdout.contains("cannot connect: tcp connect error: Connection refused"), "{}", run.stdout);
+}

@@ -145,8 +145,14 @@ fn build(tls: bool, timeout: Duration) -> Result<Client> {
         builder = builder.tls_certs_only(std::iter::empty());
     }
     builder.build().map_err(|error| {
-        Error::new(ErrorCode::Delivery, format!("no HTTPS client: {}", chain(&error.without_url())))
-            .hint("install the system's certificates (Debian, Ubuntu: apt-get install ca-certificates)")
+        let why = chain(&error.without_url());
+        Error::new(
+            ErrorCode::Delivery,
+            format!(
+                "https is not possible here: {why}; install the system's certificates \
+                 (Debian, Ubuntu: apt-get install ca-certificates)"
+            ),
+        )
     })
 }
 
@@ -187,7 +193,9 @@ fn chain(error: &dyn std::error::Error) -> String {
     while let Some(error) = next {
         let text = error.to_string();
         // The outer layers say no more than that a request failed; the cause says why.
-        let says_nothing = text.starts_with("error sending request") || text.starts_with("client error (");
+        let says_nothing = ["error sending request", "client error (", "builder error"]
+            .iter()
+            .any(|start| text.starts_with(start));
         let last = error.source().is_none();
         if !parts.iter().any(|part| part.contains(&text)) && (last || !says_nothing) {
             parts.push(text);
