@@ -7,8 +7,10 @@ use support::{Workspace, repository};
 
 fn variants() -> Vec<String> {
     let folder = repository().join("fixtures/rila_6y20b/variants");
-    let mut names: Vec<_> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -32,7 +34,9 @@ fn every_variant_has_its_level_its_rules_and_its_runbook() {
         let round = run.json();
         let service = &round["services"][0];
         let runbook = service["incidents"].as_array().unwrap().iter();
-        let runbook = runbook.filter(|incident| incident["level"] == expected["level"]).find_map(|i| i["runbook"].as_str());
+        let runbook = runbook
+            .filter(|incident| incident["level"] == expected["level"])
+            .find_map(|i| i["runbook"].as_str());
         let expected_rules: Vec<String> = serde_json::from_value(expected["rules"].clone()).unwrap();
         let found = (
             service["classification"]["level"].clone(),
@@ -96,7 +100,11 @@ fn a_critical_incident_is_contained_and_stays_contained() {
     let before = workspace.read("config/rollout.yml");
     workspace.irctl(&["check"]).expect(2);
     let contained = workspace.read("config/rollout.yml");
-    assert_eq!(contained, before.replacen("  mode: active ", "  mode: disabled ", 1), "byte for byte otherwise");
+    assert_eq!(
+        contained,
+        before.replacen("  mode: active ", "  mode: disabled ", 1),
+        "byte for byte otherwise"
+    );
     workspace.write("config/rollout.yml", &before);
     workspace.set_clock("2026-11-20T03:37:00Z");
     workspace.irctl(&["check"]).expect(2);
@@ -105,7 +113,11 @@ fn a_critical_incident_is_contained_and_stays_contained() {
     assert_eq!(workspace.read("config/rollout.yml"), before, "what was, not a constant");
     workspace.set_clock("2026-11-20T04:07:00Z");
     workspace.irctl(&["check"]).expect(2);
-    assert_eq!(workspace.read("config/rollout.yml"), before, "a human's release is not taken back by the same evidence");
+    assert_eq!(
+        workspace.read("config/rollout.yml"),
+        before,
+        "a human's release is not taken back by the same evidence"
+    );
 }
 
 #[test]
@@ -140,8 +152,12 @@ fn unreadable_inputs_are_unknown_or_worse_never_ok() {
         "data/processed/wink_rates_latest.parquet",
         "models/production/rila_6y20b/coefficients.json",
     ];
-    let contents: [(&str, Option<&[u8]>); 4] =
-        [("missing", None), ("empty", Some(b"")), ("rubbish", Some(b"\x00\xff\x13PAR1")), ("header", Some(b"date,mean\n"))];
+    let contents: [(&str, Option<&[u8]>); 4] = [
+        ("missing", None),
+        ("empty", Some(b"")),
+        ("rubbish", Some(b"\x00\xff\x13PAR1")),
+        ("header", Some(b"date,mean\n")),
+    ];
     for input in inputs {
         for (name, content) in contents {
             let workspace = Workspace::healthy();

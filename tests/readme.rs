@@ -20,7 +20,9 @@ fn blocks(text: &str) -> Vec<Block> {
     let mut open: Option<Block> = None;
     for (number, line) in text.lines().enumerate() {
         match (&mut open, line.strip_prefix("```console ")) {
-            (None, Some(kind)) => open = Some(Block { kind: kind.to_owned(), first: number + 1, lines: Vec::new() }),
+            (None, Some(kind)) => {
+                open = Some(Block { kind: kind.to_owned(), first: number + 1, lines: Vec::new() })
+            }
             (Some(_), _) if line == "```" => blocks.extend(open.take()),
             (Some(block), _) => block.lines.push(line.to_owned()),
             (None, None) => {}
@@ -62,7 +64,11 @@ fn shell(workspace: &Workspace, command: &str) -> String {
     let binary = PathBuf::from(env!("CARGO_BIN_EXE_irctl"));
     let template = workspace.command(&[]);
     let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("{command} 2>&1")]).current_dir(workspace.root()).env_clear().stdin(Stdio::null());
+    shell
+        .args(["-c", &format!("{command} 2>&1")])
+        .current_dir(workspace.root())
+        .env_clear()
+        .stdin(Stdio::null());
     for (name, value) in template.get_envs() {
         if let Some(value) = value {
             shell.env(name, value);
@@ -81,7 +87,8 @@ fn shell(workspace: &Workspace, command: &str) -> String {
 
 /// Compares a block with what was really printed, or writes it anew.
 fn settle(pages: Vec<(usize, Vec<String>, String)>) {
-    let mut lines: Vec<String> = std::fs::read_to_string(readme()).unwrap().lines().map(str::to_owned).collect();
+    let mut lines: Vec<String> =
+        std::fs::read_to_string(readme()).unwrap().lines().map(str::to_owned).collect();
     if std::env::var_os("UPDATE_README").is_some() {
         for (first, old, new) in pages.into_iter().rev() {
             lines.splice(first..first + old.len(), new.lines().map(str::to_owned));

@@ -118,7 +118,11 @@ fn was_released(surroundings: &Surroundings<'_>, incident: &Incident) -> Result<
     Ok(events.iter().any(|event| event.occurred_at >= incident.episode_at))
 }
 
-fn contain_for(surroundings: &Surroundings<'_>, service: &ServiceConfig, incident: &Incident) -> ContainedNow {
+fn contain_for(
+    surroundings: &Surroundings<'_>,
+    service: &ServiceConfig,
+    incident: &Incident,
+) -> ContainedNow {
     let outcome = scope::subject(surroundings.workspace, service).and_then(|subject| {
         Hand::of(surroundings).with_environment(&Stop::default(), &|_| {}, &mut |environment| {
             rollback::contain(environment, &subject, Some(incident.title.raw()), Some(&incident.id))
@@ -129,7 +133,11 @@ fn contain_for(surroundings: &Surroundings<'_>, service: &ServiceConfig, inciden
             let fresh = !outcome.already || incident.contained.is_none();
             let recorded = mark(surroundings, incident, outcome.operation.as_deref());
             let proof = outcome.proof.clone().or_else(|| outcome.settings.first().cloned());
-            ContainedNow { fresh, proof: proof.or(Some(outcome.summary)), problem: recorded.err().map(|e| e.message) }
+            ContainedNow {
+                fresh,
+                proof: proof.or(Some(outcome.summary)),
+                problem: recorded.err().map(|e| e.message),
+            }
         }
         Ok(outcome) => ContainedNow { problem: Some(outcome.summary), ..ContainedNow::default() },
         Err(error) => ContainedNow { problem: Some(error.message), ..ContainedNow::default() },

@@ -89,7 +89,10 @@ impl<'a> Hand<'a> {
         let scheme = measure::scheme(self.workspace, &service.scheme)?;
         store.with(|session| {
             let mut book = Book::new(session, self.actor.clone(), now);
-            let by = ByOperation { operation: Some(outcome.operation.clone()), reason: Some(outcome.summary.as_str().into()) };
+            let by = ByOperation {
+                operation: Some(outcome.operation.clone()),
+                reason: Some(outcome.summary.as_str().into()),
+            };
             let mut incident = book.get(id)?;
             if outcome.ending == Ending::Restored && matches!(incident.state, State::Triage | State::Active) {
                 incident = book.mitigate(id, by.clone())?;

@@ -21,7 +21,8 @@ pub fn run(
     observed: &[Observed],
 ) -> Option<AutomaticRollback> {
     let policy = service.rollback.as_ref()?.auto.as_ref()?;
-    let incident = observed.iter().filter_map(|one| one.incident.as_ref()).find(|incident| incident.is_open())?;
+    let incident =
+        observed.iter().filter_map(|one| one.incident.as_ref()).find(|incident| incident.is_open())?;
     match asked(&policy.when, scheme, measured, surroundings) {
         Ok(None) => None,
         Ok(Some(why)) => Some(match attempt(surroundings, service, scheme, measured, incident, &why) {
@@ -64,7 +65,10 @@ fn attempt(
     why: &str,
 ) -> Result<AutomaticRollback> {
     if let Some(moment) = &incident.acknowledged {
-        return Ok(held(format!("{} has taken {} up; automation leaves it to a human", moment.by, incident.id)));
+        return Ok(held(format!(
+            "{} has taken {} up; automation leaves it to a human",
+            moment.by, incident.id
+        )));
     }
     let subject = scope::subject(surroundings.workspace, service)?;
     let served = rollback::served(&subject)?.digest;

@@ -96,7 +96,11 @@ fn finding(scheme: &Scheme, summary: &SymptomSummary<'_>) -> Finding {
         return Finding::Clear;
     }
     let warming = summary.with(Outcome::Warming).next().is_some();
-    if warming && summary.with(Outcome::Undecided).next().is_none() { Finding::Warming } else { Finding::Undecided }
+    if warming && summary.with(Outcome::Undecided).next().is_none() {
+        Finding::Warming
+    } else {
+        Finding::Undecided
+    }
 }
 
 fn reasons(summary: &SymptomSummary<'_>) -> Vec<RuleReason> {

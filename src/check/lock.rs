@@ -15,7 +15,14 @@ pub fn take(state: &Path) -> Result<RoundLock> {
     let path = state.join("check.lock");
     let failed = |error: std::io::Error| Error::io(format!("cannot lock {}", path.display()), error);
     let mut options = std::fs::OpenOptions::new();
-    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed)?;
+    let file = options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(std::fs::TryLockError::WouldBlock) => return Err(busy(&path)),
@@ -34,7 +41,8 @@ pub fn take(state: &Path) -> Result<RoundLock> {
 fn busy(path: &Path) -> Error {
     let holder = std::fs::read(path).ok();
     let holder = holder.and_then(|bytes| serde_json::from_slice::<host::ProcessIdentity>(&bytes).ok());
-    let who = holder.map_or_else(|| "another process".to_owned(), |who| format!("process {} on {}", who.pid, who.host));
+    let who = holder
+        .map_or_else(|| "another process".to_owned(), |who| format!("process {} on {}", who.pid, who.host));
     Error::new(ErrorCode::Busy, format!("another round of `irctl check` is running: {who}"))
         .hint("rounds do not overlap; this one did nothing. If it happens every time, run check less often")
 }

@@ -30,7 +30,11 @@ pub fn scheme(workspace: &Workspace, name: &str) -> Result<Scheme> {
         let first = problems.first().map(|problem| format!("{}: {}", problem.pointer, problem.message));
         Error::new(
             ErrorCode::InvalidConfiguration,
-            format!("the scheme `{name}` has {} errors; the first: {}", problems.len(), first.unwrap_or_default()),
+            format!(
+                "the scheme `{name}` has {} errors; the first: {}",
+                problems.len(),
+                first.unwrap_or_default()
+            ),
         )
         .hint("`irctl config check` shows all of them in place")
     })
@@ -70,6 +74,7 @@ fn history(
     let Some(longest) = longest.max() else { return Ok(Vec::new()) };
     // Twice as long, so that the sample before the stretch is seen too.
     let since = now - longest - longest;
-    let filter = SampleFilter { service: Some(service.service.clone()), since: Some(since), ..Default::default() };
+    let filter =
+        SampleFilter { service: Some(service.service.clone()), since: Some(since), ..Default::default() };
     surroundings.store.view(|session| session.samples(&filter))
 }

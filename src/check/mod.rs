@@ -56,9 +56,9 @@ pub fn run(surroundings: &Surroundings<'_>, services: &[String]) -> Result<Round
         rounds.push(service_round(surroundings, service, begun)?);
     }
     let deliveries = post::deliver(surroundings)?;
-    surroundings.store.with(|session| {
-        session.set_value("check.last_round", &crate::base::clock::format_instant(begun))
-    })?;
+    surroundings
+        .store
+        .with(|session| session.set_value("check.last_round", &crate::base::clock::format_instant(begun)))?;
     Ok(Round::new(begun, rounds, deliveries))
 }
 
@@ -70,7 +70,11 @@ fn select<'a>(workspace: &'a Workspace, names: &[String]) -> Result<Vec<&'a Serv
 }
 
 /// Everything of one round that concerns one service.
-fn service_round(surroundings: &Surroundings<'_>, service: &ServiceConfig, now: DateTime<Utc>) -> Result<ServiceRound> {
+fn service_round(
+    surroundings: &Surroundings<'_>,
+    service: &ServiceConfig,
+    now: DateTime<Utc>,
+) -> Result<ServiceRound> {
     let scheme = measure::scheme(surroundings.workspace, &service.scheme)?;
     let measured = measure::service(surroundings, service, &scheme, now)?;
     let observed = record(surroundings, service, &scheme, &measured, now)?;

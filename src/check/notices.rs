@@ -76,9 +76,10 @@ fn change(
     let (template, facts) = match change {
         Change::Opened | Change::Reopened => ("incident-opened", json!({})),
         Change::Raised(from) => ("incident-raised", json!({"previous_level": from.name})),
-        Change::Lowered(from) => {
-            ("incident-updated", json!({"summary": format!("lowered from {} to {}", from.name, incident.level.name)}))
-        }
+        Change::Lowered(from) => (
+            "incident-updated",
+            json!({"summary": format!("lowered from {} to {}", from.name, incident.level.name)}),
+        ),
         Change::Resolved => {
             let lasted = Elapsed(now - incident.episode_at).to_string();
             ("incident-resolved", json!({"duration": lasted, "reason": incident.resolution}))

@@ -50,7 +50,8 @@ pub fn overview(workspace: &Workspace, store: &dyn Store, now: DateTime<Utc>) ->
     let (incidents, last_round, undelivered) = store.view(|session| {
         let incidents = incident::book::list(session, None)?;
         let last = session.value("check.last_round")?;
-        let stuck = |state| matches!(state, DeliveryState::Failed | DeliveryState::Ambiguous | DeliveryState::Queued);
+        let stuck =
+            |state| matches!(state, DeliveryState::Failed | DeliveryState::Ambiguous | DeliveryState::Queued);
         let undelivered = session.deliveries(None)?.iter().filter(|row| stuck(row.state)).count();
         Ok((incidents, last, undelivered))
     })?;
@@ -60,8 +61,11 @@ pub fn overview(workspace: &Workspace, store: &dyn Store, now: DateTime<Utc>) ->
         .filter(|operation| operation.running || operation.resumable)
         .collect();
     let mut open: Vec<Incident> = incidents.into_iter().filter(Incident::is_open).collect();
-    open.sort_by_key(|incident| (incident.state == State::Mitigated, incident.level.rank, incident.opened_at));
-    let incidents: Vec<Pending> = open.into_iter().map(|incident| pending(workspace, incident, now)).collect();
+    open.sort_by_key(|incident| {
+        (incident.state == State::Mitigated, incident.level.rank, incident.opened_at)
+    });
+    let incidents: Vec<Pending> =
+        open.into_iter().map(|incident| pending(workspace, incident, now)).collect();
     let overdue = overdue(workspace, last_round, now);
     Ok(Overview {
         at: now,

@@ -1,5 +1,7 @@
 //! Taking what is queued to the channels.
 
+use std::collections::BTreeMap;
+
 use super::Surroundings;
 use crate::base::{Result, identity};
 use crate::notify::{Courier, Summary, template};
@@ -7,10 +9,17 @@ use crate::notify::{Courier, Summary, template};
 /// Where a workspace keeps message templates of its own.
 pub const TEMPLATES: &str = "config/templates";
 
-/// Tries everything that is due, once. What does not get through stays queued; that is not an error.
+/// How long to stay for a retry, so that one refused message need not wait for the next round.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// Tries everything that is due. What does not get through stays queued; that is not an error.
 pub fn deliver(surroundings: &Surroundings<'_>) -> Result<Summary> {
     let workspace = surroundings.workspace;
-    let overrides = template::overrides(&workspace.root.join(TEMPLATES))?;
+    // One broken template of the workspace must not keep every message from being sent.
+    let overrides = template::overrides(&workspace.root.join(TEMPLATES)).unwrap_or_else(|error| {
+        tracing::warn!("the workspace's own templates are left out: {error}");
+        BTreeMap::new()
+    });
     let resolver = |reference: &crate::base::SecretReference| reference.resolve();
     Courier {
         store: &*surroundings.store,
@@ -20,7 +29,7 @@ pub fn deliver(surroundings: &Surroundings<'_>) -> Result<Summary> {
         resolver: &resolver,
         clock: surroundings.clock,
         jitter: &jitter,
-        patience: std::time::Duration::ZERO,
+        patience: PATIENCE,
     }
     .deliver_due()
 }

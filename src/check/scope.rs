@@ -33,7 +33,9 @@ pub fn subject(workspace: &Workspace, service: &ServiceConfig) -> Result<Subject
             ErrorCode::InvalidConfiguration,
             format!("nothing says how to contain or roll back {}", service.service),
         )
-        .hint(format!("add `rollback:` to the service; `irctl config schema service` shows what belongs in it")));
+        .hint(format!(
+            "add `rollback:` to the service; `irctl config schema service` shows what belongs in it"
+        )));
     };
     let mut suites = BTreeMap::new();
     for name in rollback.verify.iter().chain(&rollback.proof) {
@@ -64,7 +66,8 @@ pub fn versions(workspace: &Workspace, service: &ServiceConfig) -> (VersionMap, 
     if service.rollback.is_none() {
         return (VersionMap::default(), None);
     }
-    let known = subject(workspace, service).and_then(|subject| rollback::version_map(&subject, &workspace.state));
+    let known =
+        subject(workspace, service).and_then(|subject| rollback::version_map(&subject, &workspace.state));
     match known {
         Ok(versions) if versions.served.is_none() => {
             (versions, Some("what is on disk is not a whole version".to_owned()))

@@ -79,7 +79,10 @@ fn one(
             if let Some(incident) = hand.incident(&watch.service, watch.incident.as_deref())? {
                 hand.contained(service, &outcome, &incident, Some(&why))?;
             }
-            (true, format!("{} was not confirmed, {} is contained again: {why}", watch.operation, watch.service))
+            (
+                true,
+                format!("{} was not confirmed, {} is contained again: {why}", watch.operation, watch.service),
+            )
         }
     };
     Ok(Some(WatchReport { operation: watch.operation.clone(), failed, summary }))
@@ -101,7 +104,11 @@ fn judge(subject: &Subject, measured: &Measured, watch: &Watch, now: DateTime<Ut
     match &subject.rollback.verify {
         Some(suite) => {
             let outcome = scope::run_suite(suite, &subject.suites, now);
-            if outcome.passes() { Judgement::Confirm(outcome.summary) } else { Judgement::Fail(outcome.summary) }
+            if outcome.passes() {
+                Judgement::Confirm(outcome.summary)
+            } else {
+                Judgement::Fail(outcome.summary)
+            }
         }
         None if good > 0 && classification.verdict != Verdict::Unknown => {
             Judgement::Confirm(format!("{good} rules looked at it and none matched"))
@@ -109,4 +116,3 @@ fn judge(subject: &Subject, measured: &Measured, watch: &Watch, now: DateTime<Ut
         None => Judgement::Fail("nothing showed that it is good".to_owned()),
     }
 }
-

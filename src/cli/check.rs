@@ -76,8 +76,11 @@ fn row(service: &ServiceRound) -> Vec<String> {
         (None, true) => "not decided".to_owned(),
         (None, false) => "-".to_owned(),
     };
-    let incidents: Vec<_> =
-        service.incidents.iter().map(|incident| format!("{} ({})", incident.incident, incident.change)).collect();
+    let incidents: Vec<_> = service
+        .incidents
+        .iter()
+        .map(|incident| format!("{} ({})", incident.incident, incident.change))
+        .collect();
     vec![
         service.service.clone(),
         service.verdict.to_string(),
@@ -115,7 +118,10 @@ fn explain(service: &ServiceRound, context: &Context) -> Result<()> {
             (Some(proof), None) => out.tone(Tone::Good, &format!("contained: {proof}")),
             (None, None) => "not contained".to_owned(),
         };
-        out.line(&format!("  {} {} {}: {}", incident.incident, incident.state, incident.level, incident.title))?;
+        out.line(&format!(
+            "  {} {} {}: {}",
+            incident.incident, incident.state, incident.level, incident.title
+        ))?;
         out.line(&format!("    {contained}"))?;
         if let Some(first) = &incident.first_action {
             out.line(&format!("    first: {first}"))?;

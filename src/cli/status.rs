@@ -31,7 +31,10 @@ fn show(overview: &Overview, workspace: &str, context: &Context) -> Result<()> {
         Some(last) => format!("last check {} ago", Elapsed(overview.at - last)),
     };
     let late = if overview.overdue && overview.last_round.is_some() { " (overdue)" } else { "" };
-    out.line(&format!("{workspace}: {verdict} at {} UTC, {round}{late}", overview.at.format("%Y-%m-%d %H:%M")))?;
+    out.line(&format!(
+        "{workspace}: {verdict} at {} UTC, {round}{late}",
+        overview.at.format("%Y-%m-%d %H:%M")
+    ))?;
     for pending in &overview.incidents {
         show_incident(pending, overview.at, context)?;
     }
@@ -40,7 +43,10 @@ fn show(overview: &Overview, workspace: &str, context: &Context) -> Result<()> {
     }
     for operation in &overview.operations {
         let state = if operation.running { "is running" } else { "is unfinished" };
-        let who = format!("{} {} of {} {state}, by {}", operation.kind, operation.id, operation.service, operation.actor);
+        let who = format!(
+            "{} {} of {} {state}, by {}",
+            operation.kind, operation.id, operation.service, operation.actor
+        );
         out.line(&format!("\n{}: {}", out.tone(Tone::Bad, &who), operation.summary))?;
     }
     if overview.undelivered > 0 {

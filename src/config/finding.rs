@@ -5,8 +5,8 @@ use super::Workspace;
 use super::diagnostic::{Diagnostic, Severity};
 use super::file::File;
 use super::kind::Kind;
-use super::{measured, semantic, suites};
 use super::yaml::inside_text;
+use super::{measured, semantic, suites};
 
 /// Something that a check found.
 #[derive(Debug, Clone)]

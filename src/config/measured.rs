@@ -21,15 +21,32 @@ pub fn metrics(workspace: &Workspace) -> Vec<Finding> {
         for (metric, probes) in &measured {
             if let [(first, _), (second, _), ..] = probes.as_slice() {
                 let message = format!("the probes `{first}` and `{second}` both measure `{metric}`");
-                let finding = Finding::error(Kind::Service, name, &format!("/probes/{second}"), "duplicate-metric", message);
-                findings.push(finding.help(Some("give one of them a `metric:` of its own, or another name".into())));
+                let finding = Finding::error(
+                    Kind::Service,
+                    name,
+                    &format!("/probes/{second}"),
+                    "duplicate-metric",
+                    message,
+                );
+                findings.push(
+                    finding.help(Some("give one of them a `metric:` of its own, or another name".into())),
+                );
             }
             let expected = config.metrics.get(metric).map(|metric| metric.unit);
             if let (Some(expected), Some((probe, unit))) = (expected, probes.first())
                 && expected.dimension() != unit.dimension()
             {
-                let message = format!("`{metric}` is measured as {unit}; the scheme {} has it as {expected}", config.scheme);
-                findings.push(Finding::error(Kind::Service, name, &format!("/probes/{probe}"), "wrong-unit", message));
+                let message = format!(
+                    "`{metric}` is measured as {unit}; the scheme {} has it as {expected}",
+                    config.scheme
+                );
+                findings.push(Finding::error(
+                    Kind::Service,
+                    name,
+                    &format!("/probes/{probe}"),
+                    "wrong-unit",
+                    message,
+                ));
             }
         }
         if !service.probes.is_empty() {
@@ -65,9 +82,16 @@ fn unmeasured(name: &str, service: &ServiceConfig, scheme: &Scheme, measured: &M
     missing
         .into_iter()
         .map(|metric| {
-            let message = format!("no probe of `{name}` measures `{metric}`, which the scheme {} needs", service.scheme);
-            let help = suggestion(metric, &known)
-                .or_else(|| Some(format!("add a probe, or mark the metric `optional: true` in the scheme {}", service.scheme)));
+            let message = format!(
+                "no probe of `{name}` measures `{metric}`, which the scheme {} needs",
+                service.scheme
+            );
+            let help = suggestion(metric, &known).or_else(|| {
+                Some(format!(
+                    "add a probe, or mark the metric `optional: true` in the scheme {}",
+                    service.scheme
+                ))
+            });
             let mut finding =
                 Finding::error(Kind::Service, name, "/scheme", "unmeasured-metric", message).help(help);
             finding.severity = Severity::Warning;
@@ -85,9 +109,11 @@ pub fn levels(workspace: &Workspace) -> Vec<Finding> {
             if !scheme.levels.contains_key(level) {
                 let known: Vec<&str> = scheme.levels.keys().map(String::as_str).collect();
                 let message = format!("there is no level `{level}` in the scheme {}", scheme.scheme);
-                let help = suggestion(level, &known).or_else(|| Some(format!("levels: {}", known.join(", "))));
+                let help =
+                    suggestion(level, &known).or_else(|| Some(format!("levels: {}", known.join(", "))));
                 let pointer = format!("/contain_on/{index}");
-                findings.push(Finding::error(Kind::Service, name, &pointer, "unknown-level", message).help(help));
+                findings
+                    .push(Finding::error(Kind::Service, name, &pointer, "unknown-level", message).help(help));
             }
         }
     }

@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn the_first_match_wins_unless_it_goes_on() {
         let config = config(
-            "channels: {a: {file: {file: a}}, b: {file: {file: b}}, c: {file: {file: c}}}\n\
+            "channels: {a: {file: {path: a}}, b: {file: {path: b}}, c: {file: {path: c}}}\n\
              routes:\n- {levels: [P0], channels: [a], continue: true}\n- {levels: [P0, P1], channels: [b, a]}\n\
              - {channels: [c]}\ndefault: [c]\n",
         );

@@ -56,7 +56,8 @@ impl<'a> Wiring<'a> {
     pub fn rolled_back(&self, outcome: &RollbackOutcome) {
         let Some(service) = self.service(&outcome.service) else { return };
         let known = operation::list(&self.hand.workspace.state);
-        let incident = known.ok().and_then(|all| all.into_iter().find(|one| one.id == outcome.operation)?.incident);
+        let incident =
+            known.ok().and_then(|all| all.into_iter().find(|one| one.id == outcome.operation)?.incident);
         let told = self.hand.rolled_back(service, incident.as_deref(), outcome);
         self.warned("the incident does not know of it yet", told);
         self.warned("nobody was told yet", self.hand.deliver());
@@ -65,7 +66,8 @@ impl<'a> Wiring<'a> {
     /// Writes into the incident that a human contained or released, and tells people.
     pub fn contained(&self, outcome: &ContainOutcome, named: Option<&str>, reason: Option<&str>) {
         let Some(service) = self.service(&outcome.service) else { return };
-        let incident = self.warned("the open incident is not known", self.hand.incident(&outcome.service, named));
+        let incident =
+            self.warned("the open incident is not known", self.hand.incident(&outcome.service, named));
         let Some(Some(incident)) = incident else { return };
         let told = self.hand.contained(service, outcome, &incident, reason);
         self.warned("the incident does not know of it yet", told);
