@@ -299,9 +299,11 @@ impl Concluding<'_> {
         match conclusion.ending {
             Ending::Restored => format!("{service} is back on {to} (was {from}) after {took}"),
             Ending::Unproven => format!("{service} is switched to {to} but not proven: {reason}"),
-            Ending::Undone => format!("undone, {service} is on {from} as before: {reason}"),
-            Ending::Halted | Ending::Unknown => format!("halted half-way from {from} to {to}: {reason}"),
-            Ending::Refused => format!("not done, {service} stays on {from}: {reason}"),
+            Ending::Undone => format!("{service} is on {from} as before: {reason}"),
+            Ending::Halted | Ending::Unknown => {
+                format!("{service} is half-way from {from} to {to}: {reason}")
+            }
+            Ending::Refused => format!("{service} stays on {from}: {reason}"),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::config::ContainConfig;
 use super::environment::{Environment, Subject};
-use super::settings::{self, FileEdit, KeyState};
+use super::settings::{self, FileEdit, Wanted};
 use super::steps::{self, Pinning, StepSpec};
 use crate::base::{Error, ErrorCode, Result, file, path};
 use crate::operation::{Conclusion, Directory, Ending, listing};
@@ -101,6 +101,7 @@ pub fn contain(
         ));
     }
     let _lock = lock(environment.state)?;
+    take_over(environment, &subject.service)?;
     let known = current(environment.state, &subject.service)?;
     if let Some(known) = &known
         && is_asserted(subject, known)?
@@ -160,7 +161,7 @@ fn assert(
     for (number, (name, keys)) in wanted(subject).into_iter().enumerate() {
         let path = path::inside(&subject.root, &name)?;
         let image = before.join(format!("settings-{number}"));
-        let edit = settings::plan(path, name.display().to_string(), &keys, image)?;
+        let edit = settings::plan(path, &Wanted { file: name, keys, whole: None }, image)?;
         match containment.files.iter_mut().find(|known| known.file == edit.file) {
             // What was before the first containment stays what release puts back.
             Some(known) => known.after = edit.after.clone(),
@@ -311,6 +312,7 @@ pub fn release(
     };
     may_release(environment.state, &subject.service, reason)?;
     let _lock = lock(environment.state)?;
+    take_over(environment, &subject.service)?;
     let directory = Directory::create(environment.state, environment.clock.now()?)?;
     let pinning =
         Pinning { kind: "release", incident, reason, plan: serde_json::Value::Null, claims: Vec::new() };
@@ -348,6 +350,21 @@ fn may_release(state: &Path, service: &str, reason: Option<&str>) -> Result<()> 
     Ok(())
 }
 
+/// Closes what a crash left of earlier containing and releasing: the one that comes now does it anyway.
+fn take_over(environment: &Environment<'_>, service: &str) -> Result<()> {
+    let left = listing::list(environment.state)?.into_iter().filter(|one| {
+        one.service == service && one.resumable && matches!(one.kind.as_str(), "contain" | "release")
+    });
+    for one in left {
+        let directory = Directory::open(environment.state, &one.id)?;
+        let Some((_, digest)) = directory.pinned()? else { continue };
+        let (mut journal, _) = directory.reopen(&digest)?;
+        let conclusion = Conclusion { ending: Ending::Undone, reason: None, step: None };
+        steps::end(environment, &mut journal, &conclusion, "taken over by a later one", Instant::now())?;
+    }
+    Ok(())
+}
+
 /// One process at a time edits settings. Editing takes milliseconds, so waiting is right here.
 fn lock(state: &Path) -> Result<fs_err::File> {
     fs_err::create_dir_all(state)?;
@@ -355,9 +372,4 @@ fn lock(state: &Path) -> Result<fs_err::File> {
     let file = fs_err::OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
     file.file().lock()?;
     Ok(file)
-}
-
-/// Whether a file's keys stand as a containment set them.
-pub fn is_contained(edit: &FileEdit) -> Result<bool> {
-    Ok(edit.state()? == KeyState::Is)
 }

@@ -11,22 +11,19 @@ use super::evidence::{self, Tier};
 use super::guards::{self, Guard, GuardState};
 use super::plan::{Contained, FileChange, FileState, Plan, ValueChange, VersionView, differences};
 use super::serving::{self, Served};
-use super::settings;
+use super::settings::{self, Wanted};
 use super::versions::{self, Artifact, EMERGENCY, Version};
 use crate::base::{Digest, Error, ErrorCode, Result, host, path};
 
 /// How many candidates are evaluated at most; the chosen one always is.
 const EVALUATED: usize = 5;
 
-/// Keys of one settings file and the values they get.
-pub(super) type Wanted = Vec<(PathBuf, Vec<(String, serde_json::Value)>)>;
-
 /// A plan with what is needed to carry it out.
 pub(super) struct Draft {
     pub plan: Plan,
     pub served: Served,
     pub to: Version,
-    pub settings: Wanted,
+    pub settings: Vec<Wanted>,
     pub backup: PathBuf,
 }
 
@@ -37,7 +34,7 @@ pub(super) struct Aim {
     pub why: String,
     pub skipped: Vec<Skipped>,
     pub evaluated: Vec<Candidate>,
-    pub settings: Wanted,
+    pub settings: Vec<Wanted>,
 }
 
 /// The plan for a request. Nothing is claimed, contained, copied or changed.
@@ -211,7 +208,7 @@ fn file_changes(artifacts: &[String], from: &Version, to: &Version) -> Vec<FileC
 }
 
 /// What the settings that belong to a version become.
-fn wanted_settings(subject: &Subject, to: &Version) -> Wanted {
+fn wanted_settings(subject: &Subject, to: &Version) -> Vec<Wanted> {
     let fill = |value: &Scalar| match &value.0 {
         serde_json::Value::String(text) => {
             let digest = to.digest.as_ref().map(|digest| digest.hex()).unwrap_or_default();
@@ -221,19 +218,21 @@ fn wanted_settings(subject: &Subject, to: &Version) -> Wanted {
         other => other.clone(),
     };
     let each = subject.rollback.settings();
-    each.map(|one| {
-        (one.file.clone(), one.set.iter().map(|(key, value)| (key.clone(), fill(value))).collect())
+    each.map(|one| Wanted {
+        file: one.file.clone(),
+        keys: one.set.iter().map(|(key, value)| (key.clone(), fill(value))).collect(),
+        whole: None,
     })
     .collect()
 }
 
-fn settings_changes(subject: &Subject, wanted: &Wanted) -> Result<Vec<ValueChange>> {
+fn settings_changes(subject: &Subject, wanted: &[Wanted]) -> Result<Vec<ValueChange>> {
     let mut changes = Vec::new();
     let show = |value: &serde_json::Value| match value {
         serde_json::Value::String(text) => text.as_str().into(),
         other => other.to_string().into(),
     };
-    for (name, keys) in wanted {
+    for Wanted { file: name, keys, .. } in wanted {
         let path = path::inside(&subject.root, name)?;
         let text = settings::read(&path)?;
         for (key, to) in keys {

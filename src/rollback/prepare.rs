@@ -218,10 +218,10 @@ impl Work<'_> {
                 backup: draft.backup.clone(),
             })),
         }
-        for (number, (name, keys)) in draft.settings.iter().enumerate() {
-            let path = path::inside(&self.subject.root, name)?;
+        for (number, wanted) in draft.settings.iter().enumerate() {
+            let path = path::inside(&self.subject.root, &wanted.file)?;
             let image = images.join(format!("target-settings-{number}"));
-            let edit = settings::plan(path, name.display().to_string(), keys, image)?;
+            let edit = settings::plan(path, wanted, image)?;
             specs.push(StepSpec::SwitchSettings { edit });
         }
         if config.activate.is_some() {

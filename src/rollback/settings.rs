@@ -34,6 +34,22 @@ pub struct FileEdit {
     pub after: Digest,
     /// A copy of the file as it was.
     pub image: PathBuf,
+    /// The digest of the file as it was.
+    pub before: Digest,
+    /// A file whose bytes are put in place as a whole, where nobody else touched the file.
+    #[serde(default)]
+    pub whole: Option<PathBuf>,
+}
+
+/// What the keys of a file are to become.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The file as the configuration names it.
+    pub file: PathBuf,
+    /// The keys and their values.
+    pub keys: Vec<(String, Value)>,
+    /// When the file has this digest, the bytes of that file are what it becomes.
+    pub whole: Option<(Digest, PathBuf)>,
 }
 
 /// Which of two states the keys of a file are in.
@@ -92,6 +108,11 @@ impl FileEdit {
     /// Sets the keys.
     pub fn apply(&self) -> Result<()> {
         let text = read(&self.file)?;
+        if let Some(whole) = &self.whole
+            && Digest::of(text.as_bytes()) == self.before
+        {
+            return write(&self.file, &read(whole)?);
+        }
         let keys = self.keys.iter().map(|change| (change.key.as_str(), &change.is));
         write(&self.file, &set(&self.file, &text, keys)?)
     }
@@ -126,13 +147,20 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 /// Plans setting keys of a file: what they were, what the file becomes, and a copy of it as it was.
-pub fn plan(path: PathBuf, shown: String, wanted: &[(String, Value)], image: PathBuf) -> Result<FileEdit> {
+pub fn plan(path: PathBuf, wanted: &Wanted, image: PathBuf) -> Result<FileEdit> {
     let text = read(&path)?;
+    let before = Digest::of(text.as_bytes());
     let mut keys = Vec::new();
-    for (key, is) in wanted {
+    for (key, is) in &wanted.keys {
         keys.push(KeyChange { key: key.clone(), was: get(&path, &text, key)?, is: is.clone() });
     }
-    let after = set(&path, &text, wanted.iter().map(|(key, value)| (key.as_str(), value)))?;
+    let whole = wanted.whole.as_ref().filter(|(digest, copy)| *digest == before && copy.exists());
+    let whole = whole.map(|(_, copy)| copy.clone());
+    let after = match &whole {
+        Some(copy) => read(copy)?,
+        None => set(&path, &text, wanted.keys.iter().map(|(key, value)| (key.as_str(), value)))?,
+    };
     file::write_atomic(&image, text.as_bytes(), 0o600)?;
-    Ok(FileEdit { file: path, shown, keys, after: Digest::of(after.as_bytes()), image })
+    let shown = wanted.file.display().to_string();
+    Ok(FileEdit { file: path, shown, keys, after: Digest::of(after.as_bytes()), image, before, whole })
 }

@@ -40,7 +40,7 @@ pub fn copy(
                 ErrorCode::Drifted,
                 format!("{} changed while it was copied", source.display()),
             )
-            .hint("somebody writes to this version; wait for that to end, or take another one"));
+            .hint("somebody writes there; wait for that to end, then make a new plan"));
         }
         if let Some(like) = like {
             resemble(&target, &like.join(name))?;

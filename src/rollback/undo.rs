@@ -6,9 +6,10 @@ use super::config::SwitchMode;
 use super::environment::{Environment, Request, Subject};
 use super::evidence::Tier;
 use super::plan::Plan;
-use super::planning::{Aim, Wanted};
+use super::planning::Aim;
 use super::prepare::{Prepared, prepare_with};
 use super::serving::Served;
+use super::settings::Wanted;
 use super::steps::StepSpec;
 use super::versions::{self, Version};
 use crate::base::{Error, ErrorCode, Result, host};
@@ -113,12 +114,13 @@ fn kept(id: &str, subject: &Subject, plan: &Plan) -> Result<Version> {
 }
 
 /// The settings that the operation switched, as they were.
-fn settings(pinned: &Pinned) -> Result<Wanted> {
+fn settings(pinned: &Pinned) -> Result<Vec<Wanted>> {
     let mut wanted = Vec::new();
     for step in &pinned.steps {
         if let Ok(StepSpec::SwitchSettings { edit }) = serde_json::from_value(step.clone()) {
             let keys = edit.keys.into_iter().map(|change| (change.key, change.was)).collect();
-            wanted.push((edit.shown.into(), keys));
+            let whole = Some((edit.after, edit.image));
+            wanted.push(Wanted { file: edit.shown.into(), keys, whole });
         }
     }
     Ok(wanted)

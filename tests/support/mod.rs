@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // Each test program uses a part of it.
 
+pub mod rollback;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -122,6 +124,11 @@ impl Workspace {
     /// Sets irctl's clock.
     pub fn set_clock(&self, instant: &str) {
         std::fs::write(&self.clock, instant).unwrap();
+    }
+
+    /// Runs a shell command in the workspace.
+    pub fn shell(&self, command: &str) -> std::process::ExitStatus {
+        Command::new("sh").args(["-c", command]).current_dir(self.root()).status().unwrap()
     }
 
     /// irctl with these arguments, ready to run here.
