@@ -115,7 +115,7 @@ fn a_bad_line_is_named_and_does_not_stop_the_others() {
 #[test]
 fn bad_documents_are_named_with_line_and_column() {
     for (input, says) in [
-        ("{\n  \"metrics\": {\"error_rate\": 0.6,}\n}", "line 2, column 34: trailing comma"),
+        ("{\n  \"metrics\": {\"error_rate\": 0.6,}\n}", "line 2, column 33: key must be a string"),
         ("[{\"metrics\": {}}, {]", "line 1, column 20"),
         ("{\"metrics\": {\"error_rate\": NaN}}", "line 1, column 28: expected value"),
         ("", "there is no alert in the input"),

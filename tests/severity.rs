@@ -280,7 +280,6 @@ fn every_example_of_rila_that_a_metric_decides() {
         (vec![sample("feature_shift", Unit::Sigma, 1.5)], Some("P2"), "feature-shift"),
         (vec![sample("feature_shift", Unit::Sigma, 3.0)], Some("P2"), "feature-shift"),
         (vec![sample("feature_shift", Unit::Sigma, 1.49)], None, ""),
-        (vec![sample("coefficient_drift", Unit::Change, 0.51)], Some("P2"), "coefficient-drift"),
     ];
     for (changes, level, rule) in cases {
         let what: Vec<_> = changes.iter().map(|s| format!("{} {:?}", s.metric, s.measurement)).collect();

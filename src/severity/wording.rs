@@ -291,7 +291,7 @@ pub(crate) fn rounded(value: f64) -> f64 {
 /// How many billionths the nearest whole number of them is, of a value that is not too large to be told that way.
 pub(crate) fn billionths(value: f64) -> Option<u64> {
     let size = value.abs();
-    (size < 1e6).then(|| (size * 1e9 + 0.5) as u64)
+    (size < 1e6).then_some((size * 1e9 + 0.5) as u64)
 }
 
 #[cfg(test)]
