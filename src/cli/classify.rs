@@ -132,6 +132,9 @@ fn from_stream(args: &Args, scheme: &Scheme, context: &Context) -> Result<Verdic
 
 /// Reports what could not be read, and gives the worst verdict of what could.
 fn finish(summary: &StreamSummary, context: &Context) -> Result<Verdict> {
+    if summary.abandoned {
+        return Ok(Verdict::Unknown);
+    }
     for error in &summary.errors {
         context.out.warning(&format!("line {}, column {}: {}", error.line, error.column, error.reason));
     }

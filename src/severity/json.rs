@@ -6,10 +6,10 @@
 use std::io::Write as _;
 
 use super::Scheme;
-use super::catalog::Table;
+use super::catalog::{SlotId, Table};
 use super::classification::Outcome;
 use super::classify::{Tally, explained_by, outcome, unknown_metric};
-use super::condition::Condition;
+use super::condition::{Condition, Threshold};
 use super::config::SchemeConfig;
 use super::frame::{Frame, Reading};
 use super::scheme::Rule;
@@ -38,7 +38,9 @@ struct RuleFragments {
     /// The whole result where nothing is known of a rule's only metric, with its outcome.
     absent: Option<(Outcome, String)>,
     /// Each slot's name as a JSON key with its colon.
-    keys: Vec<(super::catalog::SlotId, String)>,
+    keys: Vec<(SlotId, String)>,
+    /// Whether the rule is one comparison of a plain metric with a constant, whose words need no escapes.
+    plain: bool,
 }
 
 /// Memory that is used again for every alert.
@@ -46,6 +48,32 @@ struct RuleFragments {
 pub(crate) struct Scratch {
     outcomes: Vec<Outcome>,
     reason: String,
+    shown: Vec<Shown>,
+}
+
+/// A slot's value, written once for all rules that read it.
+#[derive(Debug, Default)]
+struct Shown {
+    text: String,
+    json: Vec<u8>,
+}
+
+impl Scratch {
+    fn show(&mut self, frame: &Frame, table: &Table) {
+        self.shown.resize_with(table.slots.len(), Shown::default);
+        for ((shown, slot), reading) in self.shown.iter_mut().zip(&table.slots).zip(&frame.readings) {
+            if let Reading::Value(value) = *reading {
+                shown.text.clear();
+                wording::push_value(&mut shown.text, slot.unit, value);
+                shown.json.clear();
+                push_number(&mut shown.json, value);
+            }
+        }
+    }
+
+    fn shown(&self, slot: SlotId) -> Option<&Shown> {
+        self.shown.get(usize::from(slot))
+    }
 }
 
 fn quoted(text: &str) -> String {
@@ -85,7 +113,8 @@ impl RuleFragments {
             rule.slots.iter().filter_map(|slot| table.get(*slot).map(|named| (&named.key, *slot))).collect();
         slots.sort();
         let keys = slots.into_iter().map(|(key, slot)| (slot, format!("{}:", quoted(key)))).collect();
-        let mut fragments = Self { heads, tail, id: quoted(&config.id), absent: None, keys };
+        let mut fragments =
+            Self { heads, tail, id: quoted(&config.id), absent: None, keys, plain: is_plain(rule) };
         fragments.absent = fragments.when_absent(rule, table);
         fragments
     }
@@ -98,7 +127,7 @@ impl RuleFragments {
         frame.reset(table);
         let outcome = alert_outcome(rule, &frame, table);
         let mut out = Vec::new();
-        self.write(rule, outcome, &frame, table, &mut String::new(), &mut out);
+        self.write(rule, outcome, &frame, table, &mut Scratch::default(), &mut out);
         String::from_utf8(out).ok().map(|text| (outcome, text))
     }
 
@@ -108,11 +137,58 @@ impl RuleFragments {
         outcome: Outcome,
         frame: &Frame,
         table: &Table,
-        reason: &mut String,
+        scratch: &mut Scratch,
         out: &mut Vec<u8>,
     ) {
         let head = Outcome::ALL.iter().position(|other| *other == outcome).and_then(|at| self.heads.get(at));
         out.extend_from_slice(head.map_or("", String::as_str).as_bytes());
+        if matches!(outcome, Outcome::Matched | Outcome::Missed) && self.plain {
+            self.write_plain(rule, frame, scratch, out);
+        } else {
+            self.write_general(rule, outcome, frame, table, scratch, out);
+        }
+        if outcome == Outcome::Matched {
+            out.extend_from_slice(self.tail.as_bytes());
+        }
+        out.push(b'}');
+    }
+
+    /// From the reason to the values, for the most common kind of rule.
+    fn write_plain(&self, rule: &Rule, frame: &Frame, scratch: &mut Scratch, out: &mut Vec<u8>) {
+        let (Condition::Compare(comparison), [(slot, key)]) = (&rule.condition, self.keys.as_slice()) else {
+            return;
+        };
+        let Some((left, right)) = comparison.values(frame) else { return };
+        let mut reason = std::mem::take(&mut scratch.reason);
+        reason.clear();
+        let shown = scratch.shown(*slot);
+        wording::push_comparison(
+            &mut reason,
+            comparison,
+            left,
+            right,
+            shown.map(|shown| shown.text.as_str()),
+        );
+        out.extend_from_slice(reason.as_bytes());
+        out.extend_from_slice(b"\",\"distance\":");
+        push_distance(out, left - right);
+        out.extend_from_slice(b",\"values\":{");
+        out.extend_from_slice(key.as_bytes());
+        out.extend_from_slice(shown.map_or(&[], |shown| shown.json.as_slice()));
+        out.push(b'}');
+        scratch.reason = reason;
+    }
+
+    fn write_general(
+        &self,
+        rule: &Rule,
+        outcome: Outcome,
+        frame: &Frame,
+        table: &Table,
+        scratch: &mut Scratch,
+        out: &mut Vec<u8>,
+    ) {
+        let reason = &mut scratch.reason;
         reason.clear();
         // An alert's one value may hold without matching a rule that asks for more; then it explains itself as held.
         let held = alert_holds_once(rule, outcome, frame, table);
@@ -125,14 +201,10 @@ impl RuleFragments {
         out.push(b'"');
         if let Some(distance) = wording::distance(&rule.condition, frame, table, truth) {
             out.extend_from_slice(b",\"distance\":");
-            push_number(out, distance);
+            push_distance(out, distance);
         }
         out.extend_from_slice(b",\"values\":{");
         self.write_values(frame, out);
-        out.push(b'}');
-        if outcome == Outcome::Matched {
-            out.extend_from_slice(self.tail.as_bytes());
-        }
         out.push(b'}');
     }
 
@@ -186,6 +258,7 @@ pub(crate) fn write(
         scratch.outcomes.push(outcome);
     }
     let summary = tally.finish(scheme);
+    scratch.show(frame, table);
     out.push(b'{');
     if let Some(name) = alert_name {
         out.extend_from_slice(b"\"alert_name\":\"");
@@ -199,9 +272,8 @@ pub(crate) fn write(
     out.extend_from_slice(b",\"verdict\":\"");
     out.extend_from_slice(summary.verdict.as_str().as_bytes());
     out.extend_from_slice(b"\",\"rules\":[");
-    for (index, ((rule, fragment), outcome)) in
-        scheme.rules.iter().zip(&fragments.rules).zip(&scratch.outcomes).enumerate()
-    {
+    for (index, (rule, fragment)) in scheme.rules.iter().zip(&fragments.rules).enumerate() {
+        let Some(outcome) = scratch.outcomes.get(index).copied() else { continue };
         if index > 0 {
             out.push(b',');
         }
@@ -209,7 +281,7 @@ pub(crate) fn write(
             (Some((_, text)), Some(slot)) if frame.reading(*slot) == Reading::Absent => {
                 out.extend_from_slice(text.as_bytes());
             }
-            _ => fragment.write(rule, *outcome, frame, table, &mut scratch.reason, out),
+            _ => fragment.write(rule, outcome, frame, table, scratch, out),
         }
     }
     write_names(b"],\"undecided\":[", Outcome::Undecided, fragments, &scratch.outcomes, out);
@@ -243,6 +315,52 @@ fn write_unknown(scheme: &Scheme, unknown: &[String], out: &mut Vec<u8>) {
     let metrics: Vec<_> = names.into_iter().map(|name| unknown_metric(scheme, name)).collect();
     out.extend_from_slice(b",\"unknown_metrics\":");
     let _ = serde_json::to_writer(out, &metrics);
+}
+
+fn is_plain(rule: &Rule) -> bool {
+    let Condition::Compare(comparison) = &rule.condition else { return false };
+    let safe = |text: &str| text.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
+    comparison.left.divisor.is_none()
+        && comparison.left.factor == 1.0
+        && matches!(comparison.right, Threshold::Constant(_))
+        && safe(&comparison.left_text)
+        && safe(&comparison.right_text)
+}
+
+/// A distance: rounded to billionths, so that its digits are at hand without searching the shortest ones.
+fn push_distance(out: &mut Vec<u8>, distance: f64) {
+    match wording::billionths(distance) {
+        Some(0) => out.extend_from_slice(b"0.0"),
+        // Smaller ones are written with an exponent.
+        Some(whole) if whole >= 1_000_000 => {
+            if distance < 0.0 {
+                out.push(b'-');
+            }
+            push_decimal(out, whole);
+        }
+        _ => push_number(out, wording::rounded(distance)),
+    }
+}
+
+/// Billionths as a decimal number.
+fn push_decimal(out: &mut Vec<u8>, whole: u64) {
+    let mut digits = [b'0'; 20];
+    let mut rest = whole;
+    let mut length = 0;
+    // From the last digit; nine stand behind the point, at least one before it.
+    for place in digits.iter_mut().rev() {
+        if rest == 0 && length > 9 {
+            break;
+        }
+        *place = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        length += 1;
+    }
+    let (before, after) = digits.split_at(11);
+    out.extend_from_slice(before.get(20 - length..).unwrap_or_default());
+    out.push(b'.');
+    let zeros = after.iter().rev().take_while(|digit| **digit == b'0').count().min(8);
+    out.extend_from_slice(after.get(..9 - zeros).unwrap_or_default());
 }
 
 /// A number as serde_json writes it. Writing into memory cannot fail.

@@ -49,6 +49,8 @@ pub struct StreamSummary {
     pub errors: Vec<LineError>,
     /// The worst verdict.
     pub worst: Option<Verdict>,
+    /// Whether whoever reads the results went away before the end; then nothing else here counts.
+    pub abandoned: bool,
 }
 
 impl StreamSummary {
@@ -115,7 +117,7 @@ pub fn classify_stream<H: Handler>(
     };
     let summary = match outcome {
         // A reader that went away has seen what it wanted.
-        Err(error) if is_broken_pipe(&error) => StreamSummary::default(),
+        Err(error) if is_broken_pipe(&error) => StreamSummary { abandoned: true, ..StreamSummary::default() },
         other => other?,
     };
     match writer.flush() {

@@ -53,21 +53,21 @@ const fn suffix(unit: Unit) -> &'static str {
 /// Appends a number with at most `decimals` digits after the point, without needless zeros.
 fn push_number(out: &mut String, value: f64, decimals: u32) {
     let scale = if decimals == 2 { 100.0 } else { 10_000.0 };
-    let scaled = (value.abs() * scale).round();
+    let scaled = value.abs() * scale;
     // Beyond this, a float has no digits after the point left to round.
-    if scaled >= 9e15 || scaled.is_nan() {
+    if scaled >= 4e15 || scaled.is_nan() {
         let _ = write!(out, "{value}");
         return;
     }
-    if scaled == 0.0 {
+    // Half is rounded up: adding and cutting off is much faster than `round`.
+    let scaled = (scaled + 0.5) as u64;
+    if scaled == 0 {
         out.push('0');
         return;
     }
     if value < 0.0 {
         out.push('-');
     }
-    // Exact: it is a whole number below 2^53.
-    let scaled = scaled as u64;
     let scale = scale as u64;
     push_integer(out, scaled / scale);
     let mut rest = scaled % scale;
@@ -153,7 +153,7 @@ pub(crate) fn push_reason(
 fn push_leaf(out: &mut String, leaf: &Condition, frame: &Frame, table: &Table) {
     match leaf {
         Condition::Compare(comparison) => match comparison.values(frame) {
-            Some((left, right)) => push_comparison(out, comparison, left, right),
+            Some((left, right)) => push_comparison(out, comparison, left, right, None),
             None => push_missing(out, comparison.slots(), &comparison.left_text, frame, table),
         },
         Condition::Flag(slot) => match (frame.value(*slot), table.get(*slot)) {
@@ -206,11 +206,21 @@ fn push_missing(
     }
 }
 
-fn push_comparison(out: &mut String, comparison: &Comparison, left: f64, right: f64) {
+/// Appends what a comparison says; `shown` is the left side's value where that is at hand as text.
+pub(crate) fn push_comparison(
+    out: &mut String,
+    comparison: &Comparison,
+    left: f64,
+    right: f64,
+    shown: Option<&str>,
+) {
     let holds = comparison.operator.holds(left, right);
     out.push_str(&comparison.left_text);
     out.push(' ');
-    push_value(out, comparison.unit, left);
+    match shown {
+        Some(shown) => out.push_str(shown),
+        None => push_value(out, comparison.unit, left),
+    }
     let distance = (left - right).abs();
     if holds {
         out.push(' ');
@@ -269,9 +279,19 @@ pub(crate) fn distance(condition: &Condition, frame: &Frame, table: &Table, trut
     nearest.map(|(_, distance)| distance)
 }
 
-/// Without the noise that subtracting floats leaves in the last digits.
-fn rounded(value: f64) -> f64 {
-    if value.abs() < 1e6 { (value * 1e9).round() / 1e9 } else { value }
+/// Without the noise that subtracting floats leaves in the last digits: nine digits after the point are kept.
+pub(crate) fn rounded(value: f64) -> f64 {
+    match billionths(value) {
+        Some(0) => 0.0,
+        Some(whole) => (whole as f64 / 1e9).copysign(value),
+        None => value,
+    }
+}
+
+/// How many billionths the nearest whole number of them is, of a value that is not too large to be told that way.
+pub(crate) fn billionths(value: f64) -> Option<u64> {
+    let size = value.abs();
+    (size < 1e6).then_some((size * 1e9 + 0.5) as u64)
 }
 
 #[cfg(test)]

@@ -93,6 +93,7 @@ pub(crate) enum Side {
 
 /// An expression.
 #[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "a scheme has a few dozen of them, most of them comparisons")]
 pub(crate) enum Node {
     Or(Vec<Node>),
     And(Vec<Node>),
