@@ -257,3 +257,25 @@ fn the_digest_of_a_small_file_is_that_of_its_bytes() {
     let outcome = workspace.measure("{table: {file: data}}");
     assert_eq!(outcome.samples[1].input.as_ref(), Some(&digest));
 }
+
+#[test]
+fn flipped_bytes_never_stop_the_round() {
+    let whole = parquet(
+        "optional int32 date (DATE); optional double x; optional binary group (STRING);",
+        &[
+            Column::Days((0..500).map(|day| (day % 7 != 0).then_some(20_000 + day)).collect()),
+            Column::Double((0..500).map(|x| Some(f64::from(x))).collect()),
+            Column::Text((0..500).map(|at| Some(["a", "b", "c"][at % 3])).collect()),
+        ],
+        Compression::UNCOMPRESSED,
+    );
+    let workspace = Workspace::new();
+    for at in (4..whole.len() - 4).step_by(7) {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut broken = whole.clone();
+            broken[at] ^= flip;
+            workspace.write("data", broken);
+            assert_eq!(workspace.measure(CHECKS).samples.len(), 7);
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Dates and times as people and programs write them, brought down to a calendar day.
 
-use chrono::{DateTime, Datelike as _, NaiveDate, Offset as _, TimeZone as _};
+use chrono::{DateTime, NaiveDate, Offset as _, TimeZone as _};
 use chrono_tz::Tz;
 
 use super::batch::NO_DAY;
@@ -87,11 +87,12 @@ pub(super) fn whole_day(seconds: i64) -> i32 {
     in_calendar(day)
 }
 
+/// 0001-01-01 and 9999-12-31: what lies beyond is a sentinel or damage.
+const CALENDAR: std::ops::RangeInclusive<i32> = -719_162..=2_932_896;
+
 /// A day as it is stored in a file; beyond the calendar there is none.
 pub(super) fn in_calendar(day: i32) -> i32 {
-    // Year 9999 is what dates are written to; later ones are sentinels or damage.
-    let last = NaiveDate::from_ymd_opt(9999, 12, 31).map_or(0, |date| date.num_days_from_ce() - 719_163);
-    if (-719_162..=last).contains(&day) { day } else { NO_DAY }
+    if CALENDAR.contains(&day) { day } else { NO_DAY }
 }
 
 #[cfg(test)]
@@ -152,5 +153,7 @@ mod tests {
         assert_eq!(whole_day(i64::MAX), NO_DAY);
         assert_eq!(in_calendar(i32::MAX), NO_DAY);
         assert_eq!(in_calendar(20_000), 20_000);
+        assert_eq!(date_of(*CALENDAR.start()).to_string(), "0001-01-01");
+        assert_eq!(date_of(*CALENDAR.end()).to_string(), "9999-12-31");
     }
 }

@@ -76,6 +76,14 @@ fn sort(descriptor: &ColumnDescriptor) -> Sort {
     }
 }
 
+/// Rows that follow each other.
+enum Run {
+    /// The values with these numbers: the first, and the first after them.
+    Present(usize, usize),
+    /// This many rows without a value.
+    Missing(usize),
+}
+
 enum Stored {
     Bools(ColumnReaderImpl<BoolType>, Vec<bool>),
     Int32(ColumnReaderImpl<Int32Type>, Vec<i32>),
@@ -173,13 +181,16 @@ impl Chunk {
                 self.spread(rows, values, out, NO_DAY, |value| date::whole_day(value.to_seconds()));
             }
             (Values::Texts(words), Stored::Bytes(_, values)) if self.meaning.sort == Sort::Plain => {
-                let mut values = values.iter();
-                for row in 0..rows {
-                    match self.is_present(row).then(|| values.next()).flatten() {
-                        Some(value) => words.push(value.data()),
-                        None => words.push_none(),
+                self.runs(rows, |run| match run {
+                    Run::Present(from, to) => {
+                        values
+                            .get(from..to)
+                            .unwrap_or_default()
+                            .iter()
+                            .for_each(|value| words.push(value.data()));
                     }
-                }
+                    Run::Missing(count) => (0..count).for_each(|_| words.push_none()),
+                });
             }
             (Values::Missing(out), Stored::Double(_, values)) => {
                 self.spread(rows, values, out, true, |value| value.is_nan());
@@ -188,7 +199,10 @@ impl Chunk {
                 self.spread(rows, values, out, true, |value| value.is_nan());
             }
             (Values::Missing(out), _) if self.present == rows => out.resize(out.len() + rows, false),
-            (Values::Missing(out), _) => out.extend((0..rows).map(|row| !self.is_present(row))),
+            (Values::Missing(out), _) => {
+                let present = self.meaning.present;
+                out.extend(self.levels.iter().take(rows).map(|level| *level != present));
+            }
             _ => self.project_slowly(column, rows, before, zone),
         }
     }
@@ -211,18 +225,31 @@ impl Chunk {
         none: U,
         mut convert: impl FnMut(&T) -> U,
     ) {
+        self.runs(rows, |run| match run {
+            Run::Present(from, to) => {
+                out.extend(values.get(from..to).unwrap_or_default().iter().map(&mut convert));
+            }
+            Run::Missing(count) => out.resize(out.len() + count, none),
+        });
+    }
+
+    /// The rows as runs of values that are there, and of none: few are missing, and runs are copied fast.
+    fn runs(&self, rows: usize, mut each: impl FnMut(Run)) {
         if self.present == rows {
-            out.extend(values.iter().map(convert));
-            return;
+            return each(Run::Present(0, rows));
         }
-        let mut values = values.iter();
-        out.extend(
-            (0..rows).map(
-                |row| {
-                    if self.is_present(row) { values.next().map_or(none, &mut convert) } else { none }
-                },
-            ),
-        );
+        let mut levels = self.levels.get(..rows).unwrap_or_default();
+        let mut next = 0;
+        while !levels.is_empty() {
+            let there =
+                levels.iter().position(|level| *level != self.meaning.present).unwrap_or(levels.len());
+            each(Run::Present(next, next + there));
+            next += there;
+            levels = levels.get(there..).unwrap_or_default();
+            let gone = levels.iter().position(|level| *level == self.meaning.present).unwrap_or(levels.len());
+            each(Run::Missing(gone));
+            levels = levels.get(gone..).unwrap_or_default();
+        }
     }
 
     /// Every combination that nobody writes files with a million rows of: through text.
