@@ -12,7 +12,7 @@ use support::rollback::{ARTIFACTS, LIVE, SERVICE, artifacts, bad_model, id_of, u
 fn a_bad_model_goes_back_is_proved_and_released() {
     let workspace = bad_model(SERVICE);
     let (bad, rollout) = (artifacts(&workspace, LIVE), workspace.read("config/rollout.yml"));
-    let good = artifacts(&workspace, &format!("{LIVE}/backup_2026-10-26"));
+    let good = artifacts(&workspace, format!("{LIVE}/backup_2026-10-26"));
     let run = workspace
         .irctl(&["rollback", "--model", "rila_6y20b", "--to", "prev", "--yes", "--output", "json"])
         .expect(0);
@@ -163,7 +163,7 @@ fn what_does_not_serve_is_not_proven_stays_contained_and_can_be_tried_again() {
     assert_eq!((outcome["ending"].as_str(), outcome["contained"].as_bool()), (Some("unproven"), Some(true)));
     assert!(workspace.read("config/rollout.yml").contains("mode: disabled"));
     // Never back to the known bad.
-    assert_eq!(artifacts(&workspace, LIVE), artifacts(&workspace, &format!("{LIVE}/backup_2026-10-26")));
+    assert_eq!(artifacts(&workspace, LIVE), artifacts(&workspace, format!("{LIVE}/backup_2026-10-26")));
     let release = workspace.irctl(&["release"]).expect(12);
     assert!(release.stderr.contains("--reason"), "{}", release.stderr);
     // The service takes it up after all; trying again proves it and lets the consumers back.

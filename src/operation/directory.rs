@@ -69,7 +69,7 @@ impl Directory {
     pub fn create(state: &Path, now: DateTime<Utc>) -> Result<Self> {
         use std::os::unix::fs::PermissionsExt as _;
         let operations = root(state);
-        fs_err::create_dir_all(&operations).map_err(|error| cannot(&operations, error))?;
+        make(&operations)?;
         let base = identity::stamped("OP", now);
         for suffix in 1..10_000_u32 {
             let id = if suffix == 1 { base.clone() } else { format!("{base}-{suffix}") };
@@ -175,6 +175,13 @@ struct Format {
 /// Where operations stand.
 pub fn root(state: &Path) -> PathBuf {
     state.join("operations")
+}
+
+/// Makes a folder of the state, and the state directory with it: for the owner only, as the event store wants it.
+pub fn make(folder: &Path) -> Result<()> {
+    use fs_err::os::unix::fs::DirBuilderExt as _;
+    let made = fs_err::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| cannot(folder, error))
 }
 
 fn cannot(path: &Path, error: std::io::Error) -> Error {

@@ -59,7 +59,7 @@ fn spool_path(state: &Path) -> PathBuf {
 fn spool(state: &Path, event: &NewEvent) -> Result<()> {
     use fs_err::os::unix::fs::OpenOptionsExt as _;
     let path = spool_path(state);
-    fs_err::create_dir_all(file::parent(&path))?;
+    super::directory::make(file::parent(&path))?;
     let mut line = serde_json::to_vec(event)
         .map_err(|error| Error::new(ErrorCode::Bug, format!("an event: {error}")))?;
     line.push(b'\n');

@@ -238,3 +238,107 @@ fn named(candidates: Candidates, name: &str) -> Result<Choice> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::serving::Proof;
+    use super::super::versions::DateSource;
+    use super::*;
+    use crate::base::clock::parse_instant;
+
+    fn version(name: &str, content: &str, day: u32) -> Version {
+        let at = parse_instant(&format!("2026-11-{day:02}T04:00:00Z")).unwrap();
+        Version {
+            name: name.into(),
+            path: name.into(),
+            digest: Some(Digest::of(content.as_bytes())),
+            artifacts: Default::default(),
+            label: None,
+            metadata: None,
+            dated: Some(Dated { at, source: DateSource::DeployedAt }),
+            defect: None,
+        }
+    }
+
+    fn served() -> Served {
+        let on_disk = version("live", "bad", 10);
+        Served { digest: on_disk.digest.clone(), on_disk, proof: Proof::Serving }
+    }
+
+    fn now() -> DateTime<Utc> {
+        parse_instant("2026-11-20T03:07:00Z").unwrap()
+    }
+
+    fn pick(
+        selector: &Selector,
+        versions: Vec<Version>,
+        evidence: &Evidence,
+    ) -> Result<(String, Vec<String>)> {
+        let served = served();
+        let choice = choose(selector, sort(versions, &served, evidence, now()), &served, evidence)?;
+        let skipped = choice.skipped.iter().map(|one| format!("{}: {}", one.name, one.why)).collect();
+        Ok((choice.to.version.name, skipped))
+    }
+
+    #[test]
+    fn every_version_is_chosen_or_skipped_with_its_reason() {
+        let mut evidence = Evidence::default();
+        evidence.entry(&Digest::of(b"q")).quarantine = Some(super::super::evidence::Quarantine {
+            since: now(),
+            until: None,
+            reason: "rolled back".into(),
+            operation: None,
+        });
+        let mut broken = version("backup_b", "b", 8);
+        broken.defect = Some("missing artifact model.json".into());
+        let versions = vec![
+            version("backup_n", "n", 12),
+            version("backup_same", "bad", 10),
+            version("backup_emergency_x", "e", 9),
+            version("backup_q", "q", 9),
+            broken,
+            version("backup_c", "c", 7),
+            version("backup_c2", "c", 6),
+            version("backup_d", "d", 5),
+        ];
+        let (chosen, skipped) = pick(&Selector::Prev, versions, &evidence).unwrap();
+        assert_eq!(chosen, "backup_c");
+        assert_eq!(
+            skipped,
+            [
+                "backup_same: same as what serves",
+                "backup_emergency_x: emergency backup: it holds what was bad",
+                "backup_q: quarantined: rolled back",
+                "backup_b: missing artifact model.json",
+                "backup_c2: same as backup_c",
+                "backup_n: newer than what serves",
+                "backup_d: older",
+            ]
+        );
+    }
+
+    #[test]
+    fn better_evidence_wins_over_a_newer_date() {
+        let mut evidence = Evidence::default();
+        evidence.entry(&Digest::of(b"old")).adopted = Some(now());
+        let versions = || vec![version("backup_new", "new", 9), version("backup_old", "old", 2)];
+        assert_eq!(pick(&Selector::Prev, versions(), &evidence).unwrap().0, "backup_old");
+        assert!(pick(&Selector::LastStable, versions(), &evidence).is_err());
+        evidence.served(&Digest::of(b"new"), parse_instant("2026-11-09T04:00:00Z").unwrap());
+        evidence.served(&Digest::of(b"new"), parse_instant("2026-11-10T04:00:00Z").unwrap());
+        assert_eq!(pick(&Selector::LastStable, versions(), &evidence).unwrap().0, "backup_new");
+    }
+
+    #[test]
+    fn names_and_digests_are_exact_and_traps_are_refused() {
+        let evidence = Evidence::default();
+        let versions = || vec![version("backup_new", "new", 9), version("backup_emergency_x", "e", 2)];
+        let named = |name: &str| pick(&Selector::Named(name.into()), versions(), &evidence);
+        let digest = Digest::of(b"new");
+        assert_eq!(named("backup_new").unwrap().0, "backup_new");
+        assert_eq!(named(digest.short()).unwrap().0, "backup_new");
+        assert_eq!(named("backup_emergency_x").unwrap_err().code, ErrorCode::Refused);
+        assert_eq!(named("backup").unwrap_err().code, ErrorCode::NotFound);
+        assert_eq!(named("../live").unwrap_err().code, ErrorCode::OutsideRoot);
+    }
+}

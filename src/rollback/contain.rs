@@ -12,7 +12,8 @@ use super::environment::{Environment, Subject};
 use super::settings::{self, FileEdit, Wanted};
 use super::steps::{self, Pinning, StepSpec};
 use crate::base::{Error, ErrorCode, Result, file, path};
-use crate::operation::{Conclusion, Directory, Ending, listing};
+use crate::operation::directory;
+use crate::operation::{Conclusion, Directory, Ending, Stop, listing};
 use crate::store::Actor;
 
 /// A containment that is in force.
@@ -236,6 +237,9 @@ fn run(
     let started = Instant::now();
     let progress = crate::operation::Progress::default();
     let mut engine = steps::engine(environment, &mut journal, progress, started, None);
+    // It takes milliseconds, and half of it would be worse than all of it: Ctrl-C is heard by what comes next.
+    let unstoppable = Stop::default();
+    engine.stop = &unstoppable;
     let conclusion = engine.run(&built)?;
     let summary = conclusion.reason.clone().unwrap_or_else(|| pinning.kind.to_owned());
     steps::end(environment, &mut journal, &conclusion, &summary, started)?;
@@ -367,7 +371,7 @@ fn take_over(environment: &Environment<'_>, service: &str) -> Result<()> {
 
 /// One process at a time edits settings. Editing takes milliseconds, so waiting is right here.
 fn lock(state: &Path) -> Result<fs_err::File> {
-    fs_err::create_dir_all(state)?;
+    directory::make(state)?;
     let path = state.join("settings.lock");
     let file = fs_err::OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
     file.file().lock()?;

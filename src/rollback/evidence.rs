@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::base::{Digest, Error, ErrorCode, Result, file, path};
+use crate::operation::directory;
 
 const FORMAT: u32 = 1;
 const LIMIT: u64 = 64 * 1024 * 1024;
@@ -172,7 +173,7 @@ pub fn load(state: &Path, service: &str) -> Result<Evidence> {
 /// Changes what is known, one process at a time.
 pub fn update<T>(state: &Path, service: &str, change: impl FnOnce(&mut Evidence) -> T) -> Result<T> {
     let path = place(state, service)?;
-    fs_err::create_dir_all(file::parent(&path))?;
+    directory::make(file::parent(&path))?;
     let lock = path.with_extension("lock");
     let lock = fs_err::OpenOptions::new().write(true).create(true).truncate(false).open(lock)?;
     lock.file().lock()?;

@@ -133,7 +133,10 @@ pub fn read(folder: &Path, name: &str, files: &FilesConfig) -> Result<Version> {
 type Found = std::result::Result<(Artifact, Option<DateTime<Utc>>), String>;
 
 fn read_artifact(folder: &Path, name: &str) -> Result<Found> {
-    let path = path::inside(folder, Path::new(name))?;
+    let path = match path::inside(folder, Path::new(name)) {
+        Err(error) if error.code == ErrorCode::OutsideRoot => return Ok(Err(error.message)),
+        path => path?,
+    };
     let metadata = match fs_err::symlink_metadata(&path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

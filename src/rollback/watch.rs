@@ -9,6 +9,7 @@ use super::contain::{self, ContainOutcome};
 use super::environment::{Environment, Subject};
 use super::evidence;
 use crate::base::{Digest, Error, ErrorCode, Result, file, path};
+use crate::operation::directory;
 
 /// A version that was released and is watched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -36,7 +37,7 @@ fn place(state: &Path, operation: &str) -> Result<PathBuf> {
 /// Persists a watch.
 pub(super) fn write(state: &Path, watch: &Watch) -> Result<()> {
     let path = place(state, &watch.operation)?;
-    fs_err::create_dir_all(file::parent(&path))?;
+    directory::make(file::parent(&path))?;
     let bytes = serde_json::to_vec_pretty(watch)
         .map_err(|error| Error::new(ErrorCode::Bug, format!("a watch: {error}")))?;
     file::write_atomic(&path, &bytes, 0o600)

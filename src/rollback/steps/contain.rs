@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use crate::base::{Error, ErrorCode, Result, file};
+use crate::operation::directory;
 use crate::operation::{Observation, Phase, Step, StepContext};
 use crate::rollback::contain::{Containment, current, record_path};
 
 fn write(state: &Path, containment: &Containment) -> Result<()> {
     let path = record_path(state, &containment.service)?;
-    fs_err::create_dir_all(file::parent(&path))?;
+    directory::make(file::parent(&path))?;
     let bytes = serde_json::to_vec_pretty(containment)
         .map_err(|error| Error::new(ErrorCode::Bug, format!("a containment: {error}")))?;
     file::write_atomic(&path, &bytes, 0o600)
