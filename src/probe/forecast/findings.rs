@@ -146,7 +146,7 @@ fn of_series(
         let emit = Emit { reading, version, bucket: bucket::in_time(&config.bucket, closed.span) };
         let value = flawless(closed, Sums::mape);
         let digest = closed.digest.clone();
-        outcome.samples.push(emit.sample(every.metric(), Unit::Ratio, value, closed.sums.rows, digest));
+        outcome.samples.push(emit.sample(every.metric(), Unit::Change, value, closed.sums.rows, digest));
         let window = Window::ending_at(at, series, reading);
         if window.enough {
             of_window(&emit, closed, &window, before.as_ref(), outcome);
@@ -174,9 +174,9 @@ fn of_window(
     let mut push = |metric: &str, unit: Unit, value: Result<f64, String>| {
         outcome.samples.push(emit.sample(metric, unit, value, window.sums.rows, window.digest.clone()));
     };
-    push("mape_rolling", Unit::Ratio, of(&Sums::mape));
+    push("mape_rolling", Unit::Change, of(&Sums::mape));
     push("bias", Unit::Change, of(&Sums::bias));
-    push("wape", Unit::Ratio, of(&Sums::wape));
+    push("wape", Unit::Change, of(&Sums::wape));
     push("interval_coverage", Unit::Ratio, of(&Sums::coverage));
     // A rise is from one bucket to the next: after a gap there is none.
     if let Some((previous, earlier)) = before
@@ -232,7 +232,7 @@ impl Emit<'_> {
     ) -> Sample {
         let (request, name) = (self.reading.request, self.reading.name);
         let mut sample = match value {
-            Ok(value) => request.sample(name, metric, capped(value, unit), unit),
+            Ok(value) => request.sample(name, metric, value, unit),
             Err(reason) => request.undecided(name, metric, unit, reason),
         };
         sample.event_time = self.bucket.end;
@@ -242,11 +242,6 @@ impl Emit<'_> {
         sample.rows = rows;
         sample
     }
-}
-
-/// An error of more than all of it stands as all of it: it is real, and as bad as the unit can say.
-fn capped(value: f64, unit: Unit) -> f64 {
-    if unit == Unit::Ratio && value.is_finite() { value.min(1.0) } else { value }
 }
 
 /// The facts that people want to see of a version: its latest bucket, its window, what is not closed yet.

@@ -171,12 +171,13 @@ fn four() -> u32 {
     4
 }
 
-/// What is measured of each bucket, and over the window that ends with it.
+/// What is measured of each bucket, and over the window that ends with it. A percentage error may exceed 100 %, so it
+/// is a change and not a ratio; a scheme may still call it a ratio with a range of its own.
 const OF_BUCKETS: [(&str, Unit); 5] = [
-    ("mape_rolling", Unit::Ratio),
+    ("mape_rolling", Unit::Change),
     ("mape_rolling_rise", Unit::Change),
     ("bias", Unit::Change),
-    ("wape", Unit::Ratio),
+    ("wape", Unit::Change),
     ("interval_coverage", Unit::Ratio),
 ];
 
@@ -191,7 +192,7 @@ const OF_JOIN: [(&str, Unit); 5] = [
 
 /// The metrics that it emits.
 pub(super) fn metrics(_name: &str, config: &ForecastConfig) -> Vec<(String, Unit)> {
-    let weekly = [(config.bucket.every.metric(), Unit::Ratio)];
+    let weekly = [(config.bucket.every.metric(), Unit::Change)];
     let all = weekly.iter().chain(&OF_BUCKETS).chain(&OF_JOIN);
     all.map(|(metric, unit)| ((*metric).to_owned(), *unit)).collect()
 }
