@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod digest;
 pub mod duration;
+pub mod environment;
 pub mod error;
 pub mod fault;
 pub mod file;

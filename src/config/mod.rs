@@ -2,8 +2,22 @@
 //!
 //! This room composes the configuration structs of the rooms below it and owns no adapter.
 
+mod cadence;
+pub mod diagnostic;
+mod file;
+mod find;
+pub mod finding;
+mod kind;
+mod load;
+mod references;
+mod render;
+mod schema;
+mod scope;
 pub mod service;
 pub mod settings;
+mod source;
+pub mod state;
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,6 +29,13 @@ use crate::runbook::RunbookConfig;
 use crate::severity::SchemeConfig;
 use crate::store::Store;
 use crate::verify::SuiteConfig;
+use diagnostic::Report;
+pub use find::MARK;
+pub use kind::Kind;
+pub use load::check_bytes;
+pub use render::render;
+pub use schema::formats;
+pub use scope::Scope;
 pub use service::{ServiceConfig, ServiceKind};
 pub use settings::Settings;
 
@@ -39,25 +60,114 @@ pub struct Workspace {
     pub contacts: ContactsConfig,
     /// Runbooks by name.
     pub runbooks: BTreeMap<String, RunbookConfig>,
+    /// What does not stop the command that loaded this, and should still be said.
+    pub warnings: Report,
+    /// What could not be loaded and was not needed, by kind and name.
+    broken: BTreeMap<(Kind, String), Broken>,
+}
+
+/// A file that was left out because it has errors.
+#[derive(Debug, Clone)]
+struct Broken {
+    path: String,
+    text: String,
+}
+
+/// The outcome of [`Workspace::check`].
+#[derive(Debug)]
+pub struct Checked {
+    /// The workspace's root.
+    pub root: PathBuf,
+    /// Every error and warning.
+    pub report: Report,
+    /// What could be loaded; `None` if `config/irctl.yaml` itself could not.
+    pub workspace: Option<Workspace>,
+    /// How many files were read.
+    pub files: usize,
 }
 
 impl Workspace {
-    /// Finds `config/irctl.yaml` from `directory` upwards and loads all it names.
-    pub fn load(_directory: &Path) -> Result<Self> {
-        Err(Error::new(ErrorCode::NoConfiguration, "there is no config/irctl.yaml here or above"))
+    /// Finds `config/irctl.yaml` from `directory` upwards and loads all it names; any error in it is an error here.
+    pub fn load(directory: &Path) -> Result<Self> {
+        Self::load_for(directory, Scope::ALL)
+    }
+
+    /// Finds `config/irctl.yaml` from `directory` upwards and loads as much as `scope` says. Errors in files that
+    /// the scope does not need are in [`Workspace::warnings`].
+    pub fn load_for(directory: &Path, scope: Scope) -> Result<Self> {
+        let root = find::root(directory)?;
+        let loaded = load::load(&root, scope, |settings| state::directory(&root, settings))?;
+        match loaded.workspace {
+            Some(workspace) if loaded.report.errors() == 0 => Ok(workspace),
+            _ => Err(invalid(&loaded.report)),
+        }
+    }
+
+    /// Loads everything and says everything that is wrong. `Err` only if there is no configuration at all.
+    pub fn check(directory: &Path) -> Result<Checked> {
+        let root = find::root(directory)?;
+        // Where state would be is not a question of the files, and a build machine may have no place for it.
+        let place = |settings: &Settings| Ok(state::directory(&root, settings).unwrap_or_default());
+        let loaded = load::load(&root, Scope::ALL, place)?;
+        Ok(Checked { report: loaded.report, workspace: loaded.workspace, files: loaded.files, root })
     }
 
     /// Opens the state store.
     pub fn open_store(&self) -> Result<Arc<dyn Store>> {
-        Err(Error::new(ErrorCode::StoreUnavailable, "there is no store yet"))
+        crate::store::sqlite::SqliteStore::open(&self.state).map(|store| Arc::new(store) as Arc<dyn Store>)
     }
 
     /// A service by name.
     pub fn service(&self, name: &str) -> Result<&ServiceConfig> {
-        self.services.get(name).ok_or_else(|| {
-            let known: Vec<_> = self.services.keys().map(String::as_str).collect();
-            Error::new(ErrorCode::NotFound, format!("there is no service `{}`", name.escape_debug()))
-                .hint(format!("services here: {}", known.join(", ")))
+        self.named(Kind::Service, &self.services, name)
+    }
+
+    /// A severity scheme by name.
+    pub fn scheme(&self, name: &str) -> Result<&SchemeConfig> {
+        self.named(Kind::Severity, &self.schemes, name)
+    }
+
+    /// A verification suite by name.
+    pub fn suite(&self, name: &str) -> Result<&SuiteConfig> {
+        self.named(Kind::Verify, &self.suites, name)
+    }
+
+    /// A runbook by name.
+    pub fn runbook(&self, name: &str) -> Result<&RunbookConfig> {
+        self.named(Kind::Runbook, &self.runbooks, name)
+    }
+
+    fn named<'a, T>(&self, kind: Kind, map: &'a BTreeMap<String, T>, name: &str) -> Result<&'a T> {
+        if let Some(found) = map.get(name) {
+            return Ok(found);
+        }
+        let noun = kind.noun();
+        if let Some(broken) = self.broken.get(&(kind, name.to_owned())) {
+            let message =
+                format!("the {noun} `{name}` cannot be used: {} has errors\n\n{}", broken.path, broken.text);
+            return Err(Error::new(ErrorCode::InvalidConfiguration, message.trim_end())
+                .hint("`irctl config check` shows them all"));
+        }
+        let known: Vec<&str> = map.keys().map(String::as_str).collect();
+        let error = Error::new(ErrorCode::NotFound, format!("there is no {noun} `{}`", name.escape_debug()));
+        Err(match (schema::suggestion(name, &known), known.as_slice()) {
+            (Some(help), _) => error.hint(help),
+            (None, []) => error.hint(format!("the configuration has no {noun} at all")),
+            (None, known) => error.hint(format!("{noun}s here: {}", known.join(", "))),
         })
     }
+}
+
+/// The schemes that are part of the program, by name.
+fn shipped_schemes() -> Vec<(&'static str, &'static str)> {
+    Vec::new()
+}
+
+fn invalid(report: &Report) -> Error {
+    let count = report.errors();
+    let plural = if count == 1 { "error" } else { "errors" };
+    let text = render(&report.only(diagnostic::Severity::Error), false);
+    let message = format!("the configuration has {count} {plural}\n\n{}", text.trim_end());
+    Error::new(ErrorCode::InvalidConfiguration, message)
+        .hint("`irctl config check` shows this again, with warnings; nothing was changed")
 }

@@ -1,14 +1,27 @@
-//! Notices: routing, the outbox, and one file per channel.
+//! Notices: who is told what, over which channel, and proof of what arrived.
+//!
+//! The way of a message is a row of stages, as in Alertmanager: [`route`] (who), [`outbox`] (queued once, in the
+//! caller's transaction), [`claim`] (the intent is on disk before a socket opens), [`message`] (what), [`channels`]
+//! (send, and say how it ended), [`record`] (outcome and event). No stage waits for the next: what happened is
+//! queued with the event that says so, and told when a channel can be reached.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+pub mod channels;
+mod claim;
+pub mod config;
+pub mod courier;
+pub mod message;
+pub mod notice;
+pub mod outbox;
+mod record;
+mod reference;
+pub mod retry;
+pub mod route;
+pub mod samples;
+pub mod template;
 
-/// `config/notify.yaml`: channels and routes.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NotifyConfig {}
-
-/// `config/contacts.yaml`: roles and their contacts.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ContactsConfig {}
+pub use channels::{ChannelKind, Outcome};
+pub use config::{ChannelConfig, ContactsConfig, NotifyConfig, Reference, ReferenceKind};
+pub use courier::{Courier, Summary};
+pub use message::{Composed, Composer, Message};
+pub use notice::Notice;
+pub use outbox::{Again, Announced, announce, enqueue, requeue};

@@ -1,5 +1,7 @@
 //! Rollback: versions, candidates, guards, the plan; compiled to an operation.
 
+pub mod settings_edit;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

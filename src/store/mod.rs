@@ -1,12 +1,16 @@
 //! State that outlives a process: events, samples, leases and the outbox, behind one trait.
 //!
 //! [`sqlite`] is the implementation for one machine. Everything a store must do is written down as code in
-//! [`conformance`], which runs against each implementation.
+//! `conformance.rs`, which runs against each implementation.
 
+pub mod chain;
+#[cfg(test)]
+mod conformance;
 pub mod event;
 pub mod lease;
 pub mod outbox;
 pub mod sample;
+pub mod sqlite;
 
 pub use event::{Actor, ChainHead, Event, EventFilter, NewEvent};
 pub use lease::{Lease, LeaseOutcome};
@@ -24,6 +28,9 @@ pub trait Session {
 
     /// Events in the order of their sequence numbers.
     fn events(&mut self, filter: &EventFilter) -> Result<Vec<Event>>;
+
+    /// Events as they lie in the store, for an audit: at most `limit` after the sequence number `after`.
+    fn sealed(&mut self, after: u64, limit: usize) -> Result<Vec<chain::Sealed>>;
 
     /// The newest event of every writer's chain.
     fn chain_heads(&mut self) -> Result<Vec<ChainHead>>;

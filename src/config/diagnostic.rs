@@ -1,0 +1,287 @@
+//! What is wrong with the configuration, where, why, and the way out.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use super::source::{Source, Span};
+
+/// The stable names of the diagnostics; `docs/configuration.md` explains each.
+pub mod code {
+    /// A file cannot be read.
+    pub const UNREADABLE_FILE: &str = "unreadable-file";
+    /// A file that is named does not exist.
+    pub const MISSING_FILE: &str = "missing-file";
+    /// A pattern of `load` matches nothing (warning).
+    pub const NO_MATCH: &str = "no-match";
+    /// A file to load stands outside the workspace.
+    pub const OUTSIDE_WORKSPACE: &str = "outside-workspace";
+    /// A file is larger than the limit.
+    pub const FILE_TOO_LARGE: &str = "file-too-large";
+    /// A file is not UTF-8.
+    pub const NOT_UTF8: &str = "not-utf8";
+    /// A file says nothing.
+    pub const EMPTY_FILE: &str = "empty-file";
+    /// The text is not YAML.
+    pub const SYNTAX: &str = "syntax";
+    /// A tab where YAML wants spaces.
+    pub const TAB_INDENTATION: &str = "tab-indentation";
+    /// More than one document in a file.
+    pub const SEVERAL_DOCUMENTS: &str = "several-documents";
+    /// Values nested deeper than the limit.
+    pub const TOO_DEEP: &str = "too-deep";
+    /// More values than the limit, aliases expanded.
+    pub const TOO_MANY_VALUES: &str = "too-many-values";
+    /// An alias without its anchor.
+    pub const UNKNOWN_ANCHOR: &str = "unknown-anchor";
+    /// A YAML tag.
+    pub const TAG: &str = "tag";
+    /// A YAML 1.1 merge key.
+    pub const MERGE_KEY: &str = "merge-key";
+    /// A key that is not a plain word.
+    pub const COMPLEX_KEY: &str = "complex-key";
+    /// A number that is infinite, not a number, or too large.
+    pub const NOT_FINITE: &str = "not-finite";
+    /// A key that stands twice.
+    pub const DUPLICATE_KEY: &str = "duplicate-key";
+    /// A key that does not exist here.
+    pub const UNKNOWN_KEY: &str = "unknown-key";
+    /// A key that must be here.
+    pub const MISSING_KEY: &str = "missing-key";
+    /// A value of another type.
+    pub const WRONG_TYPE: &str = "wrong-type";
+    /// A word that is not among the known ones.
+    pub const UNKNOWN_VALUE: &str = "unknown-value";
+    /// Not exactly one kind where one must be chosen.
+    pub const ONE_KIND: &str = "one-kind";
+    /// A number or length outside its bounds.
+    pub const OUT_OF_RANGE: &str = "out-of-range";
+    /// A text that its own grammar refuses.
+    pub const INVALID_VALUE: &str = "invalid-value";
+    /// A secret written into the file instead of a reference.
+    pub const SECRET_VALUE: &str = "secret-value";
+    /// A name that two files claim.
+    pub const DUPLICATE_NAME: &str = "duplicate-name";
+    /// A name that nothing has.
+    pub const DANGLING_REFERENCE: &str = "dangling-reference";
+    /// Rounds too far apart for a promise of a scheme (warning).
+    pub const CADENCE: &str = "cadence-too-slow";
+}
+
+/// Whether a diagnostic stops the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The configuration cannot be used as it is.
+    Error,
+    /// It can, but somebody should look.
+    Warning,
+}
+
+/// Another place that belongs to a diagnostic, such as the first of two duplicates.
+#[derive(Debug, Clone)]
+pub struct Related {
+    /// The file.
+    pub source: Arc<Source>,
+    /// Where in it.
+    pub span: Span,
+    /// What is there.
+    pub label: String,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone)]
+pub struct Diagnostic {
+    /// Error or warning.
+    pub severity: Severity,
+    /// The stable name; see [`code`].
+    pub code: &'static str,
+    /// The file.
+    pub source: Arc<Source>,
+    /// Where in it; in an empty source the diagnostic is about the file as a whole.
+    pub span: Span,
+    /// One sentence.
+    pub message: String,
+    /// A few words under the caret.
+    pub label: Option<String>,
+    /// The way out.
+    pub help: Option<String>,
+    /// Other places.
+    pub related: Vec<Related>,
+}
+
+impl Diagnostic {
+    /// An error at a place.
+    pub fn error(code: &'static str, source: &Arc<Source>, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            code,
+            source: Arc::clone(source),
+            span,
+            message: message.into(),
+            label: None,
+            help: None,
+            related: Vec::new(),
+        }
+    }
+
+    /// A warning at a place.
+    pub fn warning(code: &'static str, source: &Arc<Source>, span: Span, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, source, span, message) }
+    }
+
+    /// Adds the way out.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds the way out, if one is known.
+    #[must_use]
+    pub fn maybe_help(mut self, help: Option<String>) -> Self {
+        self.help = help.or(self.help);
+        self
+    }
+
+    /// Adds the words under the caret.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// Adds another place.
+    #[must_use]
+    pub fn related(mut self, source: &Arc<Source>, span: Span, label: impl Into<String>) -> Self {
+        self.related.push(Related { source: Arc::clone(source), span, label: label.into() });
+        self
+    }
+
+    /// The diagnostic as programs read it.
+    pub fn to_json(&self) -> DiagnosticJson {
+        let whole = self.source.text.is_empty();
+        let start = self.source.position(self.span.start);
+        let line_end = self.source.line_span(self.span.start).end;
+        let end = self.source.position(self.span.end.clamp(self.span.start, line_end.max(self.span.start)));
+        DiagnosticJson {
+            severity: self.severity,
+            code: self.code.to_owned(),
+            file: self.source.path.clone(),
+            line: (!whole).then_some(start.line),
+            column: (!whole).then_some(start.column),
+            end_column: (!whole).then_some(end.column),
+            message: self.message.clone(),
+            help: self.help.clone(),
+        }
+    }
+}
+
+/// One diagnostic, as `irctl config check --output json` prints it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct DiagnosticJson {
+    /// Error or warning.
+    pub severity: Severity,
+    /// The stable name, as `unknown-key`.
+    pub code: String,
+    /// The file, relative to the workspace's root.
+    pub file: String,
+    /// The line, from 1; absent where the whole file is meant.
+    pub line: Option<usize>,
+    /// The first column, from 1, in characters.
+    pub column: Option<usize>,
+    /// The column after the last, on the same line.
+    pub end_column: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// The way out.
+    pub help: Option<String>,
+}
+
+/// Every diagnostic of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    diagnostics: Vec<Diagnostic>,
+    /// How many more there were that were not kept.
+    suppressed: usize,
+}
+
+/// How many diagnostics are kept; the rest is counted.
+const KEPT: usize = 1000;
+
+impl Report {
+    /// Takes one in; the same one twice is one.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        if self.diagnostics.len() >= KEPT {
+            self.suppressed += 1;
+            return;
+        }
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Takes those of another report in.
+    pub fn extend(&mut self, other: Report) {
+        self.suppressed += other.suppressed;
+        for diagnostic in other.diagnostics {
+            self.push(diagnostic);
+        }
+    }
+
+    /// Orders by file, then place, and drops repetitions (an alias shows the same place twice).
+    pub fn sort(&mut self) {
+        self.diagnostics.sort_by(|a, b| key(a).cmp(&key(b)));
+        self.diagnostics.dedup_by(|a, b| key(a) == key(b));
+    }
+
+    /// The diagnostics in order.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// How many more there were.
+    pub fn suppressed(&self) -> usize {
+        self.suppressed
+    }
+
+    /// How many errors there are, those included that were not kept.
+    pub fn errors(&self) -> usize {
+        self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count() + self.suppressed
+    }
+
+    /// How many warnings there are.
+    pub fn warnings(&self) -> usize {
+        self.diagnostics.iter().filter(|d| d.severity == Severity::Warning).count()
+    }
+
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.diagnostics.is_empty()
+    }
+
+    /// Those of one severity.
+    #[must_use]
+    pub fn only(&self, severity: Severity) -> Self {
+        let of = |diagnostic: &&Diagnostic| diagnostic.severity == severity;
+        Self { diagnostics: self.diagnostics.iter().filter(of).cloned().collect(), suppressed: 0 }
+    }
+
+    /// Turns every error into a warning: for files that the work at hand does not need.
+    #[must_use]
+    pub fn lowered(mut self) -> Self {
+        self.diagnostics.iter_mut().for_each(|diagnostic| diagnostic.severity = Severity::Warning);
+        self.suppressed = 0;
+        self
+    }
+
+    /// The diagnostics as programs read them.
+    pub fn to_json(&self) -> Vec<DiagnosticJson> {
+        self.diagnostics.iter().map(Diagnostic::to_json).collect()
+    }
+}
+
+type SortKey<'a> = (&'a str, usize, usize, &'static str, &'a str);
+
+fn key(diagnostic: &Diagnostic) -> SortKey<'_> {
+    let Diagnostic { source, span, code, message, .. } = diagnostic;
+    (&source.path, span.start, span.end, code, message)
+}

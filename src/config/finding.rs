@@ -1,0 +1,104 @@
+//! Checks that need more than one file's shape: they see the loaded workspace and answer with findings, which the
+//! loader turns into diagnostics at the right place.
+
+use super::Workspace;
+use super::diagnostic::{Diagnostic, Severity};
+use super::file::File;
+use super::kind::Kind;
+use super::yaml::inside_text;
+
+/// Something that a check found.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// The kind of the file.
+    pub kind: Kind,
+    /// What the file is about, as [`Workspace`] knows it; empty for kinds that have one file.
+    pub name: String,
+    /// The JSON pointer of the value.
+    pub pointer: String,
+    /// The bytes of a text value that are to blame.
+    pub span: Option<std::ops::Range<usize>>,
+    /// Error or warning.
+    pub severity: Severity,
+    /// The stable name.
+    pub code: &'static str,
+    /// One sentence.
+    pub message: String,
+    /// The way out.
+    pub help: Option<String>,
+}
+
+impl Finding {
+    /// An error at a JSON pointer of a file.
+    pub fn error(
+        kind: Kind,
+        name: &str,
+        pointer: &str,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            name: name.to_owned(),
+            pointer: pointer.to_owned(),
+            span: None,
+            severity: Severity::Error,
+            code,
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    /// Adds the way out.
+    #[must_use]
+    pub fn help(mut self, help: Option<String>) -> Self {
+        self.help = help;
+        self
+    }
+
+    /// Points into the text.
+    #[must_use]
+    pub fn at(mut self, span: Option<std::ops::Range<usize>>) -> Self {
+        self.span = span;
+        self
+    }
+}
+
+/// A check of the whole. It must tolerate that something is absent: a reference that leads nowhere, and a file that
+/// has errors of its own, are reported elsewhere.
+pub type SemanticCheck = fn(&Workspace) -> Vec<Finding>;
+
+/// Every such check.
+pub const CHECKS: &[SemanticCheck] = &[];
+
+/// The diagnostic of a finding; `None` if no file of the workspace has it (a shipped one).
+pub fn locate(finding: &Finding, files: &[File]) -> Option<Diagnostic> {
+    let mut own = files.iter().filter(|file| file.kind == finding.kind);
+    let file = own.find(|file| file.kind.name_key().is_none() || file.name == finding.name)?;
+    let tree = file.tree.as_ref()?;
+    let span = match nearest(tree, &finding.pointer) {
+        Some((node, _)) if finding.span.is_some() => {
+            let span = finding.span.clone().unwrap_or_default();
+            inside_text(&file.source, node, span.start, span.len())
+        }
+        Some((node, Some(key))) if node.text().is_none() => key.span.clone(),
+        Some((node, _)) => node.head(),
+        None => 0..0,
+    };
+    let diagnostic = Diagnostic::error(finding.code, &file.source, span, &finding.message);
+    Some(Diagnostic { severity: finding.severity, ..diagnostic.maybe_help(finding.help.clone()) })
+}
+
+/// The node at a pointer, or the nearest one above it (what is missing has no place of its own).
+fn nearest<'a>(
+    tree: &'a super::yaml::Node,
+    pointer: &str,
+) -> Option<(&'a super::yaml::Node, Option<&'a super::yaml::Key>)> {
+    let mut pointer = pointer;
+    loop {
+        if let Some(found) = tree.at(pointer) {
+            return Some(found);
+        }
+        pointer = pointer.rsplit_once('/')?.0;
+    }
+}
