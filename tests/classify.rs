@@ -42,6 +42,15 @@ fn text_explains() {
 }
 
 #[test]
+fn lines_give_one_line_of_text_each() {
+    let spike = SPIKE.replace('\n', "");
+    let input = format!(
+        "{spike}\n{{\"metrics\":{{}}}}\n{{\"alert_name\":\"a\\u001bb\",\"metrics\":{{\"accuracy_drop\":0.3}}}}\n"
+    );
+    insta::assert_snapshot!(run(&[], input.as_bytes()).out);
+}
+
+#[test]
 fn text_of_a_rila_week() {
     let found =
         run(&["--scheme", "rila", "--metric", "mape_weekly=31%", "--metric", "predictions_exists=true"], b"");
@@ -84,7 +93,7 @@ fn a_file_whose_name_says_jsonl_is_jsonl() {
     let found = run(&["--output", "json", path.to_str().unwrap()], b"");
     assert_eq!(objects(&found.out).len(), 1);
     let other = run(&["-C", directory.path().to_str().unwrap(), "one.jsonl"], b"");
-    assert!(other.out.starts_with("P0 Critical  CRIT"), "{}", other.out);
+    assert_eq!(other.out, "P0 CRIT: availability-outage, availability 10 % < 50 % (40 points under)\n");
 }
 
 #[test]
@@ -106,7 +115,8 @@ fn a_bad_line_is_named_and_does_not_stop_the_others() {
         assert!(found.err.contains(says), "{says}\n{}", found.err);
     }
     let text = run(&[], input.as_bytes());
-    assert_eq!((text.status, text.out.matches("P0 Critical").count()), (65, 2));
+    let expected = "P0 CRIT: error-rate-outage, error_rate 60 % > 50 % (10 points over)\n";
+    assert_eq!((text.status, text.out), (65, expected.repeat(2)));
     let mut bytes = good.as_bytes().to_vec();
     bytes.extend(b"\n{\"alert_name\": \"\xff\"}\n");
     assert!(run(&[], &bytes).err.contains("line 2, column 17: this is not UTF-8 text"));

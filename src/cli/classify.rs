@@ -14,6 +14,9 @@ use crate::severity::{
 
 /// Classify alerts: the level, the rules behind it, and what is undecided.
 ///
+/// One alert, or an array of them, is explained rule by rule; JSONL gives one line of text, or one JSON object, for
+/// each.
+///
 /// An alert is a JSON object with `alert_name`, `description`, `affected_services` and `metrics`; several are an array,
 /// or one on each line (JSONL). A metric's value is a number in the metric's unit, true or false, or a text with a unit
 /// ("60%", "200ms").
@@ -123,7 +126,11 @@ fn from_stream(args: &Args, scheme: &Scheme, context: &Context) -> Result<Verdic
     } else {
         let framing = Framing { open: b"", between: b"\n", close: b"", after: b"" };
         let out = &context.out;
-        let make = |input| TextHandler { renderer: Renderer { scheme, out }, input };
+        let make = |input| TextHandler {
+            renderer: Renderer { scheme, out },
+            input,
+            classifier: AlertClassifier::new(scheme),
+        };
         classify_stream(&mut reader, &mut writer, lines, framing, &make)?
     };
     drop(writer);
@@ -170,15 +177,18 @@ impl Handler for JsonHandler<'_> {
 struct TextHandler<'s> {
     renderer: Renderer<'s>,
     input: Input,
+    classifier: AlertClassifier<'s>,
 }
 
 impl Handler for TextHandler<'_> {
     fn handle(&mut self, text: &str, out: &mut Vec<u8>) -> Result<Verdict, serde_json::Error> {
+        if self.input == Input::Lines {
+            let verdict = self.classifier.text_line(text, out)?;
+            out.push(b'\n');
+            return Ok(verdict);
+        }
         let (alert, classification) = classified(self.renderer.scheme, text)?;
         out.extend_from_slice(self.renderer.render(&alert, &classification).as_bytes());
-        if self.input == Input::Lines {
-            out.push(b'\n');
-        }
         Ok(classification.verdict)
     }
 }

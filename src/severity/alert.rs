@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::catalog::{Slot, SlotId};
 use super::frame::{Frame, Reading};
-use super::{Quantity, Scheme, json};
+use super::{Quantity, Scheme, brief, json};
 use crate::base::{Unit, Untrusted, Verdict};
 
 /// A metric's value as an alert gives it.
@@ -220,24 +220,43 @@ pub struct AlertClassifier<'s> {
     frame: Frame,
     unknown: Vec<String>,
     scratch: json::Scratch,
+    brief: brief::Scratch,
 }
 
 impl<'s> AlertClassifier<'s> {
     /// For this scheme.
     pub fn new(scheme: &'s Scheme) -> Self {
-        Self { scheme, frame: Frame::default(), unknown: Vec::new(), scratch: json::Scratch::default() }
+        Self {
+            scheme,
+            frame: Frame::default(),
+            unknown: Vec::new(),
+            scratch: json::Scratch::default(),
+            brief: brief::Scratch::default(),
+        }
     }
 
     /// Classifies the alert in `text` and appends the result as one line of compact JSON, without the line's end:
     /// byte for byte what serialising [`super::classify`]'s result gives.
     pub fn json_line(&mut self, text: &str, out: &mut Vec<u8>) -> Result<Verdict, serde_json::Error> {
+        let name = self.read(text)?;
+        Ok(json::write(self.scheme, &self.frame, name.as_deref(), &self.unknown, &mut self.scratch, out))
+    }
+
+    /// Classifies the alert in `text` and appends the level and why as one line of text, without the line's end.
+    pub fn text_line(&mut self, text: &str, out: &mut Vec<u8>) -> Result<Verdict, serde_json::Error> {
+        let name = self.read(text)?;
+        Ok(brief::write(self.scheme, &self.frame, name.as_deref(), &self.unknown, &mut self.brief, out))
+    }
+
+    /// Reads an alert into the frame and returns its name.
+    fn read<'t>(&mut self, text: &'t str) -> Result<Option<Cow<'t, str>>, serde_json::Error> {
         self.frame.reset(&self.scheme.table);
         self.unknown.clear();
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let seed = AlertSeed { scheme: self.scheme, frame: &mut self.frame, unknown: &mut self.unknown };
         let name = deserializer.deserialize_map(seed)?;
         deserializer.end()?;
-        Ok(json::write(self.scheme, &self.frame, name.as_deref(), &self.unknown, &mut self.scratch, out))
+        Ok(name)
     }
 }
 

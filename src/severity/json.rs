@@ -224,7 +224,7 @@ impl RuleFragments {
 
 /// The outcome of a rule for an alert, whose values stand for one moment.
 #[inline]
-fn alert_outcome(rule: &Rule, frame: &Frame, table: &Table) -> Outcome {
+pub(crate) fn alert_outcome(rule: &Rule, frame: &Frame, table: &Table) -> Outcome {
     match outcome(&rule.condition, frame, table) {
         Outcome::Matched if rule.needs_history() => Outcome::Undecided,
         outcome => outcome,

@@ -5,6 +5,7 @@
 
 mod alert;
 mod blocks;
+mod brief;
 mod catalog;
 mod classification;
 mod classify;

@@ -68,37 +68,30 @@ fn push_number(out: &mut String, value: f64, decimals: u32) {
     if value < 0.0 {
         out.push('-');
     }
-    let scale = scale as u64;
-    push_integer(out, scaled / scale);
-    let mut rest = scaled % scale;
-    if rest > 0 {
-        out.push('.');
-        let mut place = scale / 10;
-        while rest > 0 && place > 0 {
-            out.push(digit(rest / place));
-            rest %= place;
-            place /= 10;
+    let places = if decimals == 2 { 2 } else { 4 };
+    let mut digits = [b'0'; 24];
+    let (mut rest, mut length, mut first) = (scaled, 0, digits.len());
+    // From the last digit; zeros behind the point say nothing until one that does.
+    while rest > 0 || length <= places {
+        let digit = b'0' + (rest % 10) as u8;
+        let silent = length < places && digit == b'0' && first == digits.len();
+        if length == places && first < digits.len() {
+            first = first.saturating_sub(1);
+            put(&mut digits, first, b'.');
         }
+        if !silent {
+            first = first.saturating_sub(1);
+            put(&mut digits, first, digit);
+        }
+        rest /= 10;
+        length += 1;
     }
+    out.push_str(digits.get(first..).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default());
 }
 
-fn digit(value: u64) -> char {
-    char::from(b'0' + (value % 10) as u8)
-}
-
-fn push_integer(out: &mut String, value: u64) {
-    if value < 10 {
-        return out.push(digit(value));
-    }
-    let mut place = 1_u64;
-    while value / place >= 10 {
-        place *= 10;
-    }
-    let mut rest = value;
-    while place > 0 {
-        out.push(digit(rest / place));
-        rest %= place;
-        place /= 10;
+fn put(digits: &mut [u8], at: usize, byte: u8) {
+    if let Some(place) = digits.get_mut(at) {
+        *place = byte;
     }
 }
 
