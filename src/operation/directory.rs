@@ -179,8 +179,8 @@ pub fn root(state: &Path) -> PathBuf {
 
 /// Makes a folder of the state, and the state directory with it: for the owner only, as the event store wants it.
 pub fn make(folder: &Path) -> Result<()> {
-    use fs_err::os::unix::fs::DirBuilderExt as _;
-    let made = fs_err::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| cannot(folder, error))
 }
 
