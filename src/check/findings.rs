@@ -78,7 +78,8 @@ fn observation(
         version: measured.versions.served.clone(),
         summary: said(summary).into(),
         title: format!("{name}: {headline}").into(),
-        description: leading.map_or_else(Untrusted::default, |rule| rule.reason.as_str().into()),
+        // The rules say why; a description is what people add.
+        description: Untrusted::default(),
         scheme: scheme.name().to_owned(),
         runbook: leading.and_then(|rule| rule.runbook.clone()),
         first_action: leading.and_then(|rule| rule.first_action.as_deref()).map(Untrusted::from),

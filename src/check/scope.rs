@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::base::{Error, ErrorCode, Result, Verdict};
 use crate::config::{ServiceConfig, Workspace};
@@ -33,9 +33,7 @@ pub fn subject(workspace: &Workspace, service: &ServiceConfig) -> Result<Subject
             ErrorCode::InvalidConfiguration,
             format!("nothing says how to contain or roll back {}", service.service),
         )
-        .hint(format!(
-            "add `rollback:` to the service; `irctl config schema service` shows what belongs in it"
-        )));
+        .hint("add `rollback:` to the service; `irctl config schema service` shows what belongs in it"));
     };
     let mut suites = BTreeMap::new();
     for name in rollback.verify.iter().chain(&rollback.proof) {
@@ -117,11 +115,6 @@ fn summary(report: &verify::Report) -> String {
         text.push_str(&format!("; {}: {}", check.id, check.reason));
     }
     text
-}
-
-/// The state directory of a workspace, for what needs no store.
-pub fn state(workspace: &Workspace) -> &Path {
-    &workspace.state
 }
 
 /// A suite that could not even be begun.

@@ -4,6 +4,7 @@ use super::Context;
 use super::output::Tone;
 use crate::base::{Result, Verdict};
 use crate::check::{self, Round, ServiceRound, Surroundings};
+use crate::incident::State;
 use crate::severity::Outcome;
 
 /// Measure, judge, open and update incidents, contain, notify, act by policy.
@@ -50,7 +51,7 @@ fn is_dull(round: &Round) -> bool {
 }
 
 fn show(round: &Round, context: &Context) -> Result<()> {
-    let rows: Vec<_> = round.services.iter().map(|service| row(service)).collect();
+    let rows: Vec<_> = round.services.iter().map(row).collect();
     context.out.table(&["SERVICE", "VERDICT", "LEVEL", "SERVED", "INCIDENT"], &rows)?;
     for service in &round.services {
         explain(service, context)?;
@@ -116,6 +117,7 @@ fn explain(service: &ServiceRound, context: &Context) -> Result<()> {
         let contained = match (&incident.contained, &incident.containment_problem) {
             (_, Some(problem)) => out.tone(Tone::Bad, &format!("NOT CONTAINED: {problem}")),
             (Some(proof), None) => out.tone(Tone::Good, &format!("contained: {proof}")),
+            (None, None) if incident.state == State::Mitigated.as_str() => "the harm has ended; what consumes it runs".to_owned(),
             (None, None) => "not contained".to_owned(),
         };
         out.line(&format!(
@@ -123,7 +125,8 @@ fn explain(service: &ServiceRound, context: &Context) -> Result<()> {
             incident.incident, incident.state, incident.level, incident.title
         ))?;
         out.line(&format!("    {contained}"))?;
-        if let Some(first) = &incident.first_action {
+        let first = incident.first_action.as_ref().filter(|_| incident.state == State::Triage.as_str());
+        if let Some(first) = first {
             out.line(&format!("    first: {first}"))?;
         }
     }

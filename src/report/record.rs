@@ -28,6 +28,15 @@ pub struct IncidentRecord {
     pub metrics: BTreeMap<String, f64>,
 }
 
+/// What people wrote, else what the rules said.
+fn described(incident: &Incident) -> Untrusted {
+    if !incident.description.raw().trim().is_empty() {
+        return incident.description.clone();
+    }
+    let reasons: Vec<&str> = incident.rules.iter().map(|rule| rule.reason.raw()).collect();
+    reasons.join("; ").into()
+}
+
 impl IncidentRecord {
     /// The record of an incident.
     pub fn of(incident: &Incident) -> Self {
@@ -38,7 +47,7 @@ impl IncidentRecord {
             incident_id: incident.id.clone(),
             severity: incident.peak.name.clone(),
             title: incident.title.clone(),
-            description: incident.description.clone(),
+            description: described(incident),
             detected_at: incident.detected_at.unwrap_or(incident.opened_at),
             affected_services: services,
             metrics: incident.metrics.iter().map(|(name, reading)| (name.clone(), reading.value)).collect(),

@@ -84,7 +84,10 @@ pub fn confirm(environment: &Environment<'_>, watch: &Watch, evidence_found: &st
         evidence.served(&watch.version, now);
         evidence.entry(&watch.version).verified.push(now);
     })?;
-    let payload = serde_json::json!({"operation": watch.operation, "version": watch.version, "evidence": evidence_found});
+    let payload = serde_json::json!({
+        "operation": watch.operation, "version": watch.version, "evidence": evidence_found,
+        "summary": format!("{} on {} is confirmed: {evidence_found}", watch.service, watch.name),
+    });
     environment.tell(
         "rollback.confirmed",
         &watch.service,

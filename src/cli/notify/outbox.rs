@@ -5,7 +5,6 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::deliver;
-use crate::base::clock::format_instant;
 use crate::base::error::exit;
 use crate::base::untrusted::{Sink, escape};
 use crate::base::{Duration, ErrorCode, Result};
@@ -133,7 +132,7 @@ pub fn list(args: &OutboxArgs, context: &Context) -> Result<u8> {
             plain(row.level.as_deref()),
             plain(row.incident.as_deref()),
             row.attempts.to_string(),
-            format_instant(row.next_attempt_at.unwrap_or(row.changed_at)),
+            row.next_attempt_at.unwrap_or(row.changed_at).format("%m-%d %H:%M:%S").to_string(),
             plain(row.last_error.as_deref()),
         ]
     };
@@ -145,7 +144,7 @@ pub fn list(args: &OutboxArgs, context: &Context) -> Result<u8> {
         "Level",
         "Incident",
         "Tries",
-        "Since, or next try",
+        "Since, or next (UTC)",
         "Last error",
     ];
     context.out.table(&headers, &rows.iter().map(cells).collect::<Vec<_>>())?;
