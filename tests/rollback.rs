@@ -4,7 +4,6 @@ mod support;
 
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use support::rollback::{ARTIFACTS, LIVE, SERVICE, artifacts, bad_model, id_of, unconfigured};
 
@@ -188,6 +187,7 @@ fn what_does_not_load_is_refused_before_anything_is_switched() {
     let bad = artifacts(&workspace, LIVE);
     let run = workspace.irctl(&["rollback", "--to", "prev", "--yes"]).expect(12);
     assert!(run.stderr.contains("does not load"), "{}", run.stderr);
+    assert!(run.stderr.contains("stay stopped"), "{}", run.stderr);
     assert_eq!(artifacts(&workspace, LIVE), bad);
     assert_no_leftovers(&workspace.path(LIVE));
 }
@@ -214,20 +214,6 @@ fn a_version_can_be_named_by_folder_label_and_digest() {
     for to in ["2026.08.03", &digest, &digest["sha256:".len()..][..10]] {
         assert_eq!(plan(to)["to"]["digest"], digest.as_str(), "{to}");
     }
-}
-
-#[test]
-fn an_unwritable_folder_changes_nothing() {
-    if rustix::process::geteuid().is_root() {
-        return; // Root may write everywhere; the full file system below covers the same paths.
-    }
-    let workspace = bad_model(SERVICE);
-    let bad = artifacts(&workspace, LIVE);
-    let live = workspace.path(LIVE);
-    std::fs::set_permissions(&live, std::fs::Permissions::from_mode(0o555)).unwrap();
-    workspace.irctl(&["rollback", "--to", "prev", "--yes"]).expect(77);
-    std::fs::set_permissions(&live, std::fs::Permissions::from_mode(0o755)).unwrap();
-    assert_eq!(artifacts(&workspace, LIVE), bad);
 }
 
 #[test]

@@ -252,7 +252,9 @@ impl Concluding<'_> {
                 if verified {
                     evidence.entry(to).verified.push(now);
                 }
-                evidence.served(to, now);
+                if conclusion.ending == Ending::Restored {
+                    evidence.served(to, now);
+                }
             }
         })
     }

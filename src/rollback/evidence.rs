@@ -114,13 +114,18 @@ impl Evidence {
         let since = |at: &DateTime<Utc>| last_incident.is_none_or(|incident| at > incident);
         if known.verified.iter().any(since) {
             Tier::Verified
-        } else if last_incident.is_none() && self.periods.iter().any(|period| period.version == *digest) {
+        } else if last_incident.is_none() && self.has_served(digest) {
             Tier::Served
         } else if known.adopted.as_ref().is_some_and(since) {
             Tier::Adopted
         } else {
             Tier::Unproven
         }
+    }
+
+    /// Whether it was seen to serve more than once in a row: one look is no evidence of anything.
+    fn has_served(&self, digest: &Digest) -> bool {
+        self.periods.iter().any(|period| period.version == *digest && period.until > period.from)
     }
 
     /// Whether it served a whole day in one stretch without an incident.
@@ -199,6 +204,8 @@ mod tests {
         evidence.entry(&digest).adopted = Some(at("2026-11-01T00:00:00Z"));
         assert_eq!(evidence.tier(&digest), Tier::Adopted);
         evidence.served(&digest, at("2026-11-02T00:00:00Z"));
+        assert_eq!(evidence.tier(&digest), Tier::Adopted, "seen once");
+        evidence.served(&digest, at("2026-11-02T00:30:00Z"));
         assert_eq!(evidence.tier(&digest), Tier::Served);
         assert!(!evidence.is_stable(&digest));
         evidence.served(&digest, at("2026-11-03T00:00:00Z"));

@@ -14,8 +14,8 @@ use crate::operation::{Conclusion, Directory, Ending, Journal, Progress, RecordK
 
 /// Carries a prepared rollback out.
 ///
-/// For automation a guard that does not pass is a refusal. Errors are only those of the journal itself; everything
-/// else is an ending.
+/// For automation a guard that does not pass is a refusal. The only error is a journal that cannot be written (code
+/// `halted`); everything else is an ending.
 pub fn execute(environment: &Environment<'_>, prepared: Prepared) -> Result<RollbackOutcome> {
     if !prepared.attended
         && let Some(why) = prepared.plan.binds_automation()
@@ -36,7 +36,7 @@ pub fn execute(environment: &Environment<'_>, prepared: Prepared) -> Result<Roll
     let budget = Some(Duration::from_millis(plan.budget_ms));
     let built = steps::build_all(&specs, &subject, environment);
     let mut engine = steps::engine(environment, &mut journal, Progress::default(), started, budget);
-    let conclusion = engine.run(&built)?;
+    let conclusion = engine.run(&built).map_err(|error| interrupted(&directory, error))?;
     let progress = engine.progress;
     let concluding = Concluding {
         environment,
@@ -46,9 +46,21 @@ pub fn execute(environment: &Environment<'_>, prepared: Prepared) -> Result<Roll
         specs: &specs,
         progress: &progress,
     };
-    let outcome = concluding.conclude(&mut journal, &conclusion, started)?;
+    let concluded = concluding.conclude(&mut journal, &conclusion, started);
+    let outcome = concluded.map_err(|error| interrupted(&directory, error))?;
     let_go(Some(claim), conclusion.ending);
     Ok(outcome)
+}
+
+/// A journal that cannot be written stops everything where it is; that is a halt, whatever the cause.
+fn interrupted(directory: &Directory, error: Error) -> Error {
+    let id = &directory.id;
+    Error::new(
+        ErrorCode::Halted,
+        format!("{id} stopped, because its journal cannot be kept: {}", error.message),
+    )
+    .hint(format!("when that is mended, `irctl rollback resume {id}` finishes it and `abort {id}` undoes it"))
+    .source(error)
 }
 
 /// A claim is given back when nothing is left unfinished; otherwise it stays, to be found.
@@ -108,9 +120,10 @@ fn run_again(environment: &Environment<'_>, id: &str, abort: Option<&str>) -> Re
     let built = steps::build_all(&specs, &subject, environment);
     let mut engine = steps::engine(environment, &mut journal, progress, started, None);
     let conclusion = match abort {
-        Some(reason) => engine.undo_all(&built, reason, None)?,
-        None => engine.run(&built)?,
-    };
+        Some(reason) => engine.undo_all(&built, reason, None),
+        None => engine.run(&built),
+    }
+    .map_err(|error| interrupted(&directory, error))?;
     let progress = engine.progress;
     let concluding = Concluding {
         environment,
@@ -120,7 +133,8 @@ fn run_again(environment: &Environment<'_>, id: &str, abort: Option<&str>) -> Re
         specs: &specs,
         progress: &progress,
     };
-    let outcome = concluding.conclude(&mut journal, &conclusion, started)?;
+    let concluded = concluding.conclude(&mut journal, &conclusion, started);
+    let outcome = concluded.map_err(|error| interrupted(&directory, error))?;
     let_go(claim, conclusion.ending);
     Ok(outcome)
 }

@@ -180,7 +180,9 @@ fn warnings(
     if let Contained::Failed { why } = contained {
         warnings.push(format!("its consumers are NOT stopped: {why}"));
     }
-    if aim.tier == Tier::Unproven {
+    if aim.to.name.starts_with(EMERGENCY) {
+        warnings.push("this brings back what was rolled back".to_owned());
+    } else if aim.tier == Tier::Unproven {
         warnings.push("nothing shows that this version is good, except that it was staged whole".to_owned());
     }
     match would_help.map(|would_help| would_help.answer) {

@@ -75,9 +75,22 @@ pub(super) fn prepare_with(
             let _ = fs_err::remove_dir_all(stage::folder(&live, mode, &directory.id));
             let _ = directory.discard();
             claim.release();
-            Err(error)
+            Err(still_contained(environment, subject, error))
         }
     }
+}
+
+/// An error after containing says that consumers stay stopped, and how to let them back.
+fn still_contained(environment: &Environment<'_>, subject: &Subject, mut error: Error) -> Error {
+    if contain::current(environment.state, &subject.service).is_ok_and(|known| known.is_some()) {
+        let way_out = format!(
+            "nothing was switched and its consumers stay stopped; `irctl release --service {}` \
+                               lets them back",
+            subject.service
+        );
+        error.hint = Some(error.hint.map_or(way_out.clone(), |hint| format!("{hint}; {way_out}")));
+    }
+    error
 }
 
 /// Takes the claim. What a dead holder left is refused if it is unfinished, and cleared away if it is not.
