@@ -19,9 +19,10 @@ mod watches;
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
-use crate::base::{Clock, Result};
+use crate::base::{Clock, Result, Verdict};
 use crate::config::{ServiceConfig, Workspace};
-use crate::incident::{self, Change, Observed};
+use crate::incident::{self, Change, Observed, State};
+use crate::rollback;
 use crate::severity::Scheme;
 use crate::store::{Actor, Store};
 use measure::Measured;
@@ -76,7 +77,7 @@ fn service_round(
     now: DateTime<Utc>,
 ) -> Result<ServiceRound> {
     let scheme = measure::scheme(surroundings.workspace, &service.scheme)?;
-    let measured = measure::service(surroundings, service, &scheme, now)?;
+    let mut measured = measure::service(surroundings, service, &scheme, now)?;
     let observed = record(surroundings, service, &scheme, &measured, now)?;
     // Harm first: nobody is told, and nothing else is looked at, before consumers are stopped.
     let contained = act::contain(surroundings, service, &scheme, &observed);
@@ -84,6 +85,9 @@ fn service_round(
     notices::queue_changes(surroundings, service, &scheme, &measured, &observed, &acted, now)?;
     acted.rollback = automatic::run(surroundings, service, &scheme, &measured, &observed);
     acted.watches = watches::settle(surroundings, service, &measured, now);
+    if let Err(problem) = remember(surroundings, service, &measured, &observed, now) {
+        measured.doubt.get_or_insert(problem);
+    }
     Ok(ServiceRound::new(service, &scheme, measured, observed, acted))
 }
 
@@ -106,4 +110,30 @@ fn record(
         observed.retain(|one| one.change != Change::Quiet);
         Ok(observed)
     })
+}
+
+/// What served, and whether it served without an incident: from this, versions get their evidence.
+fn remember(
+    surroundings: &Surroundings<'_>,
+    service: &ServiceConfig,
+    measured: &Measured,
+    observed: &[Observed],
+    now: DateTime<Utc>,
+) -> std::result::Result<(), String> {
+    let Some(served) = &measured.versions.served else { return Ok(()) };
+    // A late data feed is not the model's doing; only what is critical counts against the version.
+    let against: Vec<_> = observed
+        .iter()
+        .filter_map(|one| one.incident.as_ref())
+        .filter(|incident| incident.is_open() && incident.state != State::Mitigated)
+        .filter(|incident| {
+            incident.level.verdict == Verdict::Crit && incident.version.as_ref() == Some(served)
+        })
+        .map(|incident| (incident.id.clone(), incident.episode_at))
+        .collect();
+    rollback::evidence::update(&surroundings.workspace.state, &service.service, |evidence| {
+        evidence.served(served, now);
+        evidence.entry(served).incidents.extend(against);
+    })
+    .map_err(|error| format!("its evidence cannot be kept: {}", error.message))
 }

@@ -117,7 +117,9 @@ fn explain(service: &ServiceRound, context: &Context) -> Result<()> {
         let contained = match (&incident.contained, &incident.containment_problem) {
             (_, Some(problem)) => out.tone(Tone::Bad, &format!("NOT CONTAINED: {problem}")),
             (Some(proof), None) => out.tone(Tone::Good, &format!("contained: {proof}")),
-            (None, None) if incident.state == State::Mitigated.as_str() => "the harm has ended; what consumes it runs".to_owned(),
+            (None, None) if incident.state == State::Mitigated.as_str() => {
+                "the harm has ended; what consumes it runs".to_owned()
+            }
             (None, None) => "not contained".to_owned(),
         };
         out.line(&format!(
