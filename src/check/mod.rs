@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use crate::base::{Clock, Result, Verdict};
 use crate::config::{ServiceConfig, Workspace};
-use crate::incident::{self, Change, Observed, State};
+use crate::incident::{Change, Ledger, Observed, State};
 use crate::rollback;
 use crate::severity::Scheme;
 use crate::store::{Actor, Store};
@@ -57,9 +57,9 @@ pub fn run(surroundings: &Surroundings<'_>, services: &[String]) -> Result<Round
         rounds.push(service_round(surroundings, service, begun)?);
     }
     let deliveries = post::deliver(surroundings)?;
-    surroundings
-        .store
-        .with(|session| session.set_value("check.last_round", &crate::base::clock::format_instant(begun)))?;
+    // Forgotten in a power failure, it makes the next look say that a round is overdue, which is then true.
+    let last = crate::base::clock::format_instant(begun);
+    surroundings.store.write_relaxed(&mut |session| session.set_value("check.last_round", &last))?;
     Ok(Round::new(begun, rounds, deliveries))
 }
 
@@ -103,9 +103,10 @@ fn record(
     surroundings.store.with(|session| {
         session.put_samples(&measured.samples)?;
         let mut observed = Vec::new();
+        let mut ledger = Ledger::load(session, &service.service)?;
         for (observation, timings) in &observations {
             let timings = |level: &str| timings(level);
-            observed.push(incident::observe(session, observation, &service.incidents, &timings, now)?);
+            observed.push(ledger.observe(session, observation, &service.incidents, &timings, now)?);
         }
         observed.retain(|one| one.change != Change::Quiet);
         Ok(observed)

@@ -50,9 +50,8 @@ pub fn overview(workspace: &Workspace, store: &dyn Store, now: DateTime<Utc>) ->
     let (incidents, last_round, undelivered) = store.view(|session| {
         let incidents = incident::book::list(session, None)?;
         let last = session.value("check.last_round")?;
-        let stuck =
-            |state| matches!(state, DeliveryState::Failed | DeliveryState::Ambiguous | DeliveryState::Queued);
-        let undelivered = session.deliveries(None)?.iter().filter(|row| stuck(row.state)).count();
+        let stuck = [DeliveryState::Failed, DeliveryState::Ambiguous, DeliveryState::Queued];
+        let undelivered = session.deliveries_in(&stuck)?.len();
         Ok((incidents, last, undelivered))
     })?;
     let last_round = last_round.as_deref().map(parse_instant).transpose()?;
