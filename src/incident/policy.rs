@@ -279,7 +279,10 @@ impl Watch {
                     // The row speaks of another version than the one that serves now.
                     next.row.clear();
                 }
-                Decision { record: when(news, finding.kind()), step: next.outcome(finding.level(), policy, now) }
+                Decision {
+                    record: when(news, finding.kind()),
+                    step: next.outcome(finding.level(), policy, now),
+                }
             }
         }
     }
