@@ -48,6 +48,7 @@ fn is_dull(round: &Round) -> bool {
         && round.deliveries.is_clear()
         && round.services.iter().all(|service| {
             service.watches.is_empty()
+                && !service.warming_is_news
                 && service.incidents.iter().all(|incident| matches!(incident.change, "unchanged" | "warming"))
         })
 }
@@ -57,6 +58,9 @@ fn show(round: &Round, context: &Context) -> Result<()> {
     context.out.table(&["SERVICE", "VERDICT", "LEVEL", "SERVED", "INCIDENT"], &rows)?;
     for service in &round.services {
         explain(service, context)?;
+    }
+    for problem in &round.problems {
+        context.out.line(&format!("  {}", context.out.tone(Tone::Warning, problem)))?;
     }
     let told = &round.deliveries;
     if told.delivered > 0 {
@@ -102,9 +106,14 @@ fn explain(service: &ServiceRound, context: &Context) -> Result<()> {
         out.line(&format!("  {}  {}", out.tone(Tone::Bad, &head), rule.reason))?;
     }
     for outcome in [Outcome::Undecided, Outcome::Warming] {
-        for rule in classification.with(outcome) {
+        let said = outcome == Outcome::Warming && !service.warming_is_news;
+        for rule in classification.with(outcome).filter(|_| !said) {
             let head = format!("{} {} {}", rule.level, rule.rule, outcome.as_str());
             out.line(&format!("  {}  {}", out.tone(Tone::Warning, &head), rule.reason))?;
+        }
+        let still: Vec<_> = classification.with(outcome).map(|rule| rule.rule.as_str()).collect();
+        if said && !still.is_empty() {
+            out.line(&format!("  still warming: {}", still.join(", ")))?;
         }
     }
     if let Some(doubt) = &service.doubt {

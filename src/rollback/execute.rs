@@ -29,7 +29,10 @@ pub fn execute(environment: &Environment<'_>, prepared: Prepared) -> Result<Roll
         &subject.service,
         Some(&directory.id),
         incident.as_deref(),
-        &serde_json::json!({"operation": directory.id, "from": plan.served, "to": plan.to, "why": plan.why}),
+        &serde_json::json!({
+            "operation": directory.id, "from": plan.served, "to": plan.to, "why": plan.why,
+            "summary": format!("Rollback from {} to {} started: {}", plan.served.shown(), plan.to.shown(), plan.why),
+        }),
     )?;
     // A human's thinking time is not the machine's; staging is.
     let started = Instant::now().checked_sub(spent).unwrap_or_else(Instant::now);

@@ -1,6 +1,7 @@
 //! One prompt for each plan; `--yes` where nobody can be asked.
 
 use super::screen;
+use super::wiring::Wiring;
 use crate::base::{Error, ErrorCode, Result};
 use crate::cli::Context;
 use crate::rollback::{self, Environment, Prepared, RollbackOutcome};
@@ -20,6 +21,7 @@ pub fn then_execute(
     environment: &Environment<'_>,
     prepared: Prepared,
     yes: bool,
+    wiring: Option<&Wiring<'_>>,
 ) -> Result<RollbackOutcome> {
     if !context.out.is_json() {
         screen::plan(context, &prepared.plan)?;
@@ -27,6 +29,9 @@ pub fn then_execute(
     let agreed = yes || matches!(context.out.confirm("Do it?"), Ok(Some(true)));
     if !agreed || environment.stop.is_detached() {
         return rollback::refuse(environment, prepared, "a human said no");
+    }
+    if let Some(wiring) = wiring {
+        wiring.started(&prepared.plan);
     }
     rollback::execute(environment, prepared)
 }
