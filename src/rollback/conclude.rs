@@ -59,6 +59,13 @@ pub struct NextCommand {
     pub purpose: String,
 }
 
+impl NextCommand {
+    /// Whether it takes the operation back.
+    pub fn is_undo(&self) -> bool {
+        self.command.starts_with("irctl rollback undo ")
+    }
+}
+
 /// The payload of `rollback.completed`, `rollback.undone`, `rollback.halted` and `rollback.refused`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RollbackEvent {
@@ -194,7 +201,8 @@ impl Concluding<'_> {
         self.environment.tell(kind, service, Some(&outcome.operation), incident, &event)?;
         let released = self.progress.done.contains("forget");
         if released && conclusion.ending == Ending::Restored {
-            let payload = serde_json::json!({"operation": outcome.operation, "summary": "its consumers are as they were"});
+            let summary = format!("{service} is released: its consumers are as they were");
+            let payload = serde_json::json!({"operation": outcome.operation, "summary": summary});
             self.environment.tell(
                 "release.completed",
                 service,

@@ -132,22 +132,19 @@ pub fn list(args: &OutboxArgs, context: &Context) -> Result<u8> {
             plain(row.level.as_deref()),
             plain(row.incident.as_deref()),
             row.attempts.to_string(),
-            row.next_attempt_at.unwrap_or(row.changed_at).format("%m-%d %H:%M:%S").to_string(),
-            plain(row.last_error.as_deref()),
+            match row.next_attempt_at {
+                Some(next) => next.format("next %m-%d %H:%M:%S").to_string(),
+                None => row.changed_at.format("%m-%d %H:%M").to_string(),
+            },
         ]
     };
-    let headers = [
-        "No.",
-        "State",
-        "Channel",
-        "Message",
-        "Level",
-        "Incident",
-        "Tries",
-        "Since, or next (UTC)",
-        "Last error",
-    ];
+    let headers = ["NO.", "STATE", "CHANNEL", "MESSAGE", "LEVEL", "INCIDENT", "TRIES", "AT (UTC)"];
     context.out.table(&headers, &rows.iter().map(cells).collect::<Vec<_>>())?;
+    for row in &rows {
+        if let Some(error) = &row.last_error {
+            context.out.line(&format!("  {}: {}", row.number, escape(error, Sink::Terminal)))?;
+        }
+    }
     Ok(exit::OK)
 }
 
