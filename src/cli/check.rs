@@ -140,8 +140,9 @@ fn findings(service: &ServiceRound, context: &Context) -> Vec<String> {
     let out = &context.out;
     let classification = &service.classification;
     let mut rows = Vec::new();
+    let measured = !service.probes.is_empty();
     for outcome in [Outcome::Matched, Outcome::Undecided, Outcome::Warming] {
-        for rule in classification.with(outcome) {
+        for rule in classification.with(outcome).filter(|_| measured || outcome == Outcome::Matched) {
             let (tone, mark) = match outcome {
                 Outcome::Matched => (Tone::Bad, String::new()),
                 other => (Tone::Warning, format!(" {}", other.as_str())),
@@ -154,6 +155,10 @@ fn findings(service: &ServiceRound, context: &Context) -> Vec<String> {
         .into_iter()
         .map(|(tone, head, reason)| format!("{}  {reason}", out.tone(tone, &format!("{head:<width$}"))))
         .collect();
+    if !measured {
+        let name = &service.service;
+        lines.push(format!("nothing is measured: give {name} `probes:` (docs/probes.md), then check again"));
+    }
     lines.extend(service.doubt.iter().map(|doubt| format!("served version unknown: {doubt}")));
     let problems = service.probes.iter().flat_map(|probe| probe.problems.iter().map(move |one| (probe, one)));
     lines.extend(problems.map(|(probe, problem)| format!("probe {}: {}", probe.probe, problem.reason)));

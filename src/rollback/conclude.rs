@@ -138,7 +138,7 @@ impl Concluding<'_> {
             contained: contain::current(self.environment.state, &self.subject.service)
                 .is_ok_and(|c| c.is_some()),
             watched_until: None,
-            backup: self.plan.and_then(|plan| plan.backup.clone()),
+            backup: self.plan.and_then(|plan| plan.backup.clone()).filter(|_| kept(self.progress)),
             summary: self.summary(conclusion, &kind, duration_ms),
             next: Vec::new(),
             kind,
@@ -316,6 +316,11 @@ impl Concluding<'_> {
             Ending::Refused => format!("{service} stays on {from}: {reason}"),
         }
     }
+}
+
+/// Whether what served was really kept: a rollback that was refused keeps nothing.
+fn kept(progress: &Progress) -> bool {
+    ["backup", "exchange"].iter().any(|step| progress.done.contains(*step))
 }
 
 fn evaluations(would_help: &WouldHelp) -> Vec<Evaluation> {

@@ -164,7 +164,7 @@ pub fn flush(args: &FlushArgs, context: &Context) -> Result<u8> {
     let summary = deliver(context, args.wait.to_std())?;
     if context.out.is_json() {
         context.out.json(&summary)?;
-    } else {
+    } else if !(context.out.is_quiet() && summary.is_clear()) {
         show(&summary, context)?;
     }
     Ok(if summary.is_clear() { exit::OK } else { ErrorCode::Delivery.exit() })
