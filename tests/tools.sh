@@ -20,6 +20,7 @@ need sha256sum coreutils
 if [ "$purpose" = test ]; then
     need git git
     need strace strace
+    need script bsdutils
 fi
 
 # rustfmt and clippy are parts of rustup; only lint needs them.
