@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod contain;
 mod context;
+mod help;
 mod incident;
 mod init;
 mod log;
@@ -21,7 +22,7 @@ mod rollback;
 mod status;
 mod verify;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::ffi::OsString;
 
 use crate::base::{Error, ErrorCode, Result};
@@ -65,7 +66,8 @@ pub fn main() -> u8 {
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
+    let command = help::with_examples(Cli::command());
+    let cli = match command.try_get_matches_from(arguments).and_then(|found| Cli::from_arg_matches(&found)) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

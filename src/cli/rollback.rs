@@ -17,8 +17,7 @@ use desk::{Desk, Place};
 ///
 /// It claims what is changed, stops the consumers, finds the version, stages it, shows one plan and asks once. Then
 /// it switches, proves what serves, verifies, and lets the consumers back. After a crash at any point `irctl rollback
-/// resume` finishes it. Exit status: 0 restored, 10 undone, 11 halted, 12 refused, 13 unknown, 14 switched but not
-/// proven.
+/// resume` finishes it.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Args {

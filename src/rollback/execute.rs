@@ -24,14 +24,14 @@ pub fn execute(environment: &Environment<'_>, prepared: Prepared) -> Result<Roll
     }
     let Prepared { plan, subject, directory, claim, mut journal, specs, spent, .. } = prepared;
     let incident = plan.incident.clone();
+    let summary = format!("Rollback of {} to {} started: {}", subject.service, plan.to.shown(), plan.why);
     environment.tell(
         "rollback.started",
         &subject.service,
         Some(&directory.id),
         incident.as_deref(),
         &serde_json::json!({
-            "operation": directory.id, "from": plan.served, "to": plan.to, "why": plan.why,
-            "summary": format!("Rollback from {} to {} started: {}", plan.served.shown(), plan.to.shown(), plan.why),
+            "operation": directory.id, "from": plan.served, "to": plan.to, "why": plan.why, "summary": summary,
         }),
     )?;
     // A human's thinking time is not the machine's; staging is.

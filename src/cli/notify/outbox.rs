@@ -137,22 +137,20 @@ pub fn table(rows: Vec<Delivery>, context: &Context) -> Result<()> {
             plain(row.level.as_deref()),
             plain(row.incident.as_deref()),
             row.attempts.to_string(),
-            row.next_attempt_at.unwrap_or(row.changed_at).format("%m-%d %H:%M:%S").to_string(),
-            plain(row.last_error.as_deref()),
+            match row.next_attempt_at {
+                Some(next) => next.format("next %m-%d %H:%M:%S").to_string(),
+                None => row.changed_at.format("%m-%d %H:%M").to_string(),
+            },
         ]
     };
-    let headers = [
-        "No.",
-        "State",
-        "Channel",
-        "Message",
-        "Level",
-        "Incident",
-        "Tries",
-        "Since, or next (UTC)",
-        "Last error",
-    ];
-    context.out.table(&headers, &rows.iter().map(cells).collect::<Vec<_>>())
+    let headers = ["NO.", "STATE", "CHANNEL", "MESSAGE", "LEVEL", "INCIDENT", "TRIES", "AT (UTC)"];
+    context.out.table(&headers, &rows.iter().map(cells).collect::<Vec<_>>())?;
+    for row in &rows {
+        if let Some(error) = &row.last_error {
+            context.out.line(&format!("  {}: {}", row.number, escape(error, Sink::Terminal)))?;
+        }
+    }
+    Ok(())
 }
 
 /// Delivers what is due.
@@ -171,7 +169,7 @@ pub fn flush(args: &FlushArgs, context: &Context) -> Result<u8> {
     let summary = deliver(context, args.wait.to_std())?;
     if context.out.is_json() {
         context.out.json(&summary)?;
-    } else {
+    } else if !(context.out.is_quiet() && summary.is_clear()) {
         show(&summary, context)?;
     }
     Ok(if summary.is_clear() { exit::OK } else { ErrorCode::Delivery.exit() })

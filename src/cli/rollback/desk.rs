@@ -143,10 +143,18 @@ fn tell(out: &crate::cli::output::Output, update: &StepUpdate) {
         StepState::Undone => "undone",
         StepState::OverBudget => "OVER BUDGET",
     };
-    let elapsed = chrono::TimeDelta::milliseconds(i64::try_from(update.elapsed_ms).unwrap_or(i64::MAX));
     let detail = update.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
     let detail = crate::base::untrusted::escape(&detail, crate::base::untrusted::Sink::Terminal);
-    out.note(&format!("  T+{:<8} {state:<8} {}{detail}", Elapsed(elapsed).to_string(), update.text));
+    out.note(&format!("  {:<9} {state:<8} {}{detail}", since_begun(update.elapsed_ms), update.text));
+}
+
+/// `T+0.07 s`; from a minute on as people say it.
+fn since_begun(milliseconds: u64) -> String {
+    if milliseconds < 60_000 {
+        return format!("T+{}.{:02} s", milliseconds / 1000, milliseconds % 1000 / 10);
+    }
+    let elapsed = chrono::TimeDelta::milliseconds(i64::try_from(milliseconds).unwrap_or(i64::MAX));
+    format!("T+{}", Elapsed(elapsed))
 }
 
 /// The one service that is meant: the named one, or the only one that can be rolled back.
