@@ -178,3 +178,13 @@ fn without_configuration_there_is_one_clear_next_step() {
     assert!(run.stderr.contains("irctl init"), "{}", run.stderr);
     assert!(run.stderr.lines().count() <= 3, "{}", run.stderr);
 }
+
+#[test]
+fn verbose_says_what_is_measured_and_nothing_else_changes() {
+    let workspace = Workspace::healthy();
+    let quiet = workspace.irctl(&["check"]).expect(0);
+    let verbose = workspace.irctl(&["check", "-v"]).expect(0);
+    assert!(quiet.stderr.is_empty(), "{}", quiet.stderr);
+    assert!(verbose.stderr.contains("measured service=rila_6y20b"), "{}", verbose.stderr);
+    assert_eq!(quiet.stdout, verbose.stdout);
+}

@@ -98,7 +98,7 @@ pub fn escape(text: &str, sink: Sink) -> String {
 /// What may not reach a terminal in a text that was put together from several: whoever forgot to escape one part of
 /// it is stopped here. Line breaks stay, since they are ours.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_hidden) {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) || !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 8);
@@ -106,6 +106,24 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         if is_hidden(c) { out.extend(c.escape_default()) } else { out.push(c) }
     }
     Cow::Owned(out)
+}
+
+/// Text for people in which a CI system finds no commands: GitHub reads `::` at the beginning of a line and `##[`
+/// anywhere in it, Azure `##vso[`, TeamCity `##teamcity[`.
+pub fn commandless(text: &str) -> Cow<'_, str> {
+    const MARKS: [&str; 3] = ["##[", "##vso[", "##teamcity["];
+    let begins = |line: &str| line.trim_start().starts_with("::");
+    if !MARKS.iter().any(|mark| text.contains(mark)) && !text.lines().any(begins) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for line in text.split_inclusive('\n') {
+        match begins(line) {
+            true => out.push_str(&line.replacen("::", ": :", 1)),
+            false => out.push_str(line),
+        }
+    }
+    Cow::Owned(MARKS.iter().fold(out, |out, mark| out.replace(mark, &mark.replacen("##", "# #", 1))))
 }
 
 /// JSON in which nothing is invisible: serde leaves DEL, the C1 controls and bidirectional overrides as they are. They
@@ -127,7 +145,7 @@ pub fn visible_json(text: &str) -> Cow<'_, str> {
 }
 
 fn is_hidden(c: char) -> bool {
-    c != '\n' && (c.is_control() || disguises(c))
+    !matches!(c, '\n' | '\t') && (c.is_control() || disguises(c))
 }
 
 #[cfg(test)]
@@ -143,6 +161,12 @@ mod tests {
         let safe = visible_json(&json);
         assert!(safe.is_ascii(), "{safe}");
         assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), text);
+    }
+
+    #[test]
+    fn no_line_is_a_command() {
+        assert_eq!(commandless("a\n  ::error::x\nb ##vso[x]"), "a\n  : :error::x\nb # #vso[x]");
+        assert_eq!(commandless("## Heading\nstd::fmt"), "## Heading\nstd::fmt");
     }
 
     #[test]

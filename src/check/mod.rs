@@ -5,12 +5,14 @@
 mod act;
 pub mod after;
 mod automatic;
+mod catch_up;
 pub mod failing;
 mod findings;
 mod lock;
 pub mod measure;
 mod notices;
 mod overview;
+mod owed;
 pub mod post;
 pub mod report;
 pub mod scope;
@@ -19,7 +21,7 @@ mod watches;
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
-use crate::base::{Clock, Result, Verdict};
+use crate::base::{Clock, Result, Verdict, fault};
 use crate::config::{ServiceConfig, Workspace};
 use crate::incident::{self, Change, Observed, State};
 use crate::rollback;
@@ -56,7 +58,9 @@ pub fn run(surroundings: &Surroundings<'_>, services: &[String]) -> Result<Round
     for service in selected {
         rounds.push(service_round(surroundings, service, begun)?);
     }
+    fault::point("check:before-delivery");
     let deliveries = post::deliver(surroundings)?;
+    fault::point("check:delivered");
     surroundings
         .store
         .with(|session| session.set_value("check.last_round", &crate::base::clock::format_instant(begun)))?;
@@ -77,14 +81,26 @@ fn service_round(
     now: DateTime<Utc>,
 ) -> Result<ServiceRound> {
     let scheme = measure::scheme(surroundings.workspace, &service.scheme)?;
+    // What ended while nobody could write it down: an incident must not be judged as if it had not.
+    catch_up::ended(surroundings, service)?;
     let mut measured = measure::service(surroundings, service, &scheme, now)?;
+    fault::point("check:measured");
     let observed = record(surroundings, service, &scheme, &measured, now)?;
+    fault::point("check:recorded");
     // Harm first: nobody is told, and nothing else is looked at, before consumers are stopped.
     let contained = act::contain(surroundings, service, &scheme, &observed);
+    fault::point("check:contained");
     let mut acted = act::Acted { contained, ..act::Acted::default() };
-    notices::queue_changes(surroundings, service, &scheme, &measured, &observed, &acted, now)?;
-    acted.rollback = automatic::run(surroundings, service, &scheme, &measured, &observed);
-    acted.watches = watches::settle(surroundings, service, &measured, now);
+    notices::queue_owed(surroundings, service, &scheme)?;
+    fault::point("check:queued");
+    match catch_up::running(surroundings, service)? {
+        Some(running) => acted.rollback = Some(automatic::yielded(&running)),
+        None => {
+            acted.rollback = automatic::run(surroundings, service, &scheme, &measured, &observed);
+            acted.watches = watches::settle(surroundings, service, &measured, now);
+        }
+    }
+    fault::point("check:acted");
     if let Err(problem) = remember(surroundings, service, &measured, &observed, now) {
         measured.doubt.get_or_insert(problem);
     }
@@ -108,6 +124,8 @@ fn record(
             observed.push(incident::observe(session, observation, &service.incidents, &timings, now)?);
         }
         observed.retain(|one| one.change != Change::Quiet);
+        let owed = observed.iter().filter_map(|one| owed::of(one, now)).collect();
+        owed::owe(session, &service.service, owed)?;
         Ok(observed)
     })
 }

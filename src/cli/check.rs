@@ -31,7 +31,9 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
         clock: &context.clock,
         actor: context.actor.clone(),
     };
+    let progress = context.out.progress("measuring and judging");
     let round = check::run(&surroundings, &args.service)?;
+    drop(progress);
     if context.out.is_json() {
         context.out.json(&round)?;
     } else if !(context.out.is_quiet() && is_dull(&round)) {

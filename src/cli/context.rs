@@ -22,6 +22,16 @@ pub struct Globals {
     /// Print only results and errors.
     #[arg(short, long, global = true)]
     quiet: bool,
+    /// Say on standard error what is being done; twice for more.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+impl Globals {
+    /// The way to the terminal that these options ask for.
+    pub(super) fn out(&self) -> Output {
+        Output::new(self.output, self.quiet)
+    }
 }
 
 /// For commands that only read.
@@ -60,7 +70,7 @@ impl Context {
         let name =
             ["IRCTL_ACTOR", "SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
         Ok(Self {
-            out: Output::new(globals.output, globals.quiet),
+            out: globals.out(),
             clock,
             directory,
             actor: name.map_or(Actor::Human("unknown".into()), Actor::Human),

@@ -10,9 +10,11 @@ mod contain;
 mod context;
 mod incident;
 mod init;
+mod log;
 mod notify;
 pub mod output;
 mod postmortem;
+mod progress;
 mod release;
 mod report;
 mod rollback;
@@ -66,14 +68,15 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let context = match Context::new(&cli.globals) {
-        Ok(context) => context,
-        Err(error) => return output::Output::plain().error(&error),
-    };
-    match dispatch(cli.command, &context) {
-        Ok(exit) => exit,
-        Err(error) => context.out.error(&error),
-    }
+    let out = cli.globals.out();
+    begin(cli).unwrap_or_else(|error| out.failure(&error))
+}
+
+/// Everything after the command line is understood. Whatever fails, and of whatever type, ends in one place.
+fn begin(cli: Cli) -> anyhow::Result<u8> {
+    log::start(cli.globals.verbose)?;
+    let context = Context::new(&cli.globals)?;
+    Ok(dispatch(cli.command, &context)?)
 }
 
 /// Help and version go to standard output with status 0; everything else is a usage error.

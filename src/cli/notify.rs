@@ -75,6 +75,7 @@ pub fn deliver(context: &Context, patience: std::time::Duration) -> Result<Summa
     let workspace = context.workspace()?;
     let store = context.store()?;
     let overrides = overrides(context)?;
+    let _progress = context.out.progress("delivering");
     Courier {
         store: &*store,
         config: &workspace.notify,

@@ -4,7 +4,8 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
 
-use crate::base::untrusted::{visible, visible_json};
+use super::progress::Progress;
+use crate::base::untrusted::{commandless, visible, visible_json};
 use crate::base::{Error, ErrorCode, Result, Verdict};
 
 /// What results look like.
@@ -114,7 +115,7 @@ impl Output {
     /// A result: text to standard output. Control characters and disguises in it are made visible, whoever wrote it;
     /// our own colours stay.
     pub fn text(&self, text: &str) -> Result<()> {
-        raw(&shown(text, self.color))
+        raw(&commandless(&shown(text, self.color)))
     }
 
     /// A result: a line to standard output.
@@ -186,6 +187,21 @@ impl Output {
         error.exit()
     }
 
+    /// Shows whatever went wrong. What is not one of our errors is one that nobody foresaw.
+    pub fn failure(&self, failure: &anyhow::Error) -> u8 {
+        match failure.chain().find_map(|error| error.downcast_ref::<Error>()) {
+            Some(error) => self.error(error),
+            None => self.error(&Error::new(ErrorCode::Bug, format!("{failure:#}"))),
+        }
+    }
+
+    /// Shows that something takes long, until what is returned is dropped. Only on a terminal, and only after a
+    /// second.
+    pub fn progress(&self, text: &str) -> Progress {
+        let wanted = !self.quiet && !self.is_json() && std::io::stderr().is_terminal();
+        Progress::start(wanted.then(|| text.to_owned()))
+    }
+
     /// A yes-or-no question; `None` where nobody can answer.
     pub fn confirm(&self, question: &str) -> Result<Option<bool>> {
         if !self.is_interactive() {
@@ -197,6 +213,11 @@ impl Output {
             Err(error) => Err(Error::new(ErrorCode::Io, format!("the question could not be asked: {error}"))),
         }
     }
+}
+
+/// Standard error, for the log.
+pub fn log_writer() -> impl std::io::Write {
+    Visible { out: std::io::stderr(), json: false, color: false }
 }
 
 /// The codes that [`Output::tone`] writes.
@@ -267,13 +288,12 @@ mod tests {
     #[test]
     fn only_our_own_colours_reach_a_terminal() {
         let text = "\x1b[1;31mbad\x1b[0m \x1b]0;title\x07\x1b[2J\u{202e}\n";
-        assert_eq!(
-            shown(text, true),
-            "\x1b[1;31mbad\x1b[0m \\u{1b}]0;title\\u{7}\\u{1b}[2J\\u{202e}\n"
-        );
+        assert_eq!(shown(text, true), "\x1b[1;31mbad\x1b[0m \\u{1b}]0;title\\u{7}\\u{1b}[2J\\u{202e}\n");
         assert!(!shown(text, false).contains('\x1b'));
         let mut out = Vec::new();
-        Visible { out: &mut out, json: true, color: false }.write_all("{\"a\":\"\u{202e}é\"}".as_bytes()).unwrap();
+        Visible { out: &mut out, json: true, color: false }
+            .write_all("{\"a\":\"\u{202e}é\"}".as_bytes())
+            .unwrap();
         assert_eq!(out, "{\"a\":\"\\u202eé\"}".as_bytes());
     }
 }
