@@ -60,7 +60,7 @@ fn a_round_killed_anywhere_is_made_good_by_the_next() {
         workspace.irctl(&["check"]).expect(2);
         let incidents = workspace.irctl(&["incident", "list", "--all", "--output", "json"]).json();
         assert_eq!(incidents.as_array().unwrap().len(), 1, "{point}: {incidents}");
-        assert!(incidents[0]["contained"].is_object(), "{point}: {incidents}");
+        assert!(incidents[0]["incident"]["contained"].is_object(), "{point}: {incidents}");
         assert!(workspace.read("config/rollout.yml").contains("mode: disabled"), "{point}");
         for message in ["incident-opened", "contained"] {
             assert_eq!(queued(workspace, message), 1, "{point}: {message}");
@@ -94,7 +94,7 @@ fn a_rollback_that_died_before_it_said_so_is_known_to_the_next_round() {
         workspace.irctl(&["check"]).expect(0);
         let rollout = workspace.read("config/rollout.yml");
         assert!(rollout.contains("mode: active"), "{point}: the good version was contained: {rollout}");
-        let incident = &workspace.irctl(&["incident", "list", "--all", "--output", "json"]).json()[0];
+        let incident = &workspace.irctl(&["incident", "list", "--all", "--output", "json"]).json()[0]["incident"];
         assert_eq!(incident["state"], "mitigated", "{point}");
         assert!(incident["contained"].is_null(), "{point}");
         for message in ["rolled-back", "released"] {
