@@ -78,7 +78,7 @@ fn partner(event: &Event, all: &[&Event], index: usize) -> Option<usize> {
         return later
             .filter(|(_, other)| settled.iter().any(|kind| same(other, kind, "delivery")))
             .map(|(at, _)| at)
-            .last();
+            .next_back();
     }
     let kind = match IncidentEvent::decode(event) {
         IncidentEvent::Contained(_) => "contain.completed",
@@ -88,7 +88,7 @@ fn partner(event: &Event, all: &[&Event], index: usize) -> Option<usize> {
     };
     let own = operation(event)?;
     let earlier = all.iter().enumerate().take(index);
-    earlier.filter(|(_, other)| other.kind == kind && operation(other) == Some(own)).map(|(at, _)| at).last()
+    earlier.filter(|(_, other)| other.kind == kind && operation(other) == Some(own)).map(|(at, _)| at).next_back()
 }
 
 /// The operation that an event belongs to.
