@@ -145,7 +145,7 @@ pub fn versions(context: &Context, place: &Place) -> Result<u8> {
             dated.unwrap_or_default(),
             source.unwrap_or_default(),
             row.tier.map(|tier| tier.to_string()).unwrap_or_default(),
-            row.state.to_string(),
+            row.state.to_string().replace(": proven to serve", ", proven"),
         ]
     });
     let headers = ["NAME", "VERSION", "DIGEST", "DATED (UTC)", "BY", "EVIDENCE", "STATE"];
