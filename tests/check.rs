@@ -65,7 +65,7 @@ fn repeated_rounds_open_nothing_twice_and_say_nothing_twice() {
     workspace.irctl(&["check"]).expect(2);
     let events = workspace.irctl(&["report", "incident-log"]).expect(0).json();
     let told = workspace.read("outputs/notices.jsonl").lines().count();
-    for minute in ["03:37", "04:07", "04:37"] {
+    for minute in ["03:22", "03:37", "03:52"] {
         workspace.set_clock(&format!("2026-11-20T{minute}:00Z"));
         workspace.irctl(&["check"]).expect(2);
     }
@@ -177,4 +177,14 @@ fn without_configuration_there_is_one_clear_next_step() {
     let run = workspace.irctl(&["check"]).expect(78);
     assert!(run.stderr.contains("irctl init"), "{}", run.stderr);
     assert!(run.stderr.lines().count() <= 3, "{}", run.stderr);
+}
+
+#[test]
+fn verbose_says_what_is_measured_and_nothing_else_changes() {
+    let workspace = Workspace::healthy();
+    let quiet = workspace.irctl(&["check"]).expect(0);
+    let verbose = workspace.irctl(&["check", "-v"]).expect(0);
+    assert!(quiet.stderr.is_empty(), "{}", quiet.stderr);
+    assert!(verbose.stderr.contains("measured service=rila_6y20b"), "{}", verbose.stderr);
+    assert_eq!(quiet.stdout, verbose.stdout);
 }

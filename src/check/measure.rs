@@ -57,6 +57,10 @@ pub fn service(
     known.extend(samples.iter().cloned());
     let evidence = Evidence::from_samples(&known, versions.served.as_ref(), now);
     let classification = severity::classify(scheme, &evidence);
+    tracing::info!(
+        service = %service.service, probes = outcomes.len(), samples = samples.len(),
+        verdict = %classification.verdict, "measured"
+    );
     Ok(Measured { outcomes, samples, classification, versions, doubt })
 }
 

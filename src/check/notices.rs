@@ -3,9 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::Surroundings;
 use super::act::Acted;
-use super::measure::Measured;
+use super::{Surroundings, held};
 use crate::base::Result;
 use crate::base::clock::Elapsed;
 use crate::config::ServiceConfig;
@@ -20,7 +19,6 @@ pub fn queue_changes(
     surroundings: &Surroundings<'_>,
     service: &ServiceConfig,
     scheme: &Scheme,
-    _measured: &Measured,
     observed: &[Observed],
     acted: &Acted,
     now: DateTime<Utc>,
@@ -45,13 +43,16 @@ pub fn queue_changes(
     surroundings.store.with(|session| queue(session, workspace, &notices, now))
 }
 
-/// Queues notices in the caller's transaction.
+/// Queues notices in the caller's transaction. Where it is not known whom to tell, they are kept for later.
 pub fn queue(
     session: &mut dyn Session,
     workspace: &crate::config::Workspace,
     notices: &[Notice],
     now: DateTime<Utc>,
 ) -> Result<()> {
+    if !workspace.can_notify() {
+        return held::hold(session, notices);
+    }
     for notice in notices {
         notify::enqueue(session, &workspace.notify, &workspace.contacts, notice, now)?;
     }

@@ -32,7 +32,9 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
         clock: &context.clock,
         actor: context.actor.clone(),
     };
+    let progress = context.out.progress("measuring and judging");
     let round = check::run(&surroundings, &args.service)?;
+    drop(progress);
     if context.out.is_json() {
         context.out.json(&round)?;
     } else if !(context.out.is_quiet() && is_dull(&round)) {
@@ -47,6 +49,7 @@ fn is_dull(round: &Round) -> bool {
         && round.deliveries.is_clear()
         && round.services.iter().all(|service| {
             service.watches.is_empty()
+                && !service.warming_is_news
                 && service.incidents.iter().all(|incident| matches!(incident.change, "unchanged" | "warming"))
         })
 }
@@ -56,6 +59,9 @@ fn show(round: &Round, context: &Context) -> Result<()> {
     context.out.table(&["SERVICE", "VERDICT", "LEVEL", "SERVED", "INCIDENT"], &rows)?;
     for service in &round.services {
         explain(service, round.services.len() > 1, context)?;
+    }
+    for problem in &round.problems {
+        context.out.line(&format!("  {}", context.out.tone(Tone::Warning, problem)))?;
     }
     let told = &round.deliveries;
     if told.delivered > 0 || told.waiting > 0 || told.failed > 0 || told.ambiguous > 0 {
@@ -141,7 +147,11 @@ fn findings(service: &ServiceRound, context: &Context) -> Vec<String> {
     let classification = &service.classification;
     let mut rows = Vec::new();
     let measured = !service.probes.is_empty();
+    let told = !service.warming_is_news;
     for outcome in [Outcome::Matched, Outcome::Undecided, Outcome::Warming] {
+        if told && outcome == Outcome::Warming {
+            continue;
+        }
         for rule in classification.with(outcome).filter(|_| measured || outcome == Outcome::Matched) {
             let (tone, mark) = match outcome {
                 Outcome::Matched => (Tone::Bad, String::new()),
@@ -155,6 +165,10 @@ fn findings(service: &ServiceRound, context: &Context) -> Vec<String> {
         .into_iter()
         .map(|(tone, head, reason)| format!("{}  {reason}", out.tone(tone, &format!("{head:<width$}"))))
         .collect();
+    let still: Vec<_> = classification.with(Outcome::Warming).map(|rule| rule.rule.as_str()).collect();
+    if told && !still.is_empty() {
+        lines.push(format!("still warming: {}", still.join(", ")));
+    }
     if !measured {
         let name = &service.service;
         lines.push(format!("nothing is measured: give {name} `probes:` (docs/probes.md), then check again"));

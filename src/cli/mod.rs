@@ -11,9 +11,11 @@ mod context;
 mod help;
 mod incident;
 mod init;
+mod log;
 mod notify;
 pub mod output;
 mod postmortem;
+mod progress;
 mod release;
 mod report;
 mod rollback;
@@ -23,7 +25,7 @@ mod verify;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::ffi::OsString;
 
-use crate::base::{ErrorCode, Result};
+use crate::base::{Error, ErrorCode, Result};
 pub use context::{Context, Globals, NowArgs};
 
 /// Incident response from the command line: classify, contain, roll back, prove, tell, write up.
@@ -34,6 +36,8 @@ pub use context::{Context, Globals, NowArgs};
 pub struct Cli {
     #[command(flatten)]
     globals: Globals,
+    #[command(flatten)]
+    now: NowArgs,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -67,14 +71,15 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let context = match Context::new(&cli.globals) {
-        Ok(context) => context,
-        Err(error) => return output::Output::plain().error(&error),
-    };
-    match dispatch(cli.command, &context) {
-        Ok(exit) => exit,
-        Err(error) => context.out.error(&error),
-    }
+    let out = cli.globals.out();
+    begin(cli).unwrap_or_else(|error| out.failure(&error))
+}
+
+/// Everything after the command line is understood. Whatever fails, and of whatever type, ends in one place.
+fn begin(cli: Cli) -> anyhow::Result<u8> {
+    log::start(cli.globals.verbose)?;
+    let context = Context::new(&cli.globals)?;
+    Ok(dispatch(cli.command, &cli.now, &context)?)
 }
 
 /// Help and version go to standard output with status 0; everything else is a usage error.
@@ -83,9 +88,14 @@ fn usage(error: &clap::Error) -> u8 {
     if error.use_stderr() { ErrorCode::Usage.exit() } else { 0 }
 }
 
-fn dispatch(command: Option<Command>, context: &Context) -> Result<u8> {
+fn dispatch(command: Option<Command>, now: &NowArgs, context: &Context) -> Result<u8> {
+    if command.is_some() && now.now.is_some() {
+        // Before a subcommand it would be taken for the screen's, and silently ignored.
+        return Err(Error::new(ErrorCode::Usage, "`--now` stands after the command that it is for")
+            .hint("commands that change something do not take it"));
+    }
     match command {
-        None => status::run(context),
+        None => status::run(now, context),
         Some(Command::Check(args)) => check::run(&args, context),
         Some(Command::Classify(args)) => classify::run(&args, context),
         Some(Command::Contain(args)) => contain::run(&args, context),

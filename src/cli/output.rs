@@ -3,6 +3,7 @@
 use serde::Serialize;
 use std::io::{IsTerminal as _, Write as _};
 
+use super::progress::Progress;
 use crate::base::{Error, ErrorCode, Result, Verdict};
 
 /// What results look like.
@@ -181,6 +182,21 @@ impl Output {
         error.exit()
     }
 
+    /// Shows whatever went wrong. What is not one of our errors is one that nobody foresaw.
+    pub fn failure(&self, failure: &anyhow::Error) -> u8 {
+        match failure.chain().find_map(|error| error.downcast_ref::<Error>()) {
+            Some(error) => self.error(error),
+            None => self.error(&Error::new(ErrorCode::Bug, format!("{failure:#}"))),
+        }
+    }
+
+    /// Shows that something takes long, until what is returned is dropped. Only on a terminal, and only after a
+    /// second.
+    pub fn progress(&self, text: &str) -> Progress {
+        let wanted = !self.quiet && !self.is_json() && std::io::stderr().is_terminal();
+        Progress::start(wanted.then(|| text.to_owned()))
+    }
+
     /// A yes-or-no question; `None` where nobody can answer.
     pub fn confirm(&self, question: &str) -> Result<Option<bool>> {
         if !self.is_interactive() {
@@ -196,6 +212,11 @@ impl Output {
             }
         }
     }
+}
+
+/// Standard error, for the log.
+pub fn log_writer() -> impl std::io::Write {
+    std::io::stderr()
 }
 
 /// A reader that went away (`| head`) is not an error.

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Context;
 use super::output::Tone;
+use super::{Context, NowArgs};
 use crate::base::Result;
 use crate::base::clock::{Elapsed, format_minute, format_near};
 use crate::check::{Overview, Pending, overview};
@@ -11,8 +11,8 @@ use crate::incident::State;
 use crate::incident::deadlines::{Promise, Standing};
 
 /// Shows what is broken, whether the harm is contained, who is acting, and the next command.
-pub fn run(context: &Context) -> Result<u8> {
-    let now = context.clock.now()?;
+pub fn run(now: &NowArgs, context: &Context) -> Result<u8> {
+    let now = context.now(now)?;
     let workspace = context.workspace()?;
     let overview = overview(workspace, &*context.store()?, now)?;
     if context.out.is_json() {
@@ -38,6 +38,20 @@ fn show(overview: &Overview, workspace: &str, context: &Context) -> Result<()> {
     if overview.incidents.is_empty() {
         out.line("No incident is open.")?;
     }
+    for contained in overview.contained.iter().filter(|one| !told_by_incident(overview, &one.service)) {
+        let since = format_minute(contained.since);
+        let why = contained.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let text = format!("{} is contained since {since}, by {}{why}", contained.service, contained.by);
+        out.line(&format!("\n{}", out.tone(Tone::Warning, &text)))?;
+        out.line(&format!("    release    {}", contained.release))?;
+    }
+    for watch in &overview.watches {
+        let until = format_minute(watch.until);
+        out.line(&format!(
+            "\n{} on {} is watched until {until}; `irctl check` confirms {} or contains again",
+            watch.service, watch.name, watch.operation
+        ))?;
+    }
     for operation in &overview.operations {
         let state = if operation.running { "is running" } else { "is unfinished" };
         let who = format!(
@@ -53,6 +67,12 @@ fn show(overview: &Overview, workspace: &str, context: &Context) -> Result<()> {
         out.line(&format!("\nNext: {}", out.tone(Tone::Strong, next)))?;
     }
     Ok(())
+}
+
+/// Whether an incident on the screen says already that the service is contained.
+fn told_by_incident(overview: &Overview, service: &str) -> bool {
+    let mut incidents = overview.incidents.iter().map(|pending| &pending.incident);
+    incidents.any(|incident| incident.service == service && incident.contained.is_some())
 }
 
 fn show_incident(pending: &Pending, now: DateTime<Utc>, context: &Context) -> Result<()> {

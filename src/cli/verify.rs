@@ -77,7 +77,9 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
     if args.list {
         return list(&suites, context);
     }
+    let progress = context.out.progress("verifying");
     let summary = verify(args, context, workspace, &suites)?;
+    drop(progress);
     let warn_fails = args.fail_on == FailOn::Warn;
     let style = Style {
         warn_fails,

@@ -75,6 +75,8 @@ pub struct RollbackEvent {
     pub from: VersionName,
     /// To which version.
     pub to: VersionName,
+    /// When it was planned (UTC).
+    pub planned_at: Option<DateTime<Utc>>,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
     /// How it ended.
@@ -178,6 +180,7 @@ impl Concluding<'_> {
             operation: outcome.operation.clone(),
             from: name(&plan.served),
             to: name(&plan.to),
+            planned_at: self.directory.pinned()?.map(|(pinned, _)| pinned.created_at),
             duration_ms: outcome.duration_ms,
             outcome: conclusion.ending,
             proof: outcome.proof.clone(),

@@ -241,7 +241,8 @@ fn run(
     let unstoppable = Stop::default();
     engine.stop = &unstoppable;
     let conclusion = engine.run(&built)?;
-    let summary = conclusion.reason.clone().unwrap_or_else(|| pinning.kind.to_owned());
+    let done = if pinning.kind == "release" { "released" } else { "contained" };
+    let summary = conclusion.reason.clone().unwrap_or_else(|| format!("{} is {done}", subject.service));
     steps::end(environment, &mut journal, &conclusion, &summary, started)?;
     Ok(conclusion)
 }

@@ -108,12 +108,7 @@ pub fn list(args: &OutboxArgs, context: &Context) -> Result<u8> {
     let mut rows = context.store()?.view(|session| session.deliveries(None))?;
     rows.retain(|row| args.all || row.state != DeliveryState::Delivered);
     rows.retain(|row| args.incident.is_none() || row.incident == args.incident);
-    let rows: Vec<Row> = rows.into_iter().map(row).collect();
-    if context.out.is_json() {
-        context.out.json(&rows)?;
-        return Ok(exit::OK);
-    }
-    if rows.is_empty() {
+    if rows.is_empty() && !context.out.is_json() {
         let what = if args.all {
             "The outbox is empty."
         } else {
@@ -121,6 +116,16 @@ pub fn list(args: &OutboxArgs, context: &Context) -> Result<u8> {
         };
         context.out.line(what)?;
         return Ok(exit::OK);
+    }
+    table(rows, context)?;
+    Ok(exit::OK)
+}
+
+/// Shows these rows.
+pub fn table(rows: Vec<Delivery>, context: &Context) -> Result<()> {
+    let rows: Vec<Row> = rows.into_iter().map(row).collect();
+    if context.out.is_json() {
+        return context.out.json(&rows);
     }
     let plain = |text: Option<&str>| text.map_or_else(|| "-".to_owned(), |text| escape(text, Sink::Terminal));
     let cells = |row: &Row| {
@@ -145,7 +150,7 @@ pub fn list(args: &OutboxArgs, context: &Context) -> Result<u8> {
             context.out.line(&format!("  {}: {}", row.number, escape(error, Sink::Terminal)))?;
         }
     }
-    Ok(exit::OK)
+    Ok(())
 }
 
 /// Delivers what is due.

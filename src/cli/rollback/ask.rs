@@ -1,6 +1,7 @@
 //! One prompt for each plan; `--yes` where nobody can be asked.
 
 use super::screen;
+use super::wiring::Wiring;
 use crate::base::{Error, ErrorCode, Result};
 use crate::cli::Context;
 use crate::rollback::{self, Environment, Prepared, RollbackOutcome};
@@ -20,6 +21,7 @@ pub fn then_execute(
     environment: &Environment<'_>,
     prepared: Prepared,
     yes: bool,
+    wiring: Option<&Wiring<'_>>,
 ) -> Result<RollbackOutcome> {
     if !context.out.is_json() {
         screen::plan(context, &prepared.plan)?;
@@ -27,7 +29,12 @@ pub fn then_execute(
     let answer = if yes { Ok(Some(true)) } else { context.out.confirm("Do it?") };
     let no = match answer {
         _ if environment.stop.is_detached() => "the terminal was gone before a yes",
-        Ok(Some(true)) => return rollback::execute(environment, prepared),
+        Ok(Some(true)) => {
+            if let Some(wiring) = wiring {
+                wiring.started(&prepared.plan);
+            }
+            return rollback::execute(environment, prepared);
+        }
         Ok(_) => "a human said no",
         Err(_) => "the question was interrupted",
     };

@@ -8,7 +8,7 @@ use crate::base::environment::variable;
 use crate::base::{Error, ErrorCode, Result};
 use crate::check::scope;
 use crate::cli::Context;
-use crate::config::{Scope, Workspace};
+use crate::config::Workspace;
 use crate::operation::{Directory, StepState, StepUpdate, Stop, StoreRecorder};
 use crate::rollback::{Environment, Subject, layout};
 
@@ -40,7 +40,7 @@ impl<'a> Desk<'a> {
                 Self::new(context, state, Some(subject), None)
             }
             None => {
-                let workspace = context.workspace_for(Scope::OPERATE)?;
+                let workspace = context.workspace()?;
                 let subject = subject(workspace, place.service.as_deref())?;
                 Self::new(context, workspace.state.clone(), Some(subject), Some(workspace))
             }
@@ -173,7 +173,7 @@ fn subject(workspace: &Workspace, name: Option<&str>) -> Result<Subject> {
 
 /// The workspace, if there is one. One that is broken is an error only where it is needed.
 fn found_workspace(context: &Context) -> Result<Option<&Workspace>> {
-    match context.workspace_for(Scope::OPERATE) {
+    match context.workspace() {
         Ok(workspace) => Ok(Some(workspace)),
         Err(error) if error.code == ErrorCode::NoConfiguration => Ok(None),
         Err(error) => Err(error),
