@@ -59,3 +59,36 @@ fn links_lead_somewhere() {
         }
     }
 }
+
+/// The fenced YAML of a page.
+fn examples(page: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(support::repository().join("docs").join(page)).unwrap();
+    let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("\n```").next());
+    blocks.map(|block| format!("{block}\n")).collect()
+}
+
+/// The YAML of the pages is what irctl takes; only names that it leaves to the reader are missing.
+#[test]
+fn examples_of_configuration_are_valid() {
+    let workspace = support::Workspace::healthy();
+    let first = |page: &str| examples(page).remove(0);
+    workspace.write("config/verify/doc.yaml", &first("verify.md").replace("suite: rila-smoke", "suite: doc"));
+    workspace.write("config/severity/doc.yaml", &first("severity.md"));
+    workspace.write("config/notify.yaml", &first("notify.md"));
+    let probes: String = examples("probes.md").concat().lines().map(|line| format!("  {line}\n")).collect();
+    let service = format!(
+        "service: doc\nkind: model\nscheme: rila\nprobes:\n{probes}{}{}",
+        first("rollback.md"),
+        first("incidents.md")
+    );
+    workspace.write("config/services/doc.yaml", &service);
+    let found = workspace.irctl(&["config", "check", "--output", "json"]).json();
+    let wrong: Vec<_> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["severity"] == "error" && one["code"] != "dangling-reference")
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(!found.as_array().unwrap().is_empty(), "the examples were not read");
+}
