@@ -42,6 +42,16 @@ bench: tools
 fixtures:
 	$(CARGO) run --locked --example generate_fixtures -- --out fixtures/rila_6y20b
 
+# Feeds rubbish to every parser, FUZZ_SECONDS each. Needs cargo-fuzz (cargo install cargo-fuzz); a stable compiler does.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "make fuzz needs cargo-fuzz: cargo install --locked cargo-fuzz"; exit 1; }
+	@for target in alert config dataset expression journal nagios settings; do \
+		echo "fuzz $$target"; \
+		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer none $$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=2048 -print_final_stats=0 || exit 1; \
+	done
+
 # Finds what testing needs; installs it on Debian and Ubuntu, names it elsewhere.
 tools:
 	@sh tests/tools.sh test

@@ -95,7 +95,7 @@ fn workspace(files: &[(&str, &str)]) -> tempfile::TempDir {
 #[test]
 fn what_a_command_does_not_need_does_not_stop_it() {
     let root = workspace(&[
-        ("config/irctl.yaml", "workspace: w\nstate: state\n"),
+        ("config/irctl.yaml", "workspace: w\nstate: ../state\n"),
         ("config/notify.yaml", "nonsense: [\n"),
         ("config/services/bad.yaml", "service: bad\nkind: model\n"),
         ("runbooks/a.yaml", "runbook: a\ntitle: A\n"),
@@ -119,10 +119,10 @@ fn what_a_command_does_not_need_does_not_stop_it() {
 
 #[test]
 fn the_workspace_is_found_from_below_and_missed_with_advice() {
-    let root = workspace(&[("config/irctl.yaml", "workspace: w\nstate: s\n"), ("a/b/c", "")]);
+    let root = workspace(&[("config/irctl.yaml", "workspace: w\nstate: ../s\n"), ("a/b/c", "")]);
     let found = Workspace::load(&root.path().join("a/b")).unwrap();
     assert_eq!(found.root, root.path().canonicalize().unwrap());
-    assert_eq!(found.state, found.root.join("s"));
+    assert_eq!(found.state, found.root.join("../s"));
     let empty = tempfile::tempdir().unwrap();
     let error = Workspace::load(empty.path()).unwrap_err();
     assert_eq!(error.exit(), 78);
@@ -131,7 +131,7 @@ fn the_workspace_is_found_from_below_and_missed_with_advice() {
 
 #[test]
 fn huge_files_are_refused_without_reading_them() {
-    let root = workspace(&[("config/irctl.yaml", "workspace: w\nstate: s\n")]);
+    let root = workspace(&[("config/irctl.yaml", "workspace: w\nstate: ../s\n")]);
     let file = std::fs::File::create(root.path().join("config/notify.yaml")).unwrap();
     file.set_len(100 * 1024 * 1024).unwrap();
     let start = Instant::now();
@@ -176,7 +176,7 @@ fn hostile_files_are_refused_in_time() {
 #[test]
 fn rounds_too_far_apart_for_a_promise_are_a_warning() {
     let root = workspace(&[
-        ("config/irctl.yaml", "workspace: w\nstate: s\ncadence: 30m\n"),
+        ("config/irctl.yaml", "workspace: w\nstate: ../s\ncadence: 30m\n"),
         ("config/services/a.yaml", "service: a\nkind: model\nscheme: own\n"),
         (
             "config/severity/own.yaml",

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 
 use super::Surroundings;
 use super::after::Hand;
-use super::scope;
+use super::owed::{self, Owed, What};
 use super::watches::WatchReport;
+use super::{catch_up, scope};
 use crate::base::{Result, Verdict};
 use crate::config::ServiceConfig;
 use crate::incident::event::ByOperation;
-use crate::incident::{Book, Change, Incident, Observed, State};
+use crate::incident::{self, Book, Change, Incident, Observed, State};
 use crate::operation::{Ending, Stop};
 use crate::rollback;
 use crate::severity::Scheme;
@@ -31,8 +32,6 @@ pub struct Acted {
 /// Whether a service is contained.
 #[derive(Debug, Clone, Default)]
 pub struct ContainedNow {
-    /// Whether this round did it.
-    pub fresh: bool,
     /// What proves it.
     pub proof: Option<String>,
     /// Why it could not be done.
@@ -65,7 +64,7 @@ pub fn contain(
     }
     for one in observed {
         let Some(incident) = &one.incident else { continue };
-        match wanted(surroundings, service, scheme, incident, &one.change) {
+        match wanted_now(surroundings, service, scheme, incident, &one.change) {
             Ok(false) => {}
             Ok(true) => {
                 contained.insert(incident.id.clone(), contain_for(surroundings, service, incident));
@@ -97,6 +96,27 @@ fn wanted(
         Change::Unchanged if incident.state != State::Mitigated => !was_released(surroundings, incident)?,
         _ => false,
     })
+}
+
+/// [`wanted`], unless somebody is rolling the service back, or has just done so: that contains, and lets go, by itself.
+fn wanted_now(
+    surroundings: &Surroundings<'_>,
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    incident: &Incident,
+    change: &Change,
+) -> Result<bool> {
+    if !wanted(surroundings, service, scheme, incident, change)? {
+        return Ok(false);
+    }
+    if catch_up::running(surroundings, service)?.is_some() {
+        return Ok(false);
+    }
+    if !catch_up::ended(surroundings, service)? {
+        return Ok(true);
+    }
+    let incident = surroundings.store.view(|session| incident::book::get(session, &incident.id))?;
+    wanted(surroundings, service, scheme, &incident, &Change::Unchanged)
 }
 
 /// By level, or by a rule that says so itself.
@@ -131,28 +151,34 @@ fn contain_for(
     match outcome {
         Ok(outcome) if outcome.contained && outcome.ending == Ending::Restored => {
             let fresh = !outcome.already || incident.contained.is_none();
-            let recorded = mark(surroundings, incident, outcome.operation.as_deref());
             let proof = outcome.proof.clone().or_else(|| outcome.settings.first().cloned());
-            ContainedNow {
-                fresh,
-                proof: proof.or(Some(outcome.summary)),
-                problem: recorded.err().map(|e| e.message),
-            }
+            let proof = proof.or(Some(outcome.summary));
+            let recorded = match fresh {
+                true => mark(surroundings, incident, outcome.operation.as_deref(), proof.clone()),
+                false => Ok(()),
+            };
+            ContainedNow { proof, problem: recorded.err().map(|e| e.message) }
         }
         Ok(outcome) => ContainedNow { problem: Some(outcome.summary), ..ContainedNow::default() },
         Err(error) => ContainedNow { problem: Some(error.message), ..ContainedNow::default() },
     }
 }
 
-/// Writes into the incident that the service is contained, once.
-fn mark(surroundings: &Surroundings<'_>, incident: &Incident, operation: Option<&str>) -> Result<()> {
-    if incident.contained.is_some() {
-        return Ok(());
-    }
+/// Writes into the incident that the service is contained, and that people have to know.
+fn mark(
+    surroundings: &Surroundings<'_>,
+    incident: &Incident,
+    operation: Option<&str>,
+    proof: Option<String>,
+) -> Result<()> {
     let now = surroundings.clock.now()?;
     surroundings.store.with(|session| {
-        let mut book = Book::new(session, Actor::Automation, now);
-        let by = ByOperation { operation: operation.map(str::to_owned), reason: None };
-        book.contained(&incident.id, by).map(|_| ())
+        if incident.contained.is_none() {
+            let mut book = Book::new(session, Actor::Automation, now);
+            let by = ByOperation { operation: operation.map(str::to_owned), reason: None };
+            book.contained(&incident.id, by)?;
+        }
+        let owed = Owed { incident: incident.id.clone(), what: What::Contained(proof.clone()), at: now };
+        owed::owe(session, &incident.service, vec![owed])
     })
 }

@@ -12,7 +12,21 @@ use crate::incident::{self, Book, Incident, State};
 use crate::notify::Notice;
 use crate::operation::{Ending, StepUpdate, Stop, StoreRecorder};
 use crate::rollback::{ContainOutcome, Environment, Plan, RollbackOutcome};
-use crate::store::{Actor, Store};
+use crate::store::{Actor, Session, Store};
+
+fn told(operation: &str, ending: Ending) -> String {
+    format!("told.{operation}.{}", ending.as_str())
+}
+
+/// Whether an incident knows already that an operation ended so.
+pub fn is_told(session: &mut dyn Session, operation: &str, ending: Ending) -> Result<bool> {
+    Ok(session.value(&told(operation, ending))?.is_some())
+}
+
+/// Notes that it is known, in the transaction that makes it so.
+pub fn tell_no_more(session: &mut dyn Session, outcome: &RollbackOutcome) -> Result<()> {
+    session.set_value(&told(&outcome.operation, outcome.ending), "yes")
+}
 
 /// Whoever operates on a service. The store may be missing: an operation goes on without it, and what there is to
 /// say is kept for later.
@@ -90,6 +104,10 @@ impl<'a> Hand<'a> {
         let now = self.clock.now()?;
         let scheme = measure::scheme(self.workspace, &service.scheme)?;
         store.with(|session| {
+            if is_told(session, &outcome.operation, outcome.ending)? {
+                return Ok(());
+            }
+            tell_no_more(session, outcome)?;
             let mut book = Book::new(session, self.actor.clone(), now);
             let by = ByOperation {
                 operation: Some(outcome.operation.clone()),

@@ -8,7 +8,7 @@ use super::{Surroundings, scope};
 use crate::base::{ErrorCode, Result};
 use crate::config::ServiceConfig;
 use crate::incident::{Incident, Observed};
-use crate::operation::Stop;
+use crate::operation::{Stop, Summary};
 use crate::rollback::{self, Request, Selector};
 use crate::severity::{CompiledExpression, Evidence, Expression, Scheme, Truth};
 
@@ -31,6 +31,12 @@ pub fn run(
         }),
         Err(error) => Some(held(error.message)),
     }
+}
+
+/// Somebody is at it already.
+pub fn yielded(running: &Summary) -> AutomaticRollback {
+    let summary = format!("{} by {} is running; automation leaves it alone", running.id, running.actor);
+    AutomaticRollback { operation: Some(running.id.clone()), summary, exit: None }
 }
 
 fn held(why: String) -> AutomaticRollback {

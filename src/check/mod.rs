@@ -5,6 +5,7 @@
 mod act;
 pub mod after;
 mod automatic;
+mod catch_up;
 pub mod failing;
 mod findings;
 pub mod held;
@@ -12,6 +13,7 @@ mod lock;
 pub mod measure;
 pub mod notices;
 mod overview;
+mod owed;
 pub mod post;
 pub mod report;
 pub mod scope;
@@ -22,7 +24,7 @@ mod watches;
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
-use crate::base::{Clock, ErrorCode, Result, Verdict};
+use crate::base::{Clock, ErrorCode, Result, Verdict, fault};
 use crate::config::{ServiceConfig, Workspace};
 use crate::incident::{Change, Ledger, Observed, State};
 use crate::rollback;
@@ -67,7 +69,9 @@ pub fn run(surroundings: &Surroundings<'_>, services: &[String]) -> Result<Round
             Err(error) => return Err(error),
         }
     }
+    fault::point("check:before-delivery");
     let deliveries = post::deliver(surroundings)?;
+    fault::point("check:delivered");
     // Forgotten in a power failure, it makes the next look say that a round is overdue, which is then true.
     let last = crate::base::clock::format_instant(begun);
     surroundings.store.write_relaxed(&mut |session| session.set_value("check.last_round", &last))?;
@@ -88,15 +92,27 @@ fn service_round(
     now: DateTime<Utc>,
 ) -> Result<ServiceRound> {
     let scheme = measure::scheme(surroundings.workspace, &service.scheme)?;
+    // What ended while nobody could write it down: an incident must not be judged as if it had not.
+    catch_up::ended(surroundings, service)?;
     let mut measured = measure::service(surroundings, service, &scheme, now)?;
+    fault::point("check:measured");
     let (observed, warming) = record(surroundings, service, &scheme, &measured, now)?;
+    fault::point("check:recorded");
     // Harm first: nobody is told, and nothing else is looked at, before consumers are stopped.
     let contained = act::contain(surroundings, service, &scheme, &observed);
+    fault::point("check:contained");
     let mut acted = act::Acted { contained, ..act::Acted::default() };
-    notices::queue_changes(surroundings, service, &scheme, &observed, &acted, now)?;
+    notices::queue_owed(surroundings, service, &scheme)?;
     updates::queue_due(surroundings, service, &scheme, now)?;
-    acted.rollback = automatic::run(surroundings, service, &scheme, &measured, &observed);
-    acted.watches = watches::settle(surroundings, service, &measured, now);
+    fault::point("check:queued");
+    match catch_up::running(surroundings, service)? {
+        Some(running) => acted.rollback = Some(automatic::yielded(&running)),
+        None => {
+            acted.rollback = automatic::run(surroundings, service, &scheme, &measured, &observed);
+            acted.watches = watches::settle(surroundings, service, &measured, now);
+        }
+    }
+    fault::point("check:acted");
     if let Err(problem) = remember(surroundings, service, &measured, &observed, now) {
         measured.doubt.get_or_insert(problem);
     }
@@ -122,6 +138,8 @@ fn record(
             observed.push(ledger.observe(session, observation, &service.incidents, &timings, now)?);
         }
         observed.retain(|one| one.change != Change::Quiet);
+        let owed = observed.iter().filter_map(|one| owed::of(one, now)).collect();
+        owed::owe(session, &service.service, owed)?;
         Ok((observed, warming::is_news(session, service, measured)?))
     })
 }

@@ -3,44 +3,30 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::act::Acted;
+use super::owed::{self, Owed, What};
 use super::{Surroundings, held};
 use crate::base::Result;
 use crate::base::clock::Elapsed;
 use crate::config::ServiceConfig;
-use crate::incident::{Change, Incident, Observed};
+use crate::incident::{self, Incident};
 use crate::notify::message::minute;
 use crate::notify::{self, Notice};
 use crate::severity::Scheme;
 use crate::store::Session;
 
-/// Queues what is to be told of this round's changes, in the order in which they happened.
-pub fn queue_changes(
-    surroundings: &Surroundings<'_>,
-    service: &ServiceConfig,
-    scheme: &Scheme,
-    observed: &[Observed],
-    acted: &Acted,
-    now: DateTime<Utc>,
-) -> Result<()> {
+/// Queues what is to be told of a service's changes, in the order in which they happened; what an earlier round did
+/// not get to is told now.
+pub fn queue_owed(surroundings: &Surroundings<'_>, service: &ServiceConfig, scheme: &Scheme) -> Result<()> {
     let workspace = surroundings.workspace;
-    let mut notices = Vec::new();
-    for one in observed {
-        let Some(incident) = &one.incident else { continue };
-        notices.extend(change(service, scheme, incident, &one.change, now));
-        if let Some(contained) = acted.contained.get(&incident.id) {
-            let mut notice = about(service, scheme, incident, "contained", now);
-            notice.context = merged(
-                notice.context,
-                json!({
-                    "proof": contained.proof, "reason": incident.title.raw(),
-                    "next": format!("irctl rollback --{} {} --to prev", kind(service), service.service),
-                }),
-            );
-            notices.extend(contained.fresh.then_some(notice));
+    let now = surroundings.clock.now()?;
+    surroundings.store.with(|session| {
+        let mut notices = Vec::new();
+        for owed in owed::take(session, &service.service)? {
+            let incident = incident::book::get(session, &owed.incident)?;
+            notices.push(owed_notice(service, scheme, &incident, &owed));
         }
-    }
-    surroundings.store.with(|session| queue(session, workspace, &notices, now))
+        queue(session, workspace, &notices, now)
+    })
 }
 
 /// Queues notices in the caller's transaction. Where it is not known whom to tell, they are kept for later.
@@ -67,29 +53,29 @@ pub fn kind(service: &ServiceConfig) -> &'static str {
     }
 }
 
-fn change(
-    service: &ServiceConfig,
-    scheme: &Scheme,
-    incident: &Incident,
-    change: &Change,
-    now: DateTime<Utc>,
-) -> Option<Notice> {
-    let (template, facts) = match change {
-        Change::Opened | Change::Reopened => ("incident-opened", json!({})),
-        Change::Raised(from) => ("incident-raised", json!({"previous_level": from.name})),
-        Change::Lowered(from) => (
+fn owed_notice(service: &ServiceConfig, scheme: &Scheme, incident: &Incident, owed: &Owed) -> Notice {
+    let (template, facts) = match &owed.what {
+        What::Opened => ("incident-opened", json!({})),
+        What::Raised(from) => ("incident-raised", json!({"previous_level": from})),
+        What::Lowered(from) => (
             "incident-updated",
-            json!({"summary": format!("lowered from {} to {}", from.name, incident.level.name)}),
+            json!({"summary": format!("lowered from {from} to {}", incident.level.name)}),
         ),
-        Change::Resolved => {
-            let lasted = Elapsed(now - incident.episode_at).to_string();
+        What::Resolved => {
+            let lasted = Elapsed(owed.at - incident.episode_at).to_string();
             ("incident-resolved", json!({"duration": lasted, "reason": incident.resolution}))
         }
-        Change::Quiet | Change::Unchanged | Change::Warming | Change::Settled => return None,
+        What::Contained(proof) => (
+            "contained",
+            json!({
+                "proof": proof, "reason": incident.title.raw(),
+                "next": format!("irctl rollback --{} {} --to prev", kind(service), service.service),
+            }),
+        ),
     };
-    let mut notice = about(service, scheme, incident, template, now);
+    let mut notice = about(service, scheme, incident, template, owed.at);
     notice.context = merged(notice.context, facts);
-    Some(notice)
+    notice
 }
 
 /// A notice about an incident, with what every template may use.

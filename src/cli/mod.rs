@@ -25,6 +25,7 @@ mod verify;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::ffi::OsString;
 
+use crate::base::untrusted::visible;
 use crate::base::{Error, ErrorCode, Result};
 pub use context::{Context, Globals, NowArgs};
 
@@ -84,7 +85,13 @@ fn begin(cli: Cli) -> anyhow::Result<u8> {
 
 /// Help and version go to standard output with status 0; everything else is a usage error.
 fn usage(error: &clap::Error) -> u8 {
-    let _ = error.print();
+    let text = error.to_string();
+    if visible(&text) == text {
+        let _ = error.print();
+    } else {
+        // It repeats what was typed, or what a script passed on.
+        output::Output::plain().note(&text);
+    }
     if error.use_stderr() { ErrorCode::Usage.exit() } else { 0 }
 }
 

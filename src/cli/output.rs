@@ -1,9 +1,11 @@
 //! The terminal: this file alone writes to it, and alone asks.
 
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
 
 use super::progress::Progress;
+use crate::base::untrusted::{commandless, visible, visible_json};
 use crate::base::{Error, ErrorCode, Result, Verdict};
 
 /// What results look like.
@@ -110,9 +112,10 @@ impl Output {
         self.tone(tone, verdict.as_str())
     }
 
-    /// A result: text to standard output, exactly as given.
+    /// A result: text to standard output. Control characters and disguises in it are made visible, whoever wrote it;
+    /// our own colours stay.
     pub fn text(&self, text: &str) -> Result<()> {
-        written(std::io::stdout().lock().write_all(text.as_bytes()))
+        raw(&commandless(&shown(text, self.color)))
     }
 
     /// A result: a line to standard output.
@@ -125,12 +128,13 @@ impl Output {
         let text = serde_json::to_string_pretty(value).map_err(|error| {
             Error::new(ErrorCode::Bug, format!("a result cannot be written as JSON: {error}"))
         })?;
-        self.line(&text)
+        raw(&format!("{}\n", visible_json(&text)))
     }
 
     /// Standard output as a buffered stream, for results that are too many to hold.
     pub fn writer(&self) -> impl std::io::Write {
-        std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout().lock())
+        let visible = Visible { out: std::io::stdout().lock(), json: self.is_json(), color: self.color };
+        std::io::BufWriter::with_capacity(64 * 1024, visible)
     }
 
     /// A table without rules, wrapped to the width; cells hold plain text.
@@ -150,14 +154,14 @@ impl Output {
     /// Something said beside the result: a line to standard error, unless `--quiet`.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            let _ = writeln!(std::io::stderr().lock(), "{text}");
+            let _ = writeln!(std::io::stderr().lock(), "{}", shown(text, self.color));
         }
     }
 
     /// A warning: a line to standard error, whatever `--quiet` says.
     pub fn warning(&self, text: &str) {
         let label = self.error_tone(Tone::Warning, "warning");
-        let _ = writeln!(std::io::stderr().lock(), "{label}: {text}");
+        let _ = writeln!(std::io::stderr().lock(), "{label}: {}", shown(text, false));
     }
 
     fn error_tone(&self, tone: Tone, text: &str) -> String {
@@ -171,13 +175,14 @@ impl Output {
             let value = serde_json::json!({"error": {
                 "code": error.code.as_str(), "message": error.message, "hint": error.hint, "exit": error.exit(),
             }});
-            let _ = writeln!(stderr, "{value}");
+            let _ = writeln!(stderr, "{}", visible_json(&value.to_string()));
             return error.exit();
         }
         let label = self.error_tone(Tone::Bad, "error");
-        let _ = writeln!(stderr, "{label}[{}]: {}", error.code, error.message);
+        let _ = writeln!(stderr, "{label}[{}]: {}", error.code, shown(&error.message, false));
         if let Some(hint) = &error.hint {
-            let _ = writeln!(stderr, "{}: {hint}", self.error_tone(Tone::Strong, "help"));
+            let help = self.error_tone(Tone::Strong, "help");
+            let _ = writeln!(stderr, "{help}: {}", shown(hint, false));
         }
         error.exit()
     }
@@ -216,7 +221,59 @@ impl Output {
 
 /// Standard error, for the log.
 pub fn log_writer() -> impl std::io::Write {
-    std::io::stderr()
+    Visible { out: std::io::stderr(), json: false, color: false }
+}
+
+/// The codes that [`Output::tone`] writes.
+const CODES: [&str; 6] = ["\x1b[1m", "\x1b[32m", "\x1b[33m", "\x1b[1;31m", "\x1b[2m", "\x1b[0m"];
+
+/// The text with everything that hides or commands made visible; where we colour, our own codes stay.
+fn shown(text: &str, color: bool) -> Cow<'_, str> {
+    if !color || !text.contains('\x1b') {
+        return visible(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\x1b') {
+        let (before, from) = rest.split_at(at);
+        out.push_str(&visible(before));
+        let code = CODES.iter().copied().find(|code| from.starts_with(code));
+        match code {
+            Some(code) => out.push_str(code),
+            None => out.push_str("\\u{1b}"),
+        }
+        rest = from.get(code.map_or(1, str::len)..).unwrap_or_default();
+    }
+    out.push_str(&visible(rest));
+    Cow::Owned(out)
+}
+
+fn raw(text: &str) -> Result<()> {
+    written(std::io::stdout().lock().write_all(text.as_bytes()))
+}
+
+/// A stream in which nothing is invisible. Almost everything is plain ASCII and goes through as it is.
+struct Visible<W> {
+    out: W,
+    json: bool,
+    color: bool,
+}
+
+impl<W: std::io::Write> std::io::Write for Visible<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n')) {
+            return self.out.write(bytes);
+        }
+        // The buffer before us is emptied between whole writes, so that no character is cut in two.
+        let text = String::from_utf8_lossy(bytes);
+        let text = if self.json { visible_json(&text) } else { shown(&text, self.color) };
+        self.out.write_all(text.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// A reader that went away (`| head`) is not an error.
@@ -225,5 +282,22 @@ fn written(outcome: std::io::Result<()>) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Error::io("cannot write to standard output", error)),
         Ok(()) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_colours_reach_a_terminal() {
+        let text = "\x1b[1;31mbad\x1b[0m \x1b]0;title\x07\x1b[2J\u{202e}\n";
+        assert_eq!(shown(text, true), "\x1b[1;31mbad\x1b[0m \\u{1b}]0;title\\u{7}\\u{1b}[2J\\u{202e}\n");
+        assert!(!shown(text, false).contains('\x1b'));
+        let mut out = Vec::new();
+        Visible { out: &mut out, json: true, color: false }
+            .write_all("{\"a\":\"\u{202e}é\"}".as_bytes())
+            .unwrap();
+        assert_eq!(out, "{\"a\":\"\\u202eé\"}".as_bytes());
     }
 }

@@ -66,6 +66,8 @@ pub mod code {
     pub const DUPLICATE_NAME: &str = "duplicate-name";
     /// A name that nothing has.
     pub const DANGLING_REFERENCE: &str = "dangling-reference";
+    /// State lies in the workspace that it is to outlive.
+    pub const STATE_INSIDE_WORKSPACE: &str = "state-inside-workspace";
     /// Rounds too far apart for a promise of a scheme (warning).
     pub const CADENCE: &str = "cadence-too-slow";
 }

@@ -6,7 +6,7 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::file::File;
 use super::kind::Kind;
 use super::yaml::inside_text;
-use super::{measured, semantic, suites};
+use super::{measured, places, semantic, suites};
 
 /// Something that a check found.
 #[derive(Debug, Clone)]
@@ -80,6 +80,8 @@ pub const CHECKS: &[SemanticCheck] = &[
     suites::check,
     measured::metrics,
     measured::levels,
+    places::state,
+    places::paths,
 ];
 
 /// The diagnostic of a finding; `None` if no file of the workspace has it (a shipped one).

@@ -10,6 +10,7 @@ pub mod finding;
 mod kind;
 mod load;
 mod measured;
+mod places;
 mod references;
 mod render;
 mod schema;

@@ -263,6 +263,12 @@ fn report_undeclared(config: &CommandConfig, printed: &Printed, outcome: &mut Ou
     outcome.problem(None, format!("not declared under `metrics:`: {}{more}", named.join(", ")));
 }
 
+/// Reads performance data and forgets it, for fuzzing.
+#[cfg(fuzzing)]
+pub fn fuzz_performance_data(output: &str) {
+    let _ = nagios::performance_data(output);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

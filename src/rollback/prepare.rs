@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::candidates::Selector;
 use super::config::{ReleaseMode, SwitchMode};
 use super::contain::{self, ContainOutcome};
 use super::environment::{Environment, Request, Subject};
@@ -35,6 +36,10 @@ pub struct Prepared {
 
 /// Claims, contains, plans and stages. When it fails nothing is switched; what was contained stays contained.
 pub fn prepare(environment: &Environment<'_>, subject: &Subject, request: &Request<'_>) -> Result<Prepared> {
+    if let Selector::Named(name) = &request.to {
+        // What can be no version stops nobody's consumers.
+        path::single_name(name)?;
+    }
     let choose = |served: &Served| planning::aim(environment, subject, &request.to, served);
     prepare_with(environment, subject, request, "rollback", &choose)
 }

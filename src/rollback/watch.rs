@@ -69,6 +69,16 @@ pub fn due_watches(state: &Path, now: DateTime<Utc>) -> Result<Vec<Watch>> {
     Ok(watches(state)?.into_iter().filter(|watch| watch.until <= now).collect())
 }
 
+/// Ends the watches of earlier operations on a service: another version serves now, and not behind our back.
+pub(super) fn supersede(state: &Path, service: &str, by: &str) -> Result<()> {
+    for watch in watches(state)? {
+        if watch.service == service && watch.operation != by {
+            remove(state, &watch)?;
+        }
+    }
+    Ok(())
+}
+
 fn remove(state: &Path, watch: &Watch) -> Result<()> {
     let path = place(state, &watch.operation)?;
     match fs_err::remove_file(&path) {

@@ -1,0 +1,15 @@
+//! Editing one key: either refused, or the key has the value afterwards.
+#![no_main]
+
+use irctl::rollback::settings_edit::{Format, get, set};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: (bool, &str, &str, &str)| {
+    let (json, path, value, text) = input;
+    let format = if json { Format::Json } else { Format::Yaml };
+    let _ = get(format, text, path);
+    let value = serde_json::Value::from(value);
+    if let Ok(changed) = set(format, text, &[(path, value.clone())]) {
+        assert_eq!(get(format, &changed, path).unwrap(), Some(value));
+    }
+});
