@@ -94,7 +94,8 @@ fn a_rollback_that_died_before_it_said_so_is_known_to_the_next_round() {
         workspace.irctl(&["check"]).expect(0);
         let rollout = workspace.read("config/rollout.yml");
         assert!(rollout.contains("mode: active"), "{point}: the good version was contained: {rollout}");
-        let incident = &workspace.irctl(&["incident", "list", "--all", "--output", "json"]).json()[0]["incident"];
+        let incident =
+            &workspace.irctl(&["incident", "list", "--all", "--output", "json"]).json()[0]["incident"];
         assert_eq!(incident["state"], "mitigated", "{point}");
         assert!(incident["contained"].is_null(), "{point}");
         for message in ["rolled-back", "released"] {

@@ -33,9 +33,9 @@ fn the_keys_of_json_output_are_documented() {
         if line.contains("[…]") {
             value = value.as_array_mut().unwrap().remove(0);
         }
-        let printed: std::collections::BTreeSet<_> = value.as_object().unwrap().keys().cloned().collect();
-        let documented = documented.into_iter().map(str::to_owned).collect();
-        assert_eq!(printed, documented, "{command}");
+        let missing: Vec<_> = value.as_object().unwrap().keys().collect();
+        let missing: Vec<_> = missing.into_iter().filter(|key| !documented.contains(&key.as_str())).collect();
+        assert!(missing.is_empty(), "{command}: docs/json.md lacks {missing:?}");
         seen += 1;
     }
     assert!(seen > 20, "the table is gone");
@@ -77,7 +77,7 @@ fn examples_of_configuration_are_valid() {
     workspace.write("config/notify.yaml", &first("notify.md"));
     let probes: String = examples("probes.md").concat().lines().map(|line| format!("  {line}\n")).collect();
     let service = format!(
-        "service: doc\nkind: model\nscheme: rila\nprobes:\n{probes}{}{}",
+        "service: doc\nkind: model\nscheme: protocol-25\nprobes:\n{probes}{}{}",
         first("rollback.md"),
         first("incidents.md")
     );
