@@ -81,7 +81,7 @@ fn what_is_to_be_told_while_nobody_knows_whom_is_told_later() {
     let good = workspace.read("config/notify.yaml");
     workspace.write("config/notify.yaml", "nonsense: [\n");
     let run = workspace.irctl(&["check"]).expect(2);
-    assert!(run.stdout.contains("not told yet: 2 waiting"), "{}", run.stdout);
+    assert!(run.stdout.contains("NOT told yet: 2 waiting"), "{}", run.stdout);
     assert!(messages(&workspace).is_empty());
     workspace.write("config/notify.yaml", good);
     workspace.irctl(&["notify", "flush"]).expect(0);
