@@ -8,7 +8,9 @@ BUILD ?= $(CARGO) build --locked
 all: lint test
 
 # Builds irctl and runs its main job, end to end, on a copy of the shipped fixtures.
-demo: tools
+demo:
+	@sh tests/tools.sh demo
+	@test -x "$${CARGO_TARGET_DIR:-target}/debug/irctl" || echo "Building irctl; the first time takes a few minutes."
 	$(BUILD)
 	sh fixtures/demo.sh
 
@@ -21,7 +23,8 @@ test: tools
 		$(CARGO) test --locked --all-targets && $(CARGO) test --locked --doc; \
 	fi
 
-lint: tools
+lint:
+	@sh tests/tools.sh lint
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
@@ -49,9 +52,9 @@ fuzz:
 			-max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=2048 -print_final_stats=0 || exit 1; \
 	done
 
-# Finds what building and testing need; installs it on Debian and Ubuntu, names it elsewhere.
+# Finds what testing needs; installs it on Debian and Ubuntu, names it elsewhere.
 tools:
-	@sh tests/tools.sh
+	@sh tests/tools.sh test
 
 clean:
 	$(CARGO) clean

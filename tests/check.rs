@@ -65,7 +65,7 @@ fn repeated_rounds_open_nothing_twice_and_say_nothing_twice() {
     workspace.irctl(&["check"]).expect(2);
     let events = workspace.irctl(&["report", "incident-log"]).expect(0).json();
     let told = workspace.read("outputs/notices.jsonl").lines().count();
-    for minute in ["03:37", "04:07", "04:37"] {
+    for minute in ["03:22", "03:37", "03:52"] {
         workspace.set_clock(&format!("2026-11-20T{minute}:00Z"));
         workspace.irctl(&["check"]).expect(2);
     }

@@ -1,5 +1,7 @@
 //! The documentation says what the code does.
 
+mod support;
+
 use irctl::base::ErrorCode;
 
 #[test]
@@ -12,4 +14,48 @@ fn every_error_code_is_documented_with_its_exit_status() {
         .filter(|row| !text.contains(row))
         .collect();
     assert!(missing.is_empty(), "add these rows to docs/exit-codes.md:\n{}", missing.join("\n"));
+}
+
+/// Every command of the table in docs/json.md prints the keys that stand beside it, on a night of the fixtures.
+#[test]
+fn the_keys_of_json_output_are_documented() {
+    let workspace = support::Workspace::healthy();
+    let text = std::fs::read_to_string(support::repository().join("docs/json.md")).unwrap();
+    let mut seen = 0;
+    for line in text.lines().filter(|line| line.starts_with("| `irctl")) {
+        let mut cells = line.trim_matches('|').split(" | ");
+        let command = cells.next().unwrap().trim().trim_matches('`').to_owned();
+        let documented: Vec<_> = cells.next().unwrap().split('`').skip(1).step_by(2).collect();
+        let mut arguments: Vec<_> = command.split_whitespace().skip(1).collect();
+        arguments.extend(["--output", "json"]);
+        let run = workspace.irctl(&arguments);
+        let mut value = run.json();
+        if line.contains("[…]") {
+            value = value.as_array_mut().unwrap().remove(0);
+        }
+        let printed: std::collections::BTreeSet<_> = value.as_object().unwrap().keys().cloned().collect();
+        let documented = documented.into_iter().map(str::to_owned).collect();
+        assert_eq!(printed, documented, "{command}");
+        seen += 1;
+    }
+    assert!(seen > 20, "the table is gone");
+}
+
+/// A link from one page to another leads to a file.
+#[test]
+fn links_lead_somewhere() {
+    let root = support::repository();
+    let mut pages: Vec<_> =
+        std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    pages.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    pages.push(root.join("README.md"));
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = link.split('#').next().unwrap();
+            let there =
+                link.contains("://") || target.is_empty() || page.parent().unwrap().join(target).exists();
+            assert!(there, "{}: {link}", page.display());
+        }
+    }
 }

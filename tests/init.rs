@@ -105,3 +105,21 @@ fn without_configuration_there_is_one_error_with_the_next_step() {
     assert!(text(&output).contains("irctl init"), "{}", text(&output));
     assert_eq!(text(&output).lines().count(), 2, "{}", text(&output));
 }
+
+#[test]
+fn a_folder_that_serves_is_told_what_works_without_configuration() {
+    let root = tempfile::tempdir().unwrap();
+    let live =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rila_6y20b/base/models/production/rila_6y20b");
+    copy(&live, root.path());
+    let written = irctl(root.path(), &["init"]);
+    assert!(text(&written).contains("irctl rollback . --to prev"), "{}", text(&written));
+    assert!(text(&written).contains("docs/probes.md"), "{}", text(&written));
+    // What is not measured is said in one line, not rule by rule.
+    let checked = irctl(root.path(), &["check"]);
+    assert_eq!(checked.status.code(), Some(3), "{}", text(&checked));
+    assert!(text(&checked).contains("nothing is measured"), "{}", text(&checked));
+    assert!(!text(&checked).contains("no sample of"), "{}", text(&checked));
+    let planned = irctl(root.path(), &["rollback", ".", "--to", "prev", "--dry-run"]);
+    assert!(planned.status.success(), "{}", text(&planned));
+}

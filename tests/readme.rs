@@ -79,7 +79,7 @@ fn elapsed(line: &str) -> String {
     let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
     for index in 1..words.len() {
         let unit = words[index].trim_end_matches([',', '.', ')', ';', ':']).to_owned();
-        let number = words[index - 1].trim_start_matches('(').to_owned();
+        let number = words[index - 1].trim_start_matches('(').trim_start_matches("T+").to_owned();
         let measured = matches!(unit.as_str(), "ms" | "s") && number.parse::<f64>().is_ok();
         if measured {
             words[index - 1] = words[index - 1].replace(&number, "…");

@@ -54,6 +54,20 @@ pub fn format_instant(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(format, true)
 }
 
+/// An instant for people: `2026-11-20 03:42 UTC`.
+pub fn format_minute(instant: DateTime<Utc>) -> String {
+    instant.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// An instant for people who look at it at `now`: the day only where it is another one, `03:42 UTC`.
+pub fn format_near(instant: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    if instant.date_naive() == now.date_naive() {
+        instant.format("%H:%M UTC").to_string()
+    } else {
+        format_minute(instant)
+    }
+}
+
 /// How long something took or how old it is, for people: `340 ms`, `12 s`, `3 min 5 s`, `2 h 10 min`, `8 d 3 h`.
 pub struct Elapsed(pub chrono::TimeDelta);
 
@@ -93,6 +107,14 @@ mod tests {
         assert_eq!(show(7_800_000), "2 h 10 min");
         assert_eq!(show(86_400_000), "1 d");
         assert_eq!(show(-60_000), "-1 min");
+    }
+
+    #[test]
+    fn people_see_the_day_only_where_it_is_another_one() {
+        let at = |text: &str| parse_instant(text).unwrap();
+        let (night, morning) = (at("2026-11-20T03:07:09Z"), at("2026-11-20T09:00:00Z"));
+        assert_eq!(format_near(night, morning), "03:07 UTC");
+        assert_eq!(format_near(night, at("2026-11-21T00:00:00Z")), "2026-11-20 03:07 UTC");
     }
 
     #[test]

@@ -39,6 +39,13 @@ pub fn parent(path: &Path) -> &Path {
 /// Keeps the permissions of the file that stood there; a new file gets `mode` (0o644 for what others read,
 /// 0o600 for what only the owner may).
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    replace(path, bytes, mode)?;
+    sync_directory(parent(path))
+}
+
+/// [`write_atomic`] without waiting for the new name to be on disk: the next boot sees the old bytes or the new ones,
+/// never a part. For what may be a little older after a crash.
+pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = parent(path);
     let failed = |error: std::io::Error| Error::io(format!("cannot write {}", path.display()), error);
@@ -51,7 +58,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     file.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).map_err(failed)?;
     sync_file(file.as_file())?;
     file.persist(path).map_err(|error| failed(error.error))?;
-    sync_directory(directory)
+    Ok(())
 }
 
 /// Reads a file of at most `limit` bytes; a larger one is an error, not a surprise.

@@ -3,7 +3,7 @@
 use serde_json::json;
 use std::sync::Arc;
 
-use super::{Surroundings, measure, notices, post, scope};
+use super::{Surroundings, findings, measure, notices, post, scope};
 use crate::base::clock::Elapsed;
 use crate::base::{Clock, Result};
 use crate::config::{ServiceConfig, Workspace};
@@ -11,7 +11,7 @@ use crate::incident::event::ByOperation;
 use crate::incident::{self, Book, Incident, State};
 use crate::notify::Notice;
 use crate::operation::{Ending, StepUpdate, Stop, StoreRecorder};
-use crate::rollback::{ContainOutcome, Environment, RollbackOutcome};
+use crate::rollback::{ContainOutcome, Environment, Plan, RollbackOutcome};
 use crate::store::{Actor, Session, Store};
 
 fn told(operation: &str, ending: Ending) -> String {
@@ -83,8 +83,10 @@ impl<'a> Hand<'a> {
             if let Some(name) = named {
                 return incident::book::get(session, name).map(Some);
             }
-            let open = incident::book::list(session, Some(service))?.into_iter().filter(Incident::is_open);
-            Ok(open.min_by_key(|incident| (incident.state == State::Mitigated, incident.level.rank)))
+            let open = incident::book::open(session, Some(service))?;
+            Ok(open
+                .into_iter()
+                .min_by_key(|incident| (incident.state == State::Mitigated, incident.level.rank)))
         })
     }
 
@@ -112,7 +114,16 @@ impl<'a> Hand<'a> {
                 reason: Some(outcome.summary.as_str().into()),
             };
             let mut incident = book.get(id)?;
-            if outcome.ending == Ending::Restored && matches!(incident.state, State::Triage | State::Active) {
+            let back = matches!(outcome.ending, Ending::Restored | Ending::Unproven);
+            if back && serves_what_it_blames(&incident, outcome) {
+                if incident.state == State::Mitigated {
+                    let timings = findings::timings(&scheme, None, &incident.level.name);
+                    let reason = format!("what it blames serves again: {}", outcome.summary);
+                    incident = book.reopen(id, reason.into(), timings.from(now))?;
+                }
+            } else if outcome.ending == Ending::Restored
+                && matches!(incident.state, State::Triage | State::Active)
+            {
                 incident = book.mitigate(id, by.clone())?;
             }
             if !outcome.contained && incident.contained.is_some() {
@@ -132,6 +143,7 @@ impl<'a> Hand<'a> {
         now: chrono::DateTime<chrono::Utc>,
     ) -> Vec<Notice> {
         let template = match outcome.ending {
+            Ending::Restored if serves_what_it_blames(incident, outcome) => "incident-updated",
             Ending::Restored => "rolled-back",
             Ending::Halted | Ending::Unproven | Ending::Unknown => "rollback-halted",
             Ending::Undone | Ending::Refused => "incident-updated",
@@ -165,6 +177,29 @@ impl<'a> Hand<'a> {
             told.push(released);
         }
         told
+    }
+
+    /// Tells people that a rollback begins. Called after the yes and before the switch.
+    ///
+    /// # Errors
+    /// The store's. Nobody waits for it: whoever calls goes on.
+    pub fn rollback_started(&self, service: &ServiceConfig, plan: &Plan) -> Result<()> {
+        let (Some(store), Some(id)) = (&self.store, plan.incident.as_deref()) else { return Ok(()) };
+        let now = self.clock.now()?;
+        let scheme = measure::scheme(self.workspace, &service.scheme)?;
+        store.with(|session| {
+            let incident = incident::book::get(session, id)?;
+            let mut notice = notices::about(service, &scheme, &incident, "rollback-started", now);
+            notice.occasion = plan.operation.clone().unwrap_or_default();
+            notice.context = notices::merged(
+                notice.context,
+                json!({
+                    "version": plan.to.shown(), "previous_version": plan.served.shown(),
+                    "operation": plan.operation, "actor": self.actor.to_string(),
+                }),
+            );
+            notices::queue(session, self.workspace, &[notice], now)
+        })
     }
 
     /// Writes into the open incident that a human contained or released the service, and tells people.
@@ -207,4 +242,10 @@ impl<'a> Hand<'a> {
         };
         post::deliver(&surroundings).map(|_| ())
     }
+}
+
+/// Whether the version that serves now is the one that the incident is about: the harm is back, not over.
+fn serves_what_it_blames(incident: &Incident, outcome: &RollbackOutcome) -> bool {
+    let digest = outcome.to.as_ref().and_then(|to| to.digest.as_ref());
+    digest.is_some() && digest == incident.version.as_ref()
 }

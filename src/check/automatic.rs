@@ -93,6 +93,11 @@ fn attempt(
             failing: judged.as_ref().map(|judged| judged.rule(&fails)),
         };
         let prepared = rollback::prepare(environment, &subject, &request)?;
+        if prepared.plan.binds_automation().is_none()
+            && let Err(error) = hand.rollback_started(service, &prepared.plan)
+        {
+            tracing::warn!("nobody was told that a rollback begins: {error}");
+        }
         rollback::execute(environment, prepared)
     })?;
     hand.rolled_back(service, Some(&incident.id), &outcome)?;

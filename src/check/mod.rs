@@ -9,22 +9,25 @@ pub mod blind;
 mod catch_up;
 pub mod failing;
 mod findings;
+pub mod held;
 mod lock;
 pub mod measure;
-mod notices;
+pub mod notices;
 mod overview;
 mod owed;
 pub mod post;
 pub mod report;
 pub mod scope;
+mod updates;
+mod warming;
 mod watches;
 
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
-use crate::base::{Clock, Result, Verdict, fault};
+use crate::base::{Clock, ErrorCode, Result, Verdict, fault};
 use crate::config::{ServiceConfig, Workspace};
-use crate::incident::{self, Change, Observed, State};
+use crate::incident::{Change, Ledger, Observed, State};
 use crate::rollback;
 use crate::severity::Scheme;
 use crate::store::{Actor, Store};
@@ -56,16 +59,24 @@ pub fn run(surroundings: &Surroundings<'_>, services: &[String]) -> Result<Round
     let selected = select(workspace, services)?;
     crate::operation::drain_spool(&*surroundings.store, &workspace.state)?;
     let mut rounds = Vec::new();
+    let mut problems = Vec::new();
     for service in selected {
-        rounds.push(service_round(surroundings, service, begun)?);
+        match service_round(surroundings, service, begun) {
+            Ok(round) => rounds.push(round),
+            // What is wrong with one service's files must not keep the others from being contained.
+            Err(error) if error.code == ErrorCode::InvalidConfiguration => {
+                problems.push(format!("{} was not judged: {}", service.service, error.message));
+            }
+            Err(error) => return Err(error),
+        }
     }
     fault::point("check:before-delivery");
     let deliveries = post::deliver(surroundings)?;
     fault::point("check:delivered");
-    surroundings
-        .store
-        .with(|session| session.set_value("check.last_round", &crate::base::clock::format_instant(begun)))?;
-    Ok(Round::new(begun, rounds, deliveries))
+    // Forgotten in a power failure, it makes the next look say that a round is overdue, which is then true.
+    let last = crate::base::clock::format_instant(begun);
+    surroundings.store.write_relaxed(&mut |session| session.set_value("check.last_round", &last))?;
+    Ok(Round::new(begun, rounds, deliveries, workspace.left_out_of_rounds(), problems))
 }
 
 fn select<'a>(workspace: &'a Workspace, names: &[String]) -> Result<Vec<&'a ServiceConfig>> {
@@ -86,13 +97,14 @@ fn service_round(
     catch_up::ended(surroundings, service)?;
     let mut measured = measure::service(surroundings, service, &scheme, now)?;
     fault::point("check:measured");
-    let observed = record(surroundings, service, &scheme, &measured, now)?;
+    let (observed, warming) = record(surroundings, service, &scheme, &measured, now)?;
     fault::point("check:recorded");
     // Harm first: nobody is told, and nothing else is looked at, before consumers are stopped.
     let contained = act::contain(surroundings, service, &scheme, &observed);
     fault::point("check:contained");
     let mut acted = act::Acted { contained, ..act::Acted::default() };
     notices::queue_owed(surroundings, service, &scheme)?;
+    updates::queue_due(surroundings, service, &scheme, now)?;
     fault::point("check:queued");
     match catch_up::running(surroundings, service)? {
         Some(running) => acted.rollback = Some(automatic::yielded(&running)),
@@ -105,29 +117,31 @@ fn service_round(
     if let Err(problem) = remember(surroundings, service, &measured, &observed, now) {
         measured.doubt.get_or_insert(problem);
     }
-    Ok(ServiceRound::new(service, &scheme, measured, observed, acted))
+    Ok(ServiceRound::new(service, measured, observed, acted, warming))
 }
 
-/// Stores the samples and what they mean for incidents, together or not at all.
+/// Stores the samples and what they mean for incidents, together or not at all. Also returns whether rules are
+/// warming of which this was not said before.
 fn record(
     surroundings: &Surroundings<'_>,
     service: &ServiceConfig,
     scheme: &Scheme,
     measured: &Measured,
     now: DateTime<Utc>,
-) -> Result<Vec<Observed>> {
+) -> Result<(Vec<Observed>, bool)> {
     let observations = findings::observations(service, scheme, measured);
     surroundings.store.with(|session| {
         session.put_samples(&measured.samples)?;
         let mut observed = Vec::new();
+        let mut ledger = Ledger::load(session, &service.service)?;
         for (observation, timings) in &observations {
             let timings = |level: &str| timings(level);
-            observed.push(incident::observe(session, observation, &service.incidents, &timings, now)?);
+            observed.push(ledger.observe(session, observation, &service.incidents, &timings, now)?);
         }
         observed.retain(|one| one.change != Change::Quiet);
         let owed = observed.iter().filter_map(|one| owed::of(one, now)).collect();
         owed::owe(session, &service.service, owed)?;
-        Ok(observed)
+        Ok((observed, warming::is_news(session, service, measured)?))
     })
 }
 

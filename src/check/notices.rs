@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::Surroundings;
 use super::owed::{self, Owed, What};
+use super::{Surroundings, held};
 use crate::base::Result;
 use crate::base::clock::Elapsed;
 use crate::config::ServiceConfig;
@@ -29,13 +29,16 @@ pub fn queue_owed(surroundings: &Surroundings<'_>, service: &ServiceConfig, sche
     })
 }
 
-/// Queues notices in the caller's transaction.
+/// Queues notices in the caller's transaction. Where it is not known whom to tell, they are kept for later.
 pub fn queue(
     session: &mut dyn Session,
     workspace: &crate::config::Workspace,
     notices: &[Notice],
     now: DateTime<Utc>,
 ) -> Result<()> {
+    if !workspace.can_notify() {
+        return held::hold(session, notices);
+    }
     for notice in notices {
         notify::enqueue(session, &workspace.notify, &workspace.contacts, notice, now)?;
     }

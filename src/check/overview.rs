@@ -6,12 +6,13 @@ use serde::Serialize;
 
 use super::notices::kind;
 use crate::base::clock::parse_instant;
-use crate::base::{Result, Verdict};
+use crate::base::{Result, Untrusted, Verdict};
 use crate::config::Workspace;
 use crate::incident::deadlines::{self, Promise};
 use crate::incident::{self, Incident, State};
 use crate::operation::{self, Summary};
-use crate::store::{DeliveryState, Store};
+use crate::rollback::{self, Watch};
+use crate::store::{Actor, DeliveryState, Store};
 
 /// What stands now.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -26,12 +27,33 @@ pub struct Overview {
     pub overdue: bool,
     /// Open incidents, worst first.
     pub incidents: Vec<Pending>,
+    /// Services whose consumers are stopped.
+    pub contained: Vec<Contained>,
+    /// Rollbacks that were let back provisionally and wait to be confirmed.
+    pub watches: Vec<Watch>,
+    /// Files of the configuration that have errors and were left out.
+    pub left_out: Vec<String>,
     /// Operations that are running or can be resumed.
     pub operations: Vec<Summary>,
     /// Messages that did not get through, or not surely.
     pub undelivered: usize,
     /// The one next command.
     pub next: Option<String>,
+}
+
+/// A service whose consumers are stopped.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Contained {
+    /// The service.
+    pub service: String,
+    /// Since when (UTC).
+    pub since: DateTime<Utc>,
+    /// Who stopped them.
+    pub by: Actor,
+    /// Why.
+    pub reason: Option<Untrusted>,
+    /// What lets them back.
+    pub release: String,
 }
 
 /// An open incident.
@@ -48,11 +70,10 @@ pub struct Pending {
 /// Collects what stands now.
 pub fn overview(workspace: &Workspace, store: &dyn Store, now: DateTime<Utc>) -> Result<Overview> {
     let (incidents, last_round, undelivered) = store.view(|session| {
-        let incidents = incident::book::list(session, None)?;
+        let incidents = incident::book::open(session, None)?;
         let last = session.value("check.last_round")?;
-        let stuck =
-            |state| matches!(state, DeliveryState::Failed | DeliveryState::Ambiguous | DeliveryState::Queued);
-        let undelivered = session.deliveries(None)?.iter().filter(|row| stuck(row.state)).count();
+        let stuck = [DeliveryState::Failed, DeliveryState::Ambiguous, DeliveryState::Queued];
+        let undelivered = session.deliveries_in(&stuck)?.len();
         Ok((incidents, last, undelivered))
     })?;
     let last_round = last_round.as_deref().map(parse_instant).transpose()?;
@@ -60,23 +81,50 @@ pub fn overview(workspace: &Workspace, store: &dyn Store, now: DateTime<Utc>) ->
         .into_iter()
         .filter(|operation| operation.running || operation.resumable)
         .collect();
-    let mut open: Vec<Incident> = incidents.into_iter().filter(Incident::is_open).collect();
+    let mut open = incidents;
     open.sort_by_key(|incident| {
         (incident.state == State::Mitigated, incident.level.rank, incident.opened_at)
     });
     let incidents: Vec<Pending> =
         open.into_iter().map(|incident| pending(workspace, incident, now)).collect();
     let overdue = overdue(workspace, last_round, now);
+    let contained = contained(workspace)?;
+    let left_out = workspace.left_out_of_rounds();
+    let mut verdict = verdict(&incidents, &operations, overdue);
+    if !contained.is_empty() {
+        verdict = verdict.worst(Verdict::Warn);
+    }
+    if !left_out.is_empty() {
+        verdict = verdict.worst(Verdict::Unknown);
+    }
     Ok(Overview {
         at: now,
-        verdict: verdict(&incidents, &operations, overdue),
+        verdict,
         last_round,
         overdue,
-        next: next(&incidents, &operations, overdue),
+        next: next(&incidents, &operations, &contained, &left_out, overdue),
+        watches: rollback::watch::watches(&workspace.state)?,
+        contained,
+        left_out,
         incidents,
         operations,
         undelivered,
     })
+}
+
+fn contained(workspace: &Workspace) -> Result<Vec<Contained>> {
+    let mut all = Vec::new();
+    for service in workspace.services.values() {
+        let Some(known) = rollback::contain::current(&workspace.state, &service.service)? else { continue };
+        all.push(Contained {
+            service: known.service,
+            since: known.since,
+            by: known.actor,
+            reason: known.reason.map(Into::into),
+            release: format!("irctl release --{} {}", kind(service), service.service),
+        });
+    }
+    Ok(all)
 }
 
 /// Longer ago than two rounds; without a cadence, than a day.
@@ -106,7 +154,13 @@ fn next_for(workspace: &Workspace, incident: &Incident) -> String {
 }
 
 /// What is unfinished comes before what is broken: nothing else can be begun before it.
-fn next(incidents: &[Pending], operations: &[Summary], overdue: bool) -> Option<String> {
+fn next(
+    incidents: &[Pending],
+    operations: &[Summary],
+    contained: &[Contained],
+    left_out: &[String],
+    overdue: bool,
+) -> Option<String> {
     if let Some(running) = operations.iter().find(|operation| operation.running) {
         return Some(format!("irctl rollback attach {}", running.id));
     }
@@ -114,7 +168,10 @@ fn next(incidents: &[Pending], operations: &[Summary], overdue: bool) -> Option<
         return Some(format!("irctl rollback resume {}", halted.id));
     }
     let first = incidents.first().map(|pending| pending.next.clone());
-    first.or_else(|| overdue.then(|| "irctl check".to_owned()))
+    first
+        .or_else(|| (!left_out.is_empty()).then(|| "irctl config check".to_owned()))
+        .or_else(|| contained.first().map(|contained| contained.release.clone()))
+        .or_else(|| overdue.then(|| "irctl check".to_owned()))
 }
 
 fn verdict(incidents: &[Pending], operations: &[Summary], overdue: bool) -> Verdict {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::Surroundings;
+use super::{Surroundings, held};
 use crate::base::{Result, identity};
-use crate::notify::{Courier, Summary, template};
+use crate::notify::{self, Courier, Summary, template};
 
 /// Where a workspace keeps message templates of its own.
 pub const TEMPLATES: &str = "config/templates";
@@ -15,6 +15,17 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
 /// Tries everything that is due. What does not get through stays queued; that is not an error.
 pub fn deliver(surroundings: &Surroundings<'_>) -> Result<Summary> {
     let workspace = surroundings.workspace;
+    if !workspace.can_notify() {
+        // Messages that wait for a channel of a file with errors would fail for good.
+        let waiting = surroundings.store.view(|session| {
+            Ok(held::count(session)? + notify::outbox::waiting(session, surroundings.clock.now()?)?.len())
+        })?;
+        return Ok(Summary { waiting: u32::try_from(waiting).unwrap_or(u32::MAX), ..Summary::default() });
+    }
+    let now = surroundings.clock.now()?;
+    if surroundings.store.view(held::count)? > 0 {
+        surroundings.store.with(|session| held::let_go(session, workspace, now))?;
+    }
     // One broken template of the workspace must not keep every message from being sent.
     let overrides = template::overrides(&workspace.root.join(TEMPLATES)).unwrap_or_else(|error| {
         tracing::warn!("the workspace's own templates are left out: {error}");

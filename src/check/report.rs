@@ -12,7 +12,7 @@ use crate::config::ServiceConfig;
 use crate::incident::{Change, Observed};
 use crate::notify::Summary;
 use crate::probe::Outcome;
-use crate::severity::{Classification, Scheme};
+use crate::severity::Classification;
 
 /// One round.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -25,6 +25,10 @@ pub struct Round {
     pub services: Vec<ServiceRound>,
     /// What was told.
     pub deliveries: Summary,
+    /// Files of the configuration that have errors and were left out.
+    pub left_out: Vec<String>,
+    /// Services that could not be judged, and why.
+    pub problems: Vec<String>,
 }
 
 /// One service of a round.
@@ -38,6 +42,8 @@ pub struct ServiceRound {
     pub served: Option<Digest>,
     /// Why it is not known, where it is not.
     pub doubt: Option<String>,
+    /// Whether a rule is warming of which no earlier round said so.
+    pub warming_is_news: bool,
     /// The judgement, rule by rule.
     pub classification: Classification,
     /// What each probe looked at.
@@ -92,9 +98,17 @@ const fn word(change: &Change) -> &'static str {
 }
 
 impl Round {
-    pub(super) fn new(at: DateTime<Utc>, services: Vec<ServiceRound>, deliveries: Summary) -> Self {
-        let verdict = Verdict::worst_of(services.iter().map(|service| service.verdict));
-        Self { at, verdict, services, deliveries }
+    pub(super) fn new(
+        at: DateTime<Utc>,
+        services: Vec<ServiceRound>,
+        deliveries: Summary,
+        left_out: Vec<String>,
+        problems: Vec<String>,
+    ) -> Self {
+        // What was not looked at may be as bad as it likes.
+        let unseen = left_out.iter().chain(&problems).map(|_| Verdict::Unknown);
+        let verdict = Verdict::worst_of(services.iter().map(|service| service.verdict).chain(unseen));
+        Self { at, verdict, services, deliveries, left_out, problems }
     }
 
     /// The exit status: of what was rolled back, else of the verdict.
@@ -107,10 +121,10 @@ impl Round {
 impl ServiceRound {
     pub(super) fn new(
         service: &ServiceConfig,
-        _scheme: &Scheme,
         measured: Measured,
         observed: Vec<Observed>,
         acted: Acted,
+        warming_is_news: bool,
     ) -> Self {
         let incidents = observed.iter().filter_map(|one| incident(one, &acted)).collect();
         let verdict = verdict(&measured, &acted);
@@ -119,6 +133,7 @@ impl ServiceRound {
             verdict,
             served: measured.versions.served.clone(),
             doubt: measured.doubt,
+            warming_is_news,
             classification: measured.classification,
             probes: measured.outcomes,
             incidents,

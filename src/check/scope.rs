@@ -79,7 +79,9 @@ pub fn versions(workspace: &Workspace, service: &ServiceConfig) -> (VersionMap, 
 pub fn run_suite(name: &str, pinned: &serde_json::Value, now: DateTime<Utc>) -> VerifyOutcome {
     match suite_report(name, pinned, now) {
         Ok(report) => VerifyOutcome { verdict: report.verdict, summary: summary(&report) },
-        Err(error) => VerifyOutcome { verdict: Verdict::Unknown, summary: format!("{name}: {error}") },
+        Err(error) => {
+            VerifyOutcome { verdict: Verdict::Unknown, summary: format!("{name} UNKNOWN: {error}") }
+        }
     }
 }
 
@@ -106,11 +108,11 @@ fn suite_report(name: &str, pinned: &serde_json::Value, now: DateTime<Utc>) -> R
     Ok(verify::run(suite, &pinned.probes, &request))
 }
 
-/// `rila-smoke: OK, 6 of 6 expectations hold`, or the first that does not.
+/// `rila-smoke OK (6 of 6 expectations hold)`, and the first that does not.
 fn summary(report: &verify::Report) -> String {
     let held = report.checks.iter().filter(|check| check.verdict == Verdict::Ok).count();
     let mut text =
-        format!("{}: {}, {held} of {} expectations hold", report.suite, report.verdict, report.checks.len());
+        format!("{} {} ({held} of {} expectations hold)", report.suite, report.verdict, report.checks.len());
     if let Some(check) = report.checks.iter().find(|check| check.verdict != Verdict::Ok) {
         text.push_str(&format!("; {}: {}", check.id, check.reason));
     }
@@ -119,5 +121,5 @@ fn summary(report: &verify::Report) -> String {
 
 /// A suite that could not even be begun.
 pub fn undecided(name: &str, error: &Error) -> VerifyOutcome {
-    VerifyOutcome { verdict: Verdict::Unknown, summary: format!("{name}: {error}") }
+    VerifyOutcome { verdict: Verdict::Unknown, summary: format!("{name} UNKNOWN: {error}") }
 }

@@ -3,6 +3,7 @@
 use super::Context;
 use super::output::Tone;
 use crate::base::{Result, Verdict};
+use crate::check::report::IncidentRound;
 use crate::check::{self, Round, ServiceRound, Surroundings};
 use crate::incident::State;
 use crate::severity::Outcome;
@@ -60,6 +61,7 @@ fn is_dull(round: &Round) -> bool {
         && round.deliveries.is_clear()
         && round.services.iter().all(|service| {
             service.watches.is_empty()
+                && !service.warming_is_news
                 && service.incidents.iter().all(|incident| matches!(incident.change, "unchanged" | "warming"))
         })
 }
@@ -68,19 +70,32 @@ fn show(round: &Round, context: &Context) -> Result<()> {
     let rows: Vec<_> = round.services.iter().map(row).collect();
     context.out.table(&["SERVICE", "VERDICT", "LEVEL", "SERVED", "INCIDENT"], &rows)?;
     for service in &round.services {
-        explain(service, context)?;
+        explain(service, round.services.len() > 1, context)?;
+    }
+    for problem in &round.problems {
+        context.out.line(&format!("  {}", context.out.tone(Tone::Warning, problem)))?;
     }
     let told = &round.deliveries;
+    if told.delivered > 0 || told.waiting > 0 || told.failed > 0 || told.ambiguous > 0 {
+        context.out.line("")?;
+    }
     if told.delivered > 0 {
-        context.out.line(&format!("told: {} messages delivered", told.delivered))?;
+        context.out.line(&format!("told: {} delivered", messages(told.delivered)))?;
     }
     if told.waiting > 0 || told.failed > 0 || told.ambiguous > 0 {
         context.out.line(&format!(
-            "not told yet: {} waiting, {} failed, {} unclear (irctl notify outbox)",
+            "NOT told yet: {} waiting, {} failed, {} unclear (irctl notify outbox)",
             told.waiting, told.failed, told.ambiguous
         ))?;
     }
+    if round.verdict != Verdict::Ok {
+        context.out.line(&format!("Next: {}", context.out.tone(Tone::Strong, "irctl")))?;
+    }
     Ok(())
+}
+
+fn messages(count: u32) -> String {
+    format!("{count} message{}", if count == 1 { "" } else { "s" })
 }
 
 fn row(service: &ServiceRound) -> Vec<String> {
@@ -105,52 +120,128 @@ fn row(service: &ServiceRound) -> Vec<String> {
     ]
 }
 
-/// What matched and why, what is not decided, what was looked at where something is wrong.
-fn explain(service: &ServiceRound, context: &Context) -> Result<()> {
+/// What matched and why, what is not decided, what was looked at where something is wrong; then the incidents.
+fn explain(service: &ServiceRound, named: bool, context: &Context) -> Result<()> {
     let out = &context.out;
-    let classification = &service.classification;
-    for rule in classification.with(Outcome::Matched) {
-        let head = format!("{} {}", rule.level, rule.rule);
-        out.line(&format!("  {}  {}", out.tone(Tone::Bad, &head), rule.reason))?;
+    let findings = findings(service, context);
+    if findings.is_empty() && service.incidents.is_empty() {
+        return Ok(());
     }
-    for outcome in [Outcome::Undecided, Outcome::Warming] {
-        for rule in classification.with(outcome) {
-            let head = format!("{} {} {}", rule.level, rule.rule, outcome.as_str());
-            out.line(&format!("  {}  {}", out.tone(Tone::Warning, &head), rule.reason))?;
-        }
+    out.line("")?;
+    if named {
+        out.line(&format!("{} {}", service.service, out.verdict(service.verdict)))?;
     }
-    if let Some(doubt) = &service.doubt {
-        out.line(&format!("  served version unknown: {doubt}"))?;
+    for line in &findings {
+        out.line(&format!("  {line}"))?;
     }
-    for probe in &service.probes {
-        for problem in &probe.problems {
-            out.line(&format!("  probe {}: {}", probe.probe, problem.reason))?;
-        }
+    if !findings.is_empty() && !service.incidents.is_empty() {
+        out.line("")?;
     }
     for incident in &service.incidents {
-        let contained = match (&incident.contained, &incident.containment_problem) {
-            (_, Some(problem)) => out.tone(Tone::Bad, &format!("NOT CONTAINED: {problem}")),
-            (Some(proof), None) => out.tone(Tone::Good, &format!("contained: {proof}")),
-            (None, None) if incident.state == State::Mitigated.as_str() => {
-                "the harm has ended; what consumes it runs".to_owned()
-            }
-            (None, None) => "not contained".to_owned(),
-        };
         out.line(&format!(
-            "  {} {} {}: {}",
-            incident.incident, incident.state, incident.level, incident.title
+            "  {}  {}  {}  {}",
+            out.tone(Tone::Strong, &incident.incident),
+            incident.level,
+            incident.state,
+            incident.title
         ))?;
-        out.line(&format!("    {contained}"))?;
+        out.line(&format!("    harm      {}", harm(incident, context)))?;
         let first = incident.first_action.as_ref().filter(|_| incident.state == State::Triage.as_str());
         if let Some(first) = first {
-            out.line(&format!("    first: {first}"))?;
+            out.line(&format!("    first     {first}"))?;
         }
     }
-    if let Some(rollback) = &service.rollback {
-        out.line(&format!("  rollback: {}", rollback.summary))?;
-    }
-    for watch in &service.watches {
-        out.line(&format!("  watch: {}", watch.summary))?;
-    }
     Ok(())
+}
+
+fn findings(service: &ServiceRound, context: &Context) -> Vec<String> {
+    let out = &context.out;
+    let classification = &service.classification;
+    let mut rows = Vec::new();
+    let measured = !service.probes.is_empty();
+    let told = !service.warming_is_news;
+    for outcome in [Outcome::Matched, Outcome::Undecided, Outcome::Warming] {
+        if told && outcome == Outcome::Warming {
+            continue;
+        }
+        for rule in classification.with(outcome).filter(|_| measured || outcome == Outcome::Matched) {
+            let (tone, mark) = match outcome {
+                Outcome::Matched => (Tone::Bad, String::new()),
+                other => (Tone::Warning, format!(" {}", other.as_str())),
+            };
+            rows.push((tone, format!("{} {}{mark}", rule.level, rule.rule), merged(&rule.reason)));
+        }
+    }
+    let width = rows.iter().map(|(_, head, _)| head.chars().count()).max().unwrap_or(0);
+    let mut lines: Vec<String> = rows
+        .into_iter()
+        .map(|(tone, head, reason)| format!("{}  {reason}", out.tone(tone, &format!("{head:<width$}"))))
+        .collect();
+    let still: Vec<_> = classification.with(Outcome::Warming).map(|rule| rule.rule.as_str()).collect();
+    if told && !still.is_empty() {
+        lines.push(format!("still warming: {}", still.join(", ")));
+    }
+    if !measured {
+        let name = &service.service;
+        lines.push(format!("nothing is measured: give {name} `probes:` (docs/probes.md), then check again"));
+    }
+    lines.extend(service.doubt.iter().map(|doubt| format!("served version unknown: {doubt}")));
+    let problems = service.probes.iter().flat_map(|probe| probe.problems.iter().map(move |one| (probe, one)));
+    lines.extend(problems.map(|(probe, problem)| format!("probe {}: {}", probe.probe, problem.reason)));
+    lines.extend(service.rollback.iter().map(|rollback| format!("rollback: {}", rollback.summary)));
+    lines.extend(
+        service.watches.iter().map(|watch| {
+            if watch.failed { out.tone(Tone::Bad, &watch.summary) } else { watch.summary.clone() }
+        }),
+    );
+    lines
+}
+
+fn harm(incident: &IncidentRound, context: &Context) -> String {
+    let out = &context.out;
+    match (&incident.contained, &incident.containment_problem) {
+        (_, Some(problem)) => out.tone(Tone::Bad, &format!("NOT CONTAINED: {problem}")),
+        (Some(proof), None) => out.tone(Tone::Good, &format!("contained, {proof}")),
+        (None, None) if incident.state == State::Mitigated.as_str() => {
+            "ended; what consumes it runs".to_owned()
+        }
+        (None, None)
+            if [State::Resolved.as_str(), State::Closed.as_str()].contains(&incident.state.as_str()) =>
+        {
+            "over".to_owned()
+        }
+        (None, None) => out.tone(Tone::Bad, "NOT contained"),
+    }
+}
+
+/// Says `no sample of a from X; no sample of b from X` once: `no sample of a, b from X`.
+fn merged(reason: &str) -> String {
+    const HEAD: &str = "no sample of ";
+    let parts: Vec<&str> = reason.split("; ").collect();
+    let split = |part: &&str| -> Option<(String, String)> {
+        let (metric, tail) = part.strip_prefix(HEAD)?.split_once(' ')?;
+        Some((metric.to_owned(), tail.to_owned()))
+    };
+    let Some(pairs) = parts.iter().map(split).collect::<Option<Vec<_>>>() else { return reason.to_owned() };
+    match pairs.first() {
+        Some((_, tail)) if pairs.iter().all(|(_, other)| other == tail) => {
+            let metrics: Vec<_> = pairs.iter().map(|(metric, _)| metric.as_str()).collect();
+            format!("{HEAD}{} {tail}", metrics.join(", "))
+        }
+        _ => reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::merged;
+
+    #[test]
+    fn the_same_gap_is_said_once() {
+        let twice = "no sample of mape_rolling from the served version yet; no sample of mape_rolling_rise from the served version yet";
+        assert_eq!(merged(twice), "no sample of mape_rolling, mape_rolling_rise from the served version yet");
+        let other = "no sample of a from the served version yet; b is NaN";
+        assert_eq!(merged(other), other);
+        assert_eq!(merged("mape 3 % > 2 %"), "mape 3 % > 2 %");
+    }
 }

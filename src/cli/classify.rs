@@ -7,6 +7,7 @@ use super::Context;
 use super::classify_text::Renderer;
 use crate::base::error::exit;
 use crate::base::{Error, ErrorCode, Result, Untrusted, Verdict};
+use crate::config::Scope;
 use crate::severity::{
     Alert, AlertClassifier, Classification, DEFAULT_SCHEME, Evidence, Framing, Given, Handler, Input, Scheme,
     StreamSummary, classify, classify_stream, resolve_scheme, shipped,
@@ -69,7 +70,7 @@ fn scheme(name: &str, context: &Context) -> Result<crate::severity::SchemeConfig
     if is_shipped && !workspace_has_own_schemes(&context.directory) {
         return resolve_scheme(name, None);
     }
-    match context.workspace() {
+    match context.workspace_for(Scope::CLASSIFY) {
         Ok(workspace) => resolve_scheme(name, Some(&workspace.schemes)),
         Err(error) if error.code == ErrorCode::NoConfiguration => resolve_scheme(name, None),
         Err(error) => Err(error),

@@ -49,7 +49,7 @@ pub(super) fn show(context: &Context, outcome: &ContainOutcome) -> Result<u8> {
         context.out.line(&format!("  {proof}"))?;
     }
     if outcome.contained {
-        context.out.line(&format!("next: irctl release --service {}", outcome.service))?;
+        context.out.line(&format!("Next: irctl release --service {}", outcome.service))?;
     }
     Ok(outcome.ending.exit())
 }

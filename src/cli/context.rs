@@ -14,13 +14,22 @@ use crate::store::{Actor, Store};
 #[derive(Debug, clap::Args)]
 pub struct Globals {
     /// Work in this directory instead of the current one.
-    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    #[arg(short = 'C', long, global = true, value_name = "DIR", help_heading = "Everywhere")]
     directory: Option<PathBuf>,
-    /// Text for people, or JSON for programs.
-    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    /// `text` for people (the default), or `json` for programs.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        value_enum,
+        default_value_t = Format::Text,
+        hide_possible_values = true,
+        hide_default_value = true,
+        help_heading = "Everywhere"
+    )]
     output: Format,
     /// Print only results and errors.
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = "Everywhere")]
     quiet: bool,
     /// Say on standard error what is being done; twice for more.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
@@ -87,9 +96,10 @@ impl Context {
         }
     }
 
-    /// The workspace: the configuration found from the directory upwards, loaded and checked once.
+    /// The workspace: the configuration found from the directory upwards, loaded once. A file with errors is left
+    /// out with a warning, so that it stops only what needs it: what is typed at three in the morning must work.
     pub fn workspace(&self) -> Result<&Workspace> {
-        self.workspace_for(Scope::ALL)
+        self.workspace_for(Scope::OPERATE)
     }
 
     /// The workspace as far as a command needs it, loaded once; the first scope asked for stays. Files that were left

@@ -80,8 +80,7 @@ pub(super) fn named(session: &mut dyn Session, name: Option<&str>) -> Result<Inc
 }
 
 fn only_open(session: &mut dyn Session) -> Result<Incident> {
-    let mut incidents = book::list(session, None)?;
-    incidents.retain(Incident::is_open);
+    let incidents = book::open(session, None)?;
     match incidents.as_slice() {
         [incident] => book::get(session, &incident.id),
         [] => Err(Error::new(ErrorCode::NotFound, "no incident is open")

@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod contain;
 mod context;
+mod help;
 mod incident;
 mod init;
 mod log;
@@ -21,11 +22,11 @@ mod rollback;
 mod status;
 mod verify;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::ffi::OsString;
 
 use crate::base::untrusted::visible;
-use crate::base::{ErrorCode, Result};
+use crate::base::{Error, ErrorCode, Result};
 pub use context::{Context, Globals, NowArgs};
 
 /// Incident response from the command line: classify, contain, roll back, prove, tell, write up.
@@ -36,6 +37,8 @@ pub use context::{Context, Globals, NowArgs};
 pub struct Cli {
     #[command(flatten)]
     globals: Globals,
+    #[command(flatten)]
+    now: NowArgs,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -64,7 +67,8 @@ pub fn main() -> u8 {
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
+    let command = help::with_examples(Cli::command());
+    let cli = match command.try_get_matches_from(arguments).and_then(|found| Cli::from_arg_matches(&found)) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -76,7 +80,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 fn begin(cli: Cli) -> anyhow::Result<u8> {
     log::start(cli.globals.verbose)?;
     let context = Context::new(&cli.globals)?;
-    Ok(dispatch(cli.command, &context)?)
+    Ok(dispatch(cli.command, &cli.now, &context)?)
 }
 
 /// Help and version go to standard output with status 0; everything else is a usage error.
@@ -91,9 +95,14 @@ fn usage(error: &clap::Error) -> u8 {
     if error.use_stderr() { ErrorCode::Usage.exit() } else { 0 }
 }
 
-fn dispatch(command: Option<Command>, context: &Context) -> Result<u8> {
+fn dispatch(command: Option<Command>, now: &NowArgs, context: &Context) -> Result<u8> {
+    if command.is_some() && now.now.is_some() {
+        // Before a subcommand it would be taken for the screen's, and silently ignored.
+        return Err(Error::new(ErrorCode::Usage, "`--now` stands after the command that it is for")
+            .hint("commands that change something do not take it"));
+    }
     match command {
-        None => status::run(context),
+        None => status::run(now, context),
         Some(Command::Check(args)) => check::run(&args, context),
         Some(Command::Classify(args)) => classify::run(&args, context),
         Some(Command::Contain(args)) => contain::run(&args, context),

@@ -1,7 +1,8 @@
-//! `irctl notify`: preview, outbox, flush, test, explain.
+//! `irctl notify`: send, preview, outbox, flush, test, explain.
 
 mod outbox;
 mod preview;
+mod send;
 
 use chrono::DateTime;
 use std::collections::BTreeMap;
@@ -10,6 +11,8 @@ use super::Context;
 use crate::base::error::exit;
 use crate::base::untrusted::{Sink, escape};
 use crate::base::{Error, ErrorCode, Result, SecretReference};
+use crate::check::held;
+use crate::config::Scope;
 use crate::notify::{ChannelConfig, Courier, Notice, Summary, enqueue_to, give_up, route, template};
 use crate::store::{Actor, DeliveryState};
 
@@ -22,6 +25,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Send(send::Args),
     Preview(preview::Args),
     Outbox(outbox::OutboxArgs),
     Flush(outbox::FlushArgs),
@@ -61,7 +65,13 @@ struct ExplainArgs {
 
 /// Runs it and returns the exit status.
 pub fn run(args: &Args, context: &Context) -> Result<u8> {
+    // Whoever sends must not do it by half a configuration: a message for a channel that was left out would fail for
+    // good. What stands in the outbox can be seen anyway.
+    if !matches!(args.command, Command::Outbox(_)) {
+        context.workspace_for(Scope::NOTIFY)?;
+    }
     match &args.command {
+        Command::Send(args) => send::run(args, context),
         Command::Preview(args) => preview::run(args, context),
         Command::Outbox(args) => outbox::list(args, context),
         Command::Flush(args) => outbox::flush(args, context),
@@ -72,8 +82,12 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
 
 /// Delivers what is due, staying up to `patience` for retries: what every command that tells something ends with.
 pub fn deliver(context: &Context, patience: std::time::Duration) -> Result<Summary> {
-    let workspace = context.workspace()?;
+    let workspace = context.workspace_for(Scope::NOTIFY)?;
     let store = context.store()?;
+    let now = context.clock.now()?;
+    if store.view(held::count)? > 0 {
+        store.with(|session| held::let_go(session, workspace, now))?;
+    }
     let overrides = overrides(context)?;
     let _progress = context.out.progress("delivering");
     Courier {
@@ -91,7 +105,7 @@ pub fn deliver(context: &Context, patience: std::time::Duration) -> Result<Summa
 
 /// Templates that cannot be read are a warning: the shipped ones still tell what happened.
 fn overrides(context: &Context) -> Result<BTreeMap<String, String>> {
-    let directory = context.workspace()?.root.join("config/templates");
+    let directory = context.workspace_for(Scope::NOTIFY)?.root.join("config/templates");
     Ok(template::overrides(&directory).unwrap_or_else(|error| {
         context.out.warning(&format!("{}; the shipped templates are used", error.message));
         BTreeMap::new()
@@ -106,7 +120,7 @@ fn jitter() -> f64 {
 }
 
 fn channel_config<'c>(name: &str, context: &'c Context) -> Result<&'c ChannelConfig> {
-    let channels = &context.workspace()?.notify.channels;
+    let channels = &context.workspace_for(Scope::NOTIFY)?.notify.channels;
     channels.get(name).ok_or_else(|| {
         let known: Vec<_> = channels.keys().map(String::as_str).collect();
         Error::new(ErrorCode::NotFound, format!("there is no channel `{}`", name.escape_debug()))
@@ -142,7 +156,7 @@ fn test(args: &TestArgs, context: &Context) -> Result<u8> {
 }
 
 fn explain(args: &ExplainArgs, context: &Context) -> Result<u8> {
-    let workspace = context.workspace()?;
+    let workspace = context.workspace_for(Scope::NOTIFY)?;
     let mut notice = Notice::new(&args.template, &args.service, DateTime::UNIX_EPOCH);
     match workspace.service(&args.service) {
         Ok(service) => notice.scheme = Some(service.scheme.clone()),

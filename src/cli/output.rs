@@ -210,7 +210,11 @@ impl Output {
         let answer = dialoguer::Confirm::new().with_prompt(question).default(false).interact_opt();
         match answer {
             Ok(answer) => Ok(Some(answer.unwrap_or(false))),
-            Err(error) => Err(Error::new(ErrorCode::Io, format!("the question could not be asked: {error}"))),
+            Err(error) => {
+                // A Ctrl-C at the question leaves the cursor hidden and in the line of the question.
+                let _ = writeln!(std::io::stderr().lock(), "\x1b[?25h");
+                Err(Error::new(ErrorCode::Io, format!("the question could not be asked: {error}")))
+            }
         }
     }
 }

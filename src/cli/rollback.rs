@@ -17,8 +17,7 @@ use desk::{Desk, Place};
 ///
 /// It claims what is changed, stops the consumers, finds the version, stages it, shows one plan and asks once. Then
 /// it switches, proves what serves, verifies, and lets the consumers back. After a crash at any point `irctl rollback
-/// resume` finishes it. Exit status: 0 restored, 10 undone, 11 halted, 12 refused, 13 unknown, 14 switched but not
-/// proven.
+/// resume` finishes it.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
@@ -27,7 +26,7 @@ pub struct Args {
     folder: Option<PathBuf>,
     #[command(flatten)]
     service: ServiceArgs,
-    /// Where to: prev, last-stable, a version's name, or the first digits of its digest.
+    /// Where to: prev, last-stable, a version's name, or its digest (at least eight digits).
     #[arg(long, value_name = "VERSION")]
     to: Option<String>,
     /// Show the plan and change nothing; nothing is contained either.
@@ -159,7 +158,7 @@ fn roll_back(args: &Args, context: &Context) -> Result<u8> {
         }
         ask::before_acting(context, args.yes)?;
         let prepared = rollback::prepare(environment, subject, &request)?;
-        let outcome = ask::then_execute(context, environment, prepared, args.yes)?;
+        let outcome = ask::then_execute(context, environment, prepared, args.yes, desk.wiring())?;
         finished(context, &desk, &outcome)
     })
 }
@@ -173,7 +172,7 @@ fn undo(args: &UndoArgs, context: &Context) -> Result<u8> {
         };
         ask::before_acting(context, args.yes)?;
         let prepared = rollback::prepare_undo(environment, &id, args.reason.as_deref(), true)?;
-        let outcome = ask::then_execute(context, environment, prepared, args.yes)?;
+        let outcome = ask::then_execute(context, environment, prepared, args.yes, desk.wiring())?;
         finished(context, &desk, &outcome)
     })
 }

@@ -2,17 +2,17 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Context;
 use super::output::Tone;
+use super::{Context, NowArgs};
 use crate::base::Result;
-use crate::base::clock::Elapsed;
+use crate::base::clock::{Elapsed, format_minute, format_near};
 use crate::check::{Overview, Pending, overview};
 use crate::incident::State;
 use crate::incident::deadlines::{Promise, Standing};
 
 /// Shows what is broken, whether the harm is contained, who is acting, and the next command.
-pub fn run(context: &Context) -> Result<u8> {
-    let now = context.clock.now()?;
+pub fn run(now: &NowArgs, context: &Context) -> Result<u8> {
+    let now = context.now(now)?;
     let workspace = context.workspace()?;
     let overview = overview(workspace, &*context.store()?, now)?;
     if context.out.is_json() {
@@ -31,15 +31,26 @@ fn show(overview: &Overview, workspace: &str, context: &Context) -> Result<()> {
         Some(last) => format!("last check {} ago", Elapsed(overview.at - last)),
     };
     let late = if overview.overdue && overview.last_round.is_some() { " (overdue)" } else { "" };
-    out.line(&format!(
-        "{workspace}: {verdict} at {} UTC, {round}{late}",
-        overview.at.format("%Y-%m-%d %H:%M")
-    ))?;
+    out.line(&format!("{workspace}: {verdict} at {}, {round}{late}", format_minute(overview.at)))?;
     for pending in &overview.incidents {
         show_incident(pending, overview.at, context)?;
     }
     if overview.incidents.is_empty() {
         out.line("No incident is open.")?;
+    }
+    for contained in overview.contained.iter().filter(|one| !told_by_incident(overview, &one.service)) {
+        let since = format_minute(contained.since);
+        let why = contained.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let text = format!("{} is contained since {since}, by {}{why}", contained.service, contained.by);
+        out.line(&format!("\n{}", out.tone(Tone::Warning, &text)))?;
+        out.line(&format!("    release    {}", contained.release))?;
+    }
+    for watch in &overview.watches {
+        let until = format_minute(watch.until);
+        out.line(&format!(
+            "\n{} on {} is watched until {until}; `irctl check` confirms {} or contains again",
+            watch.service, watch.name, watch.operation
+        ))?;
     }
     for operation in &overview.operations {
         let state = if operation.running { "is running" } else { "is unfinished" };
@@ -58,6 +69,12 @@ fn show(overview: &Overview, workspace: &str, context: &Context) -> Result<()> {
     Ok(())
 }
 
+/// Whether an incident on the screen says already that the service is contained.
+fn told_by_incident(overview: &Overview, service: &str) -> bool {
+    let mut incidents = overview.incidents.iter().map(|pending| &pending.incident);
+    incidents.any(|incident| incident.service == service && incident.contained.is_some())
+}
+
 fn show_incident(pending: &Pending, now: DateTime<Utc>, context: &Context) -> Result<()> {
     let out = &context.out;
     let incident = &pending.incident;
@@ -65,28 +82,33 @@ fn show_incident(pending: &Pending, now: DateTime<Utc>, context: &Context) -> Re
     let at_least = if incident.at_least { " at least" } else { "" };
     let head = format!("{}{at_least}  {}", incident.level.name, incident.title);
     out.line(&format!("\n{}  ({}, {})", out.tone(tone, &head), incident.id, incident.state.as_str()))?;
-    for rule in &incident.rules {
-        out.line(&format!("    why        {}", rule.reason))?;
-    }
     let harm = match (&incident.contained, incident.state) {
-        (Some(moment), _) => out.tone(Tone::Good, &format!("contained since {}", hour(moment.at))),
+        (Some(moment), _) => {
+            out.tone(Tone::Good, &format!("contained since {}", format_near(moment.at, now)))
+        }
         (None, State::Mitigated) => out.tone(Tone::Good, "ended; what consumes it runs"),
         (None, _) => out.tone(Tone::Bad, "NOT contained"),
     };
     out.line(&format!("    harm       {harm}"))?;
     let acting = match &incident.acknowledged {
-        Some(moment) => format!("{}, since {}", moment.by, hour(moment.at)),
-        None => format!("nobody yet: irctl incident ack {}", incident.id),
+        Some(moment) => format!("{}, since {}", moment.by, format_near(moment.at, now)),
+        None => {
+            format!("{} yet: irctl incident ack {}", out.tone(Tone::Warning, "nobody"), incident.id)
+        }
     };
     out.line(&format!("    acting     {acting}"))?;
+    for promise in pending.promises.iter().filter(|promise| is_pressing(promise)) {
+        out.line(&format!("    due        {}", due(promise, now)))?;
+    }
+    for (number, rule) in incident.rules.iter().enumerate() {
+        let label = if number == 0 { "why" } else { "" };
+        out.line(&format!("    {label:<10} {}", rule.reason))?;
+    }
     if let Some(first) = &incident.first_action {
         out.line(&format!("    first      {first}"))?;
     }
     if let Some(runbook) = &incident.runbook {
         out.line(&format!("    runbook    {runbook}"))?;
-    }
-    for promise in pending.promises.iter().filter(|promise| is_pressing(promise)) {
-        out.line(&format!("    due        {}", due(promise, now)))?;
     }
     Ok(())
 }
@@ -103,9 +125,5 @@ fn due(promise: &Promise, now: DateTime<Utc>) -> String {
     } else {
         format!("in {}", Elapsed(left))
     };
-    format!("{} by {} ({when})", promise.kind.as_str(), hour(promise.due))
-}
-
-fn hour(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M UTC").to_string()
+    format!("{} by {} ({when})", promise.kind.as_str(), format_near(promise.due, now))
 }

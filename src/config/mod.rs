@@ -126,11 +126,18 @@ impl Workspace {
 
     /// A sentence for each file that has errors and was left out because it was not needed.
     pub fn left_out(&self) -> Vec<String> {
-        let sentence = |broken: &Broken| {
-            let path = escape(&broken.path, Sink::Terminal);
-            format!("{path} has errors and was left out; `irctl config check` shows them")
-        };
         self.broken.values().map(sentence).collect()
+    }
+
+    /// The same for what a round of checks judges by; a runbook is only read by people.
+    pub fn left_out_of_rounds(&self) -> Vec<String> {
+        let judged = self.broken.iter().filter(|((kind, _), _)| *kind != Kind::Runbook);
+        judged.map(|(_, broken)| sentence(broken)).collect()
+    }
+
+    /// Whether it is known whom to tell, and how: channels, routes and contacts could be loaded.
+    pub fn can_notify(&self) -> bool {
+        !self.broken.keys().any(|(kind, _)| matches!(kind, Kind::Notify | Kind::Contacts))
     }
 
     /// A service by name.
@@ -172,6 +179,11 @@ impl Workspace {
             (None, known) => error.hint(format!("{noun}s here: {}", known.join(", "))),
         })
     }
+}
+
+fn sentence(broken: &Broken) -> String {
+    let path = escape(&broken.path, Sink::Terminal);
+    format!("{path} has errors and was left out; `irctl config check` shows them")
 }
 
 fn invalid(report: &Report) -> Error {

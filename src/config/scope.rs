@@ -14,14 +14,15 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Everything, and all of it good: `config check`, `check`.
+    /// Everything, and all of it good: `config check`.
     pub const ALL: Scope = Scope { needed: &Kind::ALL, wanted: &[] };
 
     /// Severity schemes alone: `classify`.
     pub const CLASSIFY: Scope = Scope { needed: &[Kind::Severity], wanted: &[] };
 
-    /// Whatever is good: `contain`, `release`, `rollback`, the status screen, `incident`. A broken notify.yaml does
-    /// not stop a rollback; a broken service file stops only the rollback of that service.
+    /// Whatever is good: everything that is typed, or run by cron, while something burns. A broken notify.yaml does
+    /// not stop a rollback; a broken service file stops only what concerns that service. A round of `check` with a
+    /// file left out is at best UNKNOWN.
     pub const OPERATE: Scope = Scope { needed: &[], wanted: &Kind::ALL };
 
     /// Services and suites must be good, the rest is taken as it is: `verify`.

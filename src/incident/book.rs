@@ -243,6 +243,15 @@ pub fn list(session: &mut dyn Session, service: Option<&str>) -> Result<Vec<Inci
     Ok(folded(&groups))
 }
 
+/// Those that are open, oldest first; of one service where one is given.
+///
+/// What other rooms wrote is read of these alone: incidents that are over gather more of it every year.
+pub fn open(session: &mut dyn Session, service: Option<&str>) -> Result<Vec<Incident>> {
+    let own = own_events(session, service)?;
+    let open = folded(&own).into_iter().filter(Incident::is_open);
+    open.filter_map(|incident| by_id(session, &incident.id).transpose()).collect()
+}
+
 /// The same from this room's events alone: enough to decide, not to say who was told and when the response began.
 pub(super) fn list_own(session: &mut dyn Session, service: &str) -> Result<Vec<Incident>> {
     Ok(folded(&own_events(session, Some(service))?))

@@ -279,13 +279,17 @@ impl Watch {
                     // The row speaks of another version than the one that serves now.
                     next.row.clear();
                 }
-                Decision { record: when(news, finding.kind()), step: next.outcome(policy, now) }
+                Decision {
+                    record: when(news, finding.kind()),
+                    step: next.outcome(finding.level(), policy, now),
+                }
             }
         }
     }
 
-    /// Whether what came in a row is enough.
-    fn outcome(&self, policy: &PolicyConfig, now: DateTime<Utc>) -> PolicyStep {
+    /// Whether what came in a row is enough. `present` is the level that this round found, which may be of evidence
+    /// that was counted before: nothing falls below it, or the same round again would raise it.
+    fn outcome(&self, present: Option<&Level>, policy: &PolicyConfig, now: DateTime<Utc>) -> PolicyStep {
         // What no measurement found, no measurement ends: a person declared it, a person resolves it.
         if !self.matched_ever {
             return PolicyStep::Stay;
@@ -296,7 +300,7 @@ impl Watch {
         }
         // A clock that went backwards makes the hold longer, never shorter.
         let held = policy.hold.after(self.since) <= now;
-        let worst = self.row.iter().flatten().min_by_key(|level| level.rank);
+        let worst = self.row.iter().flatten().chain(present).min_by_key(|level| level.rank);
         match worst {
             Some(level) if held && !self.level_by_human && enough(self.row.len(), policy.lower_after) => {
                 PolicyStep::Lower(level.clone())

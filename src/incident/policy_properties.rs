@@ -105,6 +105,18 @@ fn lowering_waits_for_the_hold_and_falls_to_the_worst_seen() {
 }
 
 #[test]
+fn a_level_never_falls_below_what_the_same_round_found() {
+    let mut driven = Driven::new();
+    driven.policy.resolve_after = 3;
+    // `a` was seen while the level was the same; afterwards it says P1 again, with better evidence in the row.
+    driven.round(&matched("P0"), "a", 2, 1);
+    driven.round(&matched("P2"), "b", 2, 1);
+    driven.round(&matched("P2"), "c", 2, 1);
+    assert_eq!(driven.round(&matched("P1"), "a", 2, 60).0, PolicyStep::Lower(level("P1")));
+    assert_eq!(driven.round(&matched("P1"), "a", 2, 0), (PolicyStep::Stay, false));
+}
+
+#[test]
 fn a_better_level_with_a_worse_one_undecided_is_not_better() {
     let mut driven = Driven::new();
     let unsure = Finding::Matched { level: level("P2"), at_least: true };

@@ -1,12 +1,14 @@
 //! What other rooms wrote about the response to an incident, read from their events: rollbacks, containment,
 //! notices. Payloads belong to the rooms that write them; what is missing here is simply not told.
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::state::Moment;
 use crate::base::Untrusted;
+use crate::base::clock::parse_instant;
 use crate::store::Event;
 
 /// A version as a rollback names it.
@@ -76,6 +78,8 @@ pub struct RollbackRecord {
     pub from: VersionName,
     /// What it went back to.
     pub to: VersionName,
+    /// When it was planned (UTC).
+    pub planned_at: Option<DateTime<Utc>>,
     /// How long it took, in milliseconds.
     pub duration_ms: Option<u64>,
     /// How it ended.
@@ -150,6 +154,7 @@ fn rollback(event: &Event) -> Option<RollbackRecord> {
         operation: event.operation.clone().or_else(|| plain(payload, "operation")),
         from: VersionName::read(event.payload.get("from")),
         to: VersionName::read(event.payload.get("to")),
+        planned_at: plain(payload, "planned_at").and_then(|text| parse_instant(&text).ok()),
         duration_ms: event.payload.get("duration_ms").and_then(Value::as_u64),
         outcome: Outcome::read(said.as_ref().map_or(ended, Untrusted::raw)),
         proof: text(payload, "proof"),

@@ -206,11 +206,8 @@ pub fn orphans(
         return Ok(Vec::new());
     }
     let mut ambiguous = Vec::new();
-    for mut row in session.deliveries(None)? {
-        let Some(attempt) = attempts.0.get(&row.number).filter(|_| row.state == DeliveryState::Sending)
-        else {
-            continue;
-        };
+    for mut row in session.deliveries_in(&[DeliveryState::Sending])? {
+        let Some(attempt) = attempts.0.get(&row.number) else { continue };
         let gone = match attempt.sender.as_ref().map(ProcessIdentity::liveness) {
             None | Some(Liveness::Dead) => true,
             Some(Liveness::Alive | Liveness::Elsewhere) => now - row.changed_at >= GIVEN_UP,

@@ -149,16 +149,12 @@ pub enum Again {
 pub fn requeue(session: &mut dyn Session, which: Again, now: DateTime<Utc>) -> Result<usize> {
     let mut attempts = Attempts::load(session)?;
     let mut count = 0;
-    for mut delivery in session.deliveries(None)? {
-        let ambiguous = delivery.state == DeliveryState::Ambiguous;
-        let wanted = match which {
-            Again::Failed => delivery.state == DeliveryState::Failed,
-            Again::FailedAndAmbiguous => ambiguous || delivery.state == DeliveryState::Failed,
-        };
-        if !wanted {
-            continue;
-        }
-        if ambiguous {
+    let wanted: &[DeliveryState] = match which {
+        Again::Failed => &[DeliveryState::Failed],
+        Again::FailedAndAmbiguous => &[DeliveryState::Failed, DeliveryState::Ambiguous],
+    };
+    for mut delivery in session.deliveries_in(wanted)? {
+        if delivery.state == DeliveryState::Ambiguous {
             attempts.may_have_arrived(&delivery);
         }
         delivery.state = DeliveryState::Queued;

@@ -83,6 +83,9 @@ pub struct TimelineRow {
     pub text: Untrusted,
     /// The event.
     pub event: u64,
+    /// Further events that say the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<u64>,
 }
 
 /// Something to be done.

@@ -3,11 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::document::{Document, Due, Field, Item, TimelineRow};
+use super::story::story;
 use super::{impact, prevention, resolution};
 use crate::base::clock::Elapsed;
 use crate::incident::deadlines::{Promise, Standing, detection_time, promises};
 use crate::incident::event::{IncidentEvent, NoteKind};
-use crate::incident::timeline::lines;
 use crate::incident::{Incident, State, fold};
 use crate::store::{Actor, Event};
 
@@ -165,14 +165,20 @@ fn timeline(source: &Source) -> Vec<TimelineRow> {
         _ => false,
     };
     let events: Vec<Event> = source.events.iter().filter(|event| !late(event)).cloned().collect();
-    let row = |line: crate::incident::timeline::Line| {
-        let who = match &line.by {
+    let row = |told: super::story::Told| {
+        let who = match &told.by {
             Actor::Human(name) => format!(" ({name})"),
             Actor::Automation => String::new(),
         };
-        TimelineRow { at: line.at, text: format!("{}{who}", line.text.raw()).into(), event: line.sequence }
+        let mut events = told.events.into_iter();
+        TimelineRow {
+            at: told.at,
+            text: format!("{}{who}", told.text.raw()).into(),
+            event: events.next().unwrap_or_default(),
+            also: events.collect(),
+        }
     };
-    lines(&events).into_iter().map(row).collect()
+    story(&events).into_iter().map(row).collect()
 }
 
 fn what_happened(source: &Source) -> Vec<Item> {

@@ -117,7 +117,9 @@ impl Page {
         self.line("|------------|-------|");
         for row in &document.timeline {
             let at = clock_text(row.at, document.day);
-            self.line(&format!("| {at} | {} [#{}] |", shown(&row.text), row.event));
+            let events: String =
+                std::iter::once(&row.event).chain(&row.also).map(|event| format!(" [#{event}]")).collect();
+            self.line(&format!("| {at} | {}{events} |", shown(&row.text)));
         }
     }
 

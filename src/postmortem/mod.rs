@@ -7,6 +7,7 @@ mod impact;
 pub mod markdown;
 mod prevention;
 mod resolution;
+mod story;
 
 pub use document::Document;
 pub use draft::{Facts, draft};

@@ -2,10 +2,10 @@
 
 use super::document::{Field, Item};
 use super::draft::{Source, clock_text};
+use super::story::story;
 use crate::base::clock::Elapsed;
 use crate::incident::event::{IncidentEvent, NoteKind};
 use crate::incident::response::{Outcome, RollbackRecord, VersionName, notices, rollbacks};
-use crate::incident::timeline::lines;
 use crate::store::Event;
 
 /// Immediate Actions Taken: who, what, when.
@@ -26,11 +26,11 @@ pub(super) fn actions_taken(source: &Source) -> Vec<Item> {
     };
     let events: Vec<Event> = source.events.iter().filter(|event| is_action(event)).cloned().collect();
     let day = source.incident.opened_at.date_naive();
-    let item = |line: crate::incident::timeline::Line| {
-        let text = format!("{}, {} UTC: {}", name(&line.by), clock_text(line.at, day), line.text.raw());
-        Item::told(text, [line.sequence])
+    let item = |told: super::story::Told| {
+        let text = format!("{}, {} UTC: {}", name(&told.by), clock_text(told.at, day), told.text.raw());
+        Item::told(text, told.events)
     };
-    let items: Vec<_> = lines(&events).into_iter().map(item).collect();
+    let items: Vec<_> = story(&events).into_iter().map(item).collect();
     if items.is_empty() { vec![source.ask("note", "what was done, by whom, and when?")] } else { items }
 }
 

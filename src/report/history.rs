@@ -1,4 +1,5 @@
-//! `rollback-history.json`: Protocol 25's rollback records.
+//! `irctl report rollback-history`: Protocol 25's rollback records, in the shape of the state directory's
+//! `rollback-history.json`, with the event that each stands on.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -6,21 +7,9 @@ use serde::Serialize;
 
 use crate::base::Untrusted;
 use crate::incident::response::{Outcome, RollbackRecord, rollbacks};
+use crate::operation::Ending;
+use crate::rollback::history::Status;
 use crate::store::Event;
-
-/// How a rollback ended, in Protocol 25's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// The version is back, and proven.
-    Success,
-    /// It was undone, or is not proven.
-    Failed,
-    /// It took longer than its budget.
-    Timeout,
-    /// It stopped half-way, or its end is not known.
-    Error,
-}
 
 /// A rollback in the fields of Protocol 25.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -31,9 +20,11 @@ pub struct HistoryEntry {
     pub target_version: Option<Untrusted>,
     /// How it ended.
     pub status: Status,
+    /// How it ended, in irctl's words.
+    pub ending: Outcome,
     /// How long it took, in seconds.
     pub duration_seconds: Option<f64>,
-    /// When it began (UTC); when it ended, where its duration is not known.
+    /// When it was planned (UTC); where that is not known, when it began or at least ended.
     pub timestamp: DateTime<Utc>,
     /// What it said at the end.
     pub output: Option<Untrusted>,
@@ -44,6 +35,8 @@ pub struct HistoryEntry {
     pub service: Option<String>,
     /// The operation.
     pub operation: Option<String>,
+    /// The version that was replaced.
+    pub previous_version: Option<Untrusted>,
     /// The event it stands on.
     pub event: u64,
 }
@@ -60,24 +53,26 @@ fn entry(record: &RollbackRecord) -> HistoryEntry {
     HistoryEntry {
         incident_id: record.incident.clone(),
         target_version: record.to.label().cloned(),
-        status: status(record),
+        status: Status::of(ending(record.outcome), record.error.as_ref().map(Untrusted::raw)),
+        ending: record.outcome,
         duration_seconds: record.duration_ms.map(|ms| ms as f64 / 1000.0),
-        timestamp: start.unwrap_or(record.moment.at),
+        timestamp: record.planned_at.or(start).unwrap_or(record.moment.at),
         output: record.summary.clone().or_else(|| record.proof.clone()),
         error: record.error.clone(),
         service: record.service.clone(),
         operation: record.operation.clone(),
+        previous_version: record.from.label().cloned(),
         event: record.moment.sequence,
     }
 }
 
-fn status(record: &RollbackRecord) -> Status {
-    let timed_out = record.error.as_ref().is_some_and(|error| error.raw().starts_with("timed-out"));
-    match record.outcome {
-        Outcome::Restored => Status::Success,
-        _ if timed_out => Status::Timeout,
-        Outcome::Undone | Outcome::Unproven => Status::Failed,
-        Outcome::Halted | Outcome::Unknown => Status::Error,
+const fn ending(outcome: Outcome) -> Ending {
+    match outcome {
+        Outcome::Restored => Ending::Restored,
+        Outcome::Undone => Ending::Undone,
+        Outcome::Unproven => Ending::Unproven,
+        Outcome::Halted => Ending::Halted,
+        Outcome::Unknown => Ending::Unknown,
     }
 }
 

@@ -123,7 +123,7 @@ fn judge(
         return Err("same as what serves".to_owned());
     }
     if let Some(quarantine) = evidence.quarantined(&digest, now) {
-        let until = quarantine.until.map(clock::format_instant);
+        let until = quarantine.until.map(clock::format_minute);
         let until = until.map_or(String::new(), |until| format!(" until {until}"));
         return Err(format!("quarantined{until}: {}", quarantine.reason));
     }
@@ -156,7 +156,7 @@ fn none_left(skipped: &[Skipped], what: &str) -> Error {
 
 fn dated(dated: Option<Dated>) -> String {
     dated.map_or("of unknown date".to_owned(), |dated| {
-        format!("of {} ({})", clock::format_instant(dated.at), dated.source)
+        format!("of {} ({})", clock::format_minute(dated.at), dated.source)
     })
 }
 
@@ -182,7 +182,13 @@ fn previous(candidates: Candidates, served: Option<Dated>) -> Result<Choice> {
         }
     }
     let Some(to) = chosen else { return Err(none_left(&skipped, "earlier version")) };
-    let why = format!("the newest {best} version before what serves, {}", dated(to.version.dated));
+    let why = match best {
+        Tier::Unproven => "the newest version before what serves; nothing shows yet how good any is",
+        Tier::Adopted => "the newest adopted version before what serves",
+        Tier::Served => "the newest version before what serves that served without an incident",
+        Tier::Verified => "the newest verified version before what serves",
+    };
+    let why = why.to_owned();
     Ok(Choice { to, why, skipped })
 }
 

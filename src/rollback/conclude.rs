@@ -59,6 +59,13 @@ pub struct NextCommand {
     pub purpose: String,
 }
 
+impl NextCommand {
+    /// Whether it takes the operation back.
+    pub fn is_undo(&self) -> bool {
+        self.command.starts_with("irctl rollback undo ")
+    }
+}
+
 /// The payload of `rollback.completed`, `rollback.undone`, `rollback.halted` and `rollback.refused`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct RollbackEvent {
@@ -68,6 +75,8 @@ pub struct RollbackEvent {
     pub from: VersionName,
     /// To which version.
     pub to: VersionName,
+    /// When it was planned (UTC).
+    pub planned_at: Option<DateTime<Utc>>,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
     /// How it ended.
@@ -131,7 +140,7 @@ impl Concluding<'_> {
             contained: contain::current(self.environment.state, &self.subject.service)
                 .is_ok_and(|c| c.is_some()),
             watched_until: None,
-            backup: self.plan.and_then(|plan| plan.backup.clone()),
+            backup: self.plan.and_then(|plan| plan.backup.clone()).filter(|_| kept(self.progress)),
             summary: self.summary(conclusion, &kind, duration_ms),
             next: Vec::new(),
             kind,
@@ -173,6 +182,7 @@ impl Concluding<'_> {
             operation: outcome.operation.clone(),
             from: name(&plan.served),
             to: name(&plan.to),
+            planned_at: self.directory.pinned()?.map(|(pinned, _)| pinned.created_at),
             duration_ms: outcome.duration_ms,
             outcome: conclusion.ending,
             proof: outcome.proof.clone(),
@@ -196,7 +206,8 @@ impl Concluding<'_> {
         self.environment.tell(kind, service, Some(&outcome.operation), incident, &event)?;
         let released = self.progress.done.contains("forget");
         if released && conclusion.ending == Ending::Restored {
-            let payload = serde_json::json!({"operation": outcome.operation, "summary": "its consumers are as they were"});
+            let summary = format!("{service} is released: its consumers are as they were");
+            let payload = serde_json::json!({"operation": outcome.operation, "summary": summary});
             self.environment.tell(
                 "release.completed",
                 service,
@@ -310,6 +321,11 @@ impl Concluding<'_> {
             Ending::Refused => format!("{service} stays on {from}: {reason}"),
         }
     }
+}
+
+/// Whether what served was really kept: a rollback that was refused keeps nothing.
+fn kept(progress: &Progress) -> bool {
+    ["backup", "exchange"].iter().any(|step| progress.done.contains(*step))
 }
 
 fn evaluations(would_help: &WouldHelp) -> Vec<Evaluation> {

@@ -241,17 +241,21 @@ fn run(
     let unstoppable = Stop::default();
     engine.stop = &unstoppable;
     let conclusion = engine.run(&built)?;
-    let summary = conclusion.reason.clone().unwrap_or_else(|| pinning.kind.to_owned());
+    let done = if pinning.kind == "release" { "released" } else { "contained" };
+    let summary = conclusion.reason.clone().unwrap_or_else(|| format!("{} is {done}", subject.service));
     steps::end(environment, &mut journal, &conclusion, &summary, started)?;
     Ok(conclusion)
 }
 
-/// The words of the suite that proves that consumers are quiet; a failing one starts with `not proven`.
+/// How the words of a proof begin that failed.
+const NOT_PROVED: &str = "NOT proved";
+
+/// The words of the suite that proves that consumers are quiet; a failing one starts with `NOT proved`.
 fn proof(environment: &Environment<'_>, subject: &Subject) -> Option<String> {
     let suite = subject.rollback.proof.as_ref()?;
     let said = (environment.verify)(suite, &subject.suites);
-    let prefix = if said.passes() { "proven" } else { "not proven" };
-    Some(format!("{prefix} quiet: {}", said.summary))
+    let prefix = if said.passes() { "proved" } else { NOT_PROVED };
+    Some(format!("{prefix} quiet by {}", said.summary))
 }
 
 fn outcome(
@@ -262,13 +266,13 @@ fn outcome(
     already: bool,
     proof: Option<String>,
 ) -> ContainOutcome {
-    let unproven = proof.as_ref().is_some_and(|proof| proof.starts_with("not proven"));
+    let unproven = proof.as_ref().is_some_and(|proof| proof.starts_with(NOT_PROVED));
     let ending = if ending == Ending::Restored && unproven { Ending::Unproven } else { ending };
     let service = &subject.service;
     let summary = match (already, unproven) {
         (true, false) => format!("{service} is contained already"),
         (false, false) => format!("{service} is contained"),
-        (_, true) => format!("{service} is contained, but it is {}", proof.clone().unwrap_or_default()),
+        (_, true) => format!("{service} is contained, but {}", proof.clone().unwrap_or_default()),
     };
     ContainOutcome {
         service: service.clone(),

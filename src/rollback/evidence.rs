@@ -81,7 +81,7 @@ pub struct VersionEvidence {
 }
 
 /// What is known about the versions of one service.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     format: u32,
     /// By version.
@@ -143,6 +143,14 @@ impl Evidence {
         self.of(digest).quarantine.filter(|quarantine| quarantine.until.is_none_or(|until| until > now))
     }
 
+    /// Whether it differs from `before` in nothing but when the newest period was last seen.
+    fn extends(&self, mut before: Evidence) -> bool {
+        if let (Some(last), Some(now)) = (before.periods.last_mut(), self.periods.last()) {
+            last.until = now.until;
+        }
+        *self == before
+    }
+
     /// Takes in that a version was seen to serve.
     pub fn served(&mut self, digest: &Digest, now: DateTime<Utc>) {
         match self.periods.last_mut() {
@@ -183,10 +191,20 @@ pub fn update<T>(state: &Path, service: &str, change: impl FnOnce(&mut Evidence)
     let lock = fs_err::OpenOptions::new().write(true).create(true).truncate(false).open(lock)?;
     lock.file().lock()?;
     let mut evidence = load(state, service)?;
+    let before = evidence.clone();
     let result = change(&mut evidence);
+    if evidence == before {
+        return Ok(result);
+    }
     let bytes = serde_json::to_vec_pretty(&evidence)
         .map_err(|error| Error::new(ErrorCode::Bug, format!("evidence: {error}")))?;
-    file::write_atomic(&path, &bytes, 0o600)?;
+    // After a crash the old file says the same but for when the newest period was last seen: it need not be waited for
+    // that the new one has its name.
+    if evidence.extends(before) {
+        file::replace(&path, &bytes, 0o600)?;
+    } else {
+        file::write_atomic(&path, &bytes, 0o600)?;
+    }
     Ok(result)
 }
 

@@ -24,12 +24,15 @@ pub fn execute(environment: &Environment<'_>, prepared: Prepared) -> Result<Roll
     }
     let Prepared { plan, subject, directory, claim, mut journal, specs, spent, .. } = prepared;
     let incident = plan.incident.clone();
+    let summary = format!("Rollback of {} to {} started: {}", subject.service, plan.to.shown(), plan.why);
     environment.tell(
         "rollback.started",
         &subject.service,
         Some(&directory.id),
         incident.as_deref(),
-        &serde_json::json!({"operation": directory.id, "from": plan.served, "to": plan.to, "why": plan.why}),
+        &serde_json::json!({
+            "operation": directory.id, "from": plan.served, "to": plan.to, "why": plan.why, "summary": summary,
+        }),
     )?;
     // A human's thinking time is not the machine's; staging is.
     let started = Instant::now().checked_sub(spent).unwrap_or_else(Instant::now);

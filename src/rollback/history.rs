@@ -1,4 +1,5 @@
-//! `rollback-history.json`: one object for each rollback, in the shape that Protocol 25 records.
+//! `rollback-history.json`: one object for each rollback, in the shape that Protocol 25 records. `irctl report
+//! rollback-history` gives the same from the events.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -9,7 +10,7 @@ use super::conclude::RollbackEvent;
 use super::environment::{Environment, Subject};
 use super::plan::Plan;
 use crate::base::{Error, ErrorCode, Result, file, path};
-use crate::operation::{Directory, Ending};
+use crate::operation::Ending;
 
 /// One rollback.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -18,20 +19,52 @@ pub struct HistoryEntry {
     pub incident_id: Option<String>,
     /// The version that came back.
     pub target_version: String,
-    /// `success`, or `unproven`, `undone`, `halted`.
-    pub status: String,
+    /// How it ended, in Protocol 25's words.
+    pub status: Status,
+    /// How it ended, in irctl's words: `restored`, `undone`, `unproven`, `halted`, `unknown`.
+    pub ending: String,
     /// How long it took, in seconds.
     pub duration_seconds: f64,
     /// When it was planned (UTC).
     pub timestamp: DateTime<Utc>,
     /// What it said.
     pub output: String,
+    /// What went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// The operation.
     pub operation: String,
     /// The service.
     pub service: String,
     /// The version that was replaced.
     pub previous_version: String,
+}
+
+/// How a rollback ended, in Protocol 25's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// The version is back, and proven.
+    Success,
+    /// It was undone, or is not proven.
+    Failed,
+    /// It took longer than its budget.
+    Timeout,
+    /// It stopped half-way, or its end is not known.
+    Error,
+}
+
+impl Status {
+    /// The word for an ending, and what went wrong.
+    pub fn of(ending: Ending, error: Option<&str>) -> Self {
+        let timed_out = error.is_some_and(|error| error.starts_with("timed-out"));
+        match ending {
+            Ending::Restored => Status::Success,
+            _ if timed_out => Status::Timeout,
+            Ending::Undone | Ending::Unproven | Ending::Refused => Status::Failed,
+            Ending::Halted | Ending::Unknown => Status::Error,
+        }
+    }
 }
 
 /// The history of a state directory, oldest first.
@@ -56,17 +89,15 @@ pub(super) fn append(
     plan: &Plan,
     event: &RollbackEvent,
 ) -> Result<()> {
-    let pinned = Directory::open(environment.state, &event.operation)?.pinned()?;
     let entry = HistoryEntry {
         incident_id: plan.incident.clone(),
         target_version: event.to.name.clone(),
-        status: match event.outcome {
-            Ending::Restored => "success".to_owned(),
-            other => other.as_str().to_owned(),
-        },
+        status: Status::of(event.outcome, event.error.as_deref()),
+        ending: event.outcome.as_str().to_owned(),
         duration_seconds: event.duration_ms as f64 / 1000.0,
-        timestamp: pinned.map_or(environment.clock.now()?, |(pinned, _)| pinned.created_at),
+        timestamp: event.planned_at.map_or_else(|| environment.clock.now(), Ok)?,
         output: event.summary.clone(),
+        error: event.error.clone(),
         operation: event.operation.clone(),
         service: subject.service.clone(),
         previous_version: event.from.name.clone(),

@@ -284,11 +284,11 @@ fn release_text(subject: &Subject) -> String {
 }
 
 fn cannot_be_undone(subject: &Subject, served: &Served) -> Vec<String> {
-    let since = served.on_disk.dated.map(|dated| crate::base::clock::format_instant(dated.at));
+    let since = served.on_disk.dated.map(|dated| crate::base::clock::format_minute(dated.at));
     let since = since.map_or(String::new(), |since| format!(" since {since}"));
     let mut all = vec![format!("what consumers already did with {}{since}", served.on_disk.shown())];
     if let Some(command) = &subject.rollback.activate {
-        all.push(format!("that `{}` is run (undoing runs it again)", command.command.join(" ")));
+        all.push(format!("running `{}` (an undo runs it again)", command.command.join(" ")));
     }
     all
 }

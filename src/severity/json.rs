@@ -246,7 +246,7 @@ pub(crate) fn write(
     scratch: &mut Scratch,
     out: &mut Vec<u8>,
 ) -> Verdict {
-    let (fragments, table) = (&scheme.fragments, &scheme.table);
+    let (fragments, table) = (scheme.fragments(), &scheme.table);
     let mut tally = Tally::default();
     scratch.outcomes.clear();
     for (rule, fragment) in scheme.rules.iter().zip(&fragments.rules) {

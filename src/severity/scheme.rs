@@ -1,6 +1,7 @@
 //! A severity scheme, compiled: checked as a whole, with all problems reported at once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use super::catalog::{SlotId, Table};
 use super::condition::{self, Condition};
@@ -67,7 +68,8 @@ pub struct Scheme {
     order: Vec<String>,
     pub(crate) table: Table,
     pub(crate) rules: Vec<Rule>,
-    pub(crate) fragments: Fragments,
+    /// What JSON results are put together from; only streams of alerts are written that way.
+    fragments: OnceLock<Fragments>,
 }
 
 impl Scheme {
@@ -98,8 +100,11 @@ impl Scheme {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let fragments = Fragments::new(config, &order, &rules, &table);
-        Ok(Self { config: config.clone(), order, table, rules, fragments })
+        Ok(Self { config: config.clone(), order, table, rules, fragments: OnceLock::new() })
+    }
+
+    pub(crate) fn fragments(&self) -> &Fragments {
+        self.fragments.get_or_init(|| Fragments::new(&self.config, &self.order, &self.rules, &self.table))
     }
 
     /// The scheme as it was written.

@@ -169,6 +169,13 @@ fn queues_each_key_once(open: &mut dyn FnMut(&str) -> Box<dyn Store>) {
     changed.state = DeliveryState::Delivered;
     store.with(|session| session.update_delivery(&changed)).unwrap();
     assert_eq!(due(0), 1);
+    let among = |states: &[DeliveryState]| {
+        let rows = store.view(|session| session.deliveries_in(states)).unwrap();
+        rows.into_iter().map(|row| row.deduplication_key).collect::<Vec<_>>()
+    };
+    assert_eq!(among(&[DeliveryState::Delivered]), ["a"]);
+    assert_eq!(among(&[DeliveryState::Queued, DeliveryState::Delivered]), ["a", "b"]);
+    assert!(among(&[DeliveryState::Sending, DeliveryState::Failed]).is_empty());
     assert_eq!(store.view(|session| session.deliveries(None)).unwrap().len(), 2);
 }
 

@@ -51,6 +51,9 @@ pub trait Session {
     /// Deliveries, oldest first; `due` keeps those that may be tried at that instant.
     fn deliveries(&mut self, due: Option<DateTime<Utc>>) -> Result<Vec<Delivery>>;
 
+    /// Deliveries in these states, oldest first.
+    fn deliveries_in(&mut self, states: &[DeliveryState]) -> Result<Vec<Delivery>>;
+
     /// Replaces the state of a delivery.
     fn update_delivery(&mut self, delivery: &Delivery) -> Result<()>;
 
@@ -77,6 +80,12 @@ pub trait Session {
 pub trait Store: Send + Sync {
     /// Runs `work` in one exclusive, durable transaction; an error rolls everything back.
     fn write(&self, work: &mut dyn FnMut(&mut dyn Session) -> Result<()>) -> Result<()>;
+
+    /// Like [`Store::write`], but without waiting for the disk: until the next durable transaction a power failure
+    /// may take it back, whole. Only for what is safe to forget.
+    fn write_relaxed(&self, work: &mut dyn FnMut(&mut dyn Session) -> Result<()>) -> Result<()> {
+        self.write(work)
+    }
 
     /// Runs `work` on one consistent view, without waiting for writers. Writing in it is an error.
     fn read(&self, work: &mut dyn FnMut(&mut dyn Session) -> Result<()>) -> Result<()>;

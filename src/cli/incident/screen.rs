@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::base::clock::Elapsed;
+use crate::base::clock::{Elapsed, format_near};
 use crate::base::untrusted::{Sink, escape};
 use crate::cli::output::Tone;
 use crate::incident::deadlines::{Promise, Standing};
@@ -95,8 +95,7 @@ fn terminal(text: &str) -> String {
 
 /// A time as it is shown: the day only where it is another one.
 pub fn time(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let format = if at.date_naive() == now.date_naive() { "%H:%M UTC" } else { "%Y-%m-%d %H:%M UTC" };
-    at.format(format).to_string()
+    format_near(at, now)
 }
 
 /// The width of the labels.
@@ -173,7 +172,8 @@ impl Page<'_> {
     fn harm(&self, incident: &Incident) -> String {
         match (&incident.contained, &incident.mitigated, incident.state) {
             (Some(since), ..) => {
-                format!("contained since {} (#{})", time(since.at, self.now), since.sequence)
+                let since = format!("contained since {} (#{})", time(since.at, self.now), since.sequence);
+                (self.tone)(Tone::Good, &since)
             }
             (None, Some(since), _) if incident.state != State::Active => {
                 format!("ended {} (#{})", time(since.at, self.now), since.sequence)

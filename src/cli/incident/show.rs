@@ -119,8 +119,9 @@ pub fn list(args: &ListArgs, context: &Context) -> Result<u8> {
         context.workspace()?.service(service)?;
     }
     let store = context.store()?;
-    let mut incidents = store.view(|session| book::list(session, args.service.as_deref()))?;
-    incidents.retain(|incident| args.all || incident.is_open());
+    let service = args.service.as_deref();
+    let read = if args.all { book::list } else { book::open };
+    let mut incidents = store.view(|session| read(session, service))?;
     incidents.sort_by_key(|incident| (!incident.is_open(), incident.level.rank, incident.opened.sequence));
     if context.out.is_json() {
         let shown: Vec<_> =

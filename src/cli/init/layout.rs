@@ -77,6 +77,11 @@ pub fn detect(root: &Path, fallback: &str) -> Vec<Layout> {
     outputs
 }
 
+/// Whether a folder itself is one that serves: a model, and earlier versions in it.
+pub fn is_served(folder: &Path) -> bool {
+    !artifacts(folder).is_empty() && folders(folder).iter().any(|name| name.starts_with("backup_"))
+}
+
 /// A model: a folder with artifacts of its own. Its versions are folders in it.
 fn model(root: &Path, models: &str, name: &str) -> Option<Layout> {
     let live = format!("{models}/{name}");
@@ -197,6 +202,15 @@ mod tests {
         let found = detect(root.path(), "x");
         assert_eq!(found[0].health.as_deref(), Some("outputs/production/m1/health.json"));
         assert_eq!(found[0].probes[0].name, "model_json");
+    }
+
+    #[test]
+    fn knows_a_folder_that_serves() {
+        let root = tempfile::tempdir().unwrap();
+        touch(root.path(), "model.json");
+        assert!(!is_served(root.path()));
+        touch(root.path(), "backup_1/model.json");
+        assert!(is_served(root.path()));
     }
 
     #[test]

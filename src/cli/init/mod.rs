@@ -77,6 +77,22 @@ fn checked(root: &Path, context: &Context) -> Result<u8> {
         return Err(Error::new(ErrorCode::InvalidConfiguration, message)
             .hint("correct the files and run `irctl config check`"));
     }
+    let blind: Vec<_> = layout::detect(root, workspace_name(root))
+        .into_iter()
+        .filter(|service| !service.is_measured())
+        .map(|service| service.name)
+        .collect();
+    for name in &blind {
+        context.out.note(&format!(
+            "nothing here shows what to measure of {name}: give config/services/{name}.yaml `probes:` \
+             (docs/probes.md), or run `irctl init` where models/production/ or outputs/production/ is"
+        ));
+    }
+    if !blind.is_empty() && layout::is_served(root) {
+        context
+            .out
+            .note("this folder itself serves a model: `irctl rollback . --to prev` needs no configuration");
+    }
     context.out.note("next: read the files, then `irctl config check` and `irctl check`");
     Ok(exit::OK)
 }
@@ -94,10 +110,15 @@ fn print(drafts: &[Draft], context: &Context) -> Result<u8> {
     Ok(exit::OK)
 }
 
+/// The folder's name, where it can be one.
+fn workspace_name(root: &Path) -> &str {
+    let folder = root.file_name().and_then(|name| name.to_str()).filter(|name| layout::is_plain(name));
+    folder.unwrap_or("workspace")
+}
+
 /// Everything to write, in the order in which it should be read.
 fn drafts(root: &Path) -> Result<Vec<Draft>> {
-    let folder = root.file_name().and_then(|name| name.to_str()).filter(|name| layout::is_plain(name));
-    let workspace = folder.unwrap_or("workspace");
+    let workspace = workspace_name(root);
     let whole = json!({ "workspace": workspace });
     let mut drafts = vec![draft(MARK.to_owned(), include_str!("irctl.yaml"), &whole)?];
     for service in layout::detect(root, workspace) {

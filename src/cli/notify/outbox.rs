@@ -108,12 +108,7 @@ pub fn list(args: &OutboxArgs, context: &Context) -> Result<u8> {
     let mut rows = context.store()?.view(|session| session.deliveries(None))?;
     rows.retain(|row| args.all || row.state != DeliveryState::Delivered);
     rows.retain(|row| args.incident.is_none() || row.incident == args.incident);
-    let rows: Vec<Row> = rows.into_iter().map(row).collect();
-    if context.out.is_json() {
-        context.out.json(&rows)?;
-        return Ok(exit::OK);
-    }
-    if rows.is_empty() {
+    if rows.is_empty() && !context.out.is_json() {
         let what = if args.all {
             "The outbox is empty."
         } else {
@@ -121,6 +116,16 @@ pub fn list(args: &OutboxArgs, context: &Context) -> Result<u8> {
         };
         context.out.line(what)?;
         return Ok(exit::OK);
+    }
+    table(rows, context)?;
+    Ok(exit::OK)
+}
+
+/// Shows these rows.
+pub fn table(rows: Vec<Delivery>, context: &Context) -> Result<()> {
+    let rows: Vec<Row> = rows.into_iter().map(row).collect();
+    if context.out.is_json() {
+        return context.out.json(&rows);
     }
     let plain = |text: Option<&str>| text.map_or_else(|| "-".to_owned(), |text| escape(text, Sink::Terminal));
     let cells = |row: &Row| {
@@ -132,23 +137,20 @@ pub fn list(args: &OutboxArgs, context: &Context) -> Result<u8> {
             plain(row.level.as_deref()),
             plain(row.incident.as_deref()),
             row.attempts.to_string(),
-            row.next_attempt_at.unwrap_or(row.changed_at).format("%m-%d %H:%M:%S").to_string(),
-            plain(row.last_error.as_deref()),
+            match row.next_attempt_at {
+                Some(next) => next.format("next %m-%d %H:%M:%S").to_string(),
+                None => row.changed_at.format("%m-%d %H:%M").to_string(),
+            },
         ]
     };
-    let headers = [
-        "No.",
-        "State",
-        "Channel",
-        "Message",
-        "Level",
-        "Incident",
-        "Tries",
-        "Since, or next (UTC)",
-        "Last error",
-    ];
+    let headers = ["NO.", "STATE", "CHANNEL", "MESSAGE", "LEVEL", "INCIDENT", "TRIES", "AT (UTC)"];
     context.out.table(&headers, &rows.iter().map(cells).collect::<Vec<_>>())?;
-    Ok(exit::OK)
+    for row in &rows {
+        if let Some(error) = &row.last_error {
+            context.out.line(&format!("  {}: {}", row.number, escape(error, Sink::Terminal)))?;
+        }
+    }
+    Ok(())
 }
 
 /// Delivers what is due.
@@ -167,7 +169,7 @@ pub fn flush(args: &FlushArgs, context: &Context) -> Result<u8> {
     let summary = deliver(context, args.wait.to_std())?;
     if context.out.is_json() {
         context.out.json(&summary)?;
-    } else {
+    } else if !(context.out.is_quiet() && summary.is_clear()) {
         show(&summary, context)?;
     }
     Ok(if summary.is_clear() { exit::OK } else { ErrorCode::Delivery.exit() })

@@ -10,6 +10,7 @@ use crate::base::untrusted::{Sink, escape};
 use crate::base::{Error, ErrorCode, Result};
 use crate::cli::output::Tone;
 use crate::cli::{Context, NowArgs};
+use crate::config::Scope;
 use crate::notify::channels::{self, Parcel, Preview};
 use crate::notify::courier::compose_rows;
 use crate::notify::message::identifier;
@@ -76,7 +77,7 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
 }
 
 fn preview_template(name: &str, args: &Args, context: &Context) -> Result<Vec<Previewed>> {
-    let workspace = context.workspace()?;
+    let workspace = context.workspace_for(Scope::NOTIFY)?;
     let overrides = overrides(context)?;
     let composer = Composer { config: &workspace.notify, overrides: &overrides };
     composer.source(name)?;
@@ -112,7 +113,7 @@ fn preview_incident(
     context: &Context,
     now: DateTime<Utc>,
 ) -> Result<Vec<Previewed>> {
-    let workspace = context.workspace()?;
+    let workspace = context.workspace_for(Scope::NOTIFY)?;
     let overrides = overrides(context)?;
     let composer = Composer { config: &workspace.notify, overrides: &overrides };
     let mut rows = context.store()?.view(|session| session.deliveries(None))?;

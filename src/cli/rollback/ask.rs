@@ -1,6 +1,7 @@
 //! One prompt for each plan; `--yes` where nobody can be asked.
 
 use super::screen;
+use super::wiring::Wiring;
 use crate::base::{Error, ErrorCode, Result};
 use crate::cli::Context;
 use crate::rollback::{self, Environment, Prepared, RollbackOutcome};
@@ -20,13 +21,22 @@ pub fn then_execute(
     environment: &Environment<'_>,
     prepared: Prepared,
     yes: bool,
+    wiring: Option<&Wiring<'_>>,
 ) -> Result<RollbackOutcome> {
     if !context.out.is_json() {
         screen::plan(context, &prepared.plan)?;
     }
-    let agreed = yes || matches!(context.out.confirm("Do it?"), Ok(Some(true)));
-    if !agreed || environment.stop.is_detached() {
-        return rollback::refuse(environment, prepared, "a human said no");
-    }
-    rollback::execute(environment, prepared)
+    let answer = if yes { Ok(Some(true)) } else { context.out.confirm("Do it?") };
+    let no = match answer {
+        _ if environment.stop.is_detached() => "the terminal was gone before a yes",
+        Ok(Some(true)) => {
+            if let Some(wiring) = wiring {
+                wiring.started(&prepared.plan);
+            }
+            return rollback::execute(environment, prepared);
+        }
+        Ok(_) => "a human said no",
+        Err(_) => "the question was interrupted",
+    };
+    rollback::refuse(environment, prepared, no)
 }

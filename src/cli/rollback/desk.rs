@@ -8,7 +8,7 @@ use crate::base::environment::variable;
 use crate::base::{Error, ErrorCode, Result};
 use crate::check::scope;
 use crate::cli::Context;
-use crate::config::{Scope, Workspace};
+use crate::config::Workspace;
 use crate::operation::{Directory, StepState, StepUpdate, Stop, StoreRecorder};
 use crate::rollback::{Environment, Subject, layout};
 
@@ -40,7 +40,7 @@ impl<'a> Desk<'a> {
                 Self::new(context, state, Some(subject), None)
             }
             None => {
-                let workspace = context.workspace_for(Scope::OPERATE)?;
+                let workspace = context.workspace()?;
                 let subject = subject(workspace, place.service.as_deref())?;
                 Self::new(context, workspace.state.clone(), Some(subject), Some(workspace))
             }
@@ -143,10 +143,18 @@ fn tell(out: &crate::cli::output::Output, update: &StepUpdate) {
         StepState::Undone => "undone",
         StepState::OverBudget => "OVER BUDGET",
     };
-    let elapsed = chrono::TimeDelta::milliseconds(i64::try_from(update.elapsed_ms).unwrap_or(i64::MAX));
     let detail = update.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
     let detail = crate::base::untrusted::escape(&detail, crate::base::untrusted::Sink::Terminal);
-    out.note(&format!("  T+{:<8} {state:<8} {}{detail}", Elapsed(elapsed).to_string(), update.text));
+    out.note(&format!("  {:<9} {state:<8} {}{detail}", since_begun(update.elapsed_ms), update.text));
+}
+
+/// `T+0.07 s`; from a minute on as people say it.
+fn since_begun(milliseconds: u64) -> String {
+    if milliseconds < 60_000 {
+        return format!("T+{}.{:02} s", milliseconds / 1000, milliseconds % 1000 / 10);
+    }
+    let elapsed = chrono::TimeDelta::milliseconds(i64::try_from(milliseconds).unwrap_or(i64::MAX));
+    format!("T+{}", Elapsed(elapsed))
 }
 
 /// The one service that is meant: the named one, or the only one that can be rolled back.
@@ -165,7 +173,7 @@ fn subject(workspace: &Workspace, name: Option<&str>) -> Result<Subject> {
 
 /// The workspace, if there is one. One that is broken is an error only where it is needed.
 fn found_workspace(context: &Context) -> Result<Option<&Workspace>> {
-    match context.workspace_for(Scope::OPERATE) {
+    match context.workspace() {
         Ok(workspace) => Ok(Some(workspace)),
         Err(error) if error.code == ErrorCode::NoConfiguration => Ok(None),
         Err(error) => Err(error),

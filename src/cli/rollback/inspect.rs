@@ -136,17 +136,19 @@ pub fn versions(context: &Context, place: &Place) -> Result<u8> {
         return Ok(0);
     }
     let cells = rows.iter().map(|row| {
-        let dated = row.version.dated.map(|dated| format!("{} ({})", format_instant(dated.at), dated.source));
+        let dated = row.version.dated.map(|dated| dated.at.format("%Y-%m-%d %H:%M").to_string());
+        let source = row.version.dated.map(|dated| dated.source.to_string());
         vec![
             row.version.name.to_string(),
             row.version.label.as_ref().map(ToString::to_string).unwrap_or_default(),
             row.version.short().to_owned(),
             dated.unwrap_or_default(),
+            source.unwrap_or_default(),
             row.tier.map(|tier| tier.to_string()).unwrap_or_default(),
             row.state.to_string(),
         ]
     });
-    let headers = ["NAME", "VERSION", "DIGEST", "DATED", "EVIDENCE", "STATE"];
+    let headers = ["NAME", "VERSION", "DIGEST", "DATED (UTC)", "BY", "EVIDENCE", "STATE"];
     context.out.table(&headers, &cells.collect::<Vec<_>>())?;
     Ok(0)
 }

@@ -1,24 +1,62 @@
 //! The plan screen and the screen at the end.
 
+use chrono::{DateTime, Utc};
+
 use crate::base::Result;
-use crate::base::clock::{Elapsed, format_instant};
+use crate::base::clock::{Elapsed, format_minute, format_near};
 use crate::cli::Context;
 use crate::cli::output::Tone;
 use crate::operation::Ending;
 use crate::rollback::RollbackOutcome;
+use crate::rollback::conclude::NextCommand;
 use crate::rollback::evaluate::{Evaluation, WouldHelp};
 use crate::rollback::guards::GuardState;
 use crate::rollback::plan::{Contained, FileChange, FileState, Plan, ValueChange, VersionView};
 
-/// A labelled line; further lines of the same label stand below it.
-fn line(out: &mut String, label: &str, text: &str) {
-    out.push_str(&format!("  {label:<10} {text}\n"));
+/// A page of labelled lines, wrapped to the terminal.
+struct Page {
+    text: String,
+    width: usize,
 }
 
-fn each(out: &mut String, label: &str, lines: impl IntoIterator<Item = String>) {
-    for (number, text) in lines.into_iter().enumerate() {
-        line(out, if number == 0 { label } else { "" }, &text);
+impl Page {
+    fn new(context: &Context, title: &str) -> Self {
+        Self { text: format!("{title}\n"), width: context.out.width().saturating_sub(13) }
     }
+
+    /// A labelled line; what does not fit stands below it.
+    fn line(&mut self, label: &str, text: &str) {
+        for (number, part) in wrapped(text, self.width).iter().enumerate() {
+            let label = if number == 0 { label } else { "" };
+            self.text.push_str(&format!("  {label:<10} {part}\n"));
+        }
+    }
+
+    /// Lines under one label.
+    fn each(&mut self, label: &str, lines: impl IntoIterator<Item = String>) {
+        for (number, text) in lines.into_iter().enumerate() {
+            self.line(if number == 0 { label } else { "" }, &text);
+        }
+    }
+
+    fn gap(&mut self) {
+        self.text.push('\n');
+    }
+}
+
+/// Breaks a text between words where it is wider than the page; a text that fits stays as it is.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn milliseconds(value: u64) -> String {
@@ -26,35 +64,57 @@ fn milliseconds(value: u64) -> String {
 }
 
 fn version(view: &VersionView) -> String {
-    let dated = view.dated.map(|dated| format!(", {} ({})", format_instant(dated.at), dated.source));
-    format!("{} ({}{})", view.shown(), view.short(), dated.unwrap_or_default())
+    let dated = view.dated.map(|dated| format!(" of {} by {}", format_minute(dated.at), dated.source));
+    format!("{} ({}){}", view.shown(), view.short(), dated.unwrap_or_default())
 }
 
-/// Shows the plan.
+/// Shows the plan: first what a yes hangs on, then what it changes, then what goes with it.
 pub fn plan(context: &Context, plan: &Plan) -> Result<()> {
-    let mut out = String::new();
     let id = plan.operation.as_ref().map_or("dry run: nothing is changed".to_owned(), Clone::clone);
     let title = format!("Plan for {} ({id})", plan.service);
-    out.push_str(&format!("{}\n", context.out.tone(Tone::Strong, &title)));
-    line(&mut out, "serves", &format!("{}: {}", version(&plan.served), plan.served_proof));
-    line(&mut out, "goes to", &format!("{} in {}", version(&plan.to), plan.to.name));
-    line(&mut out, "because", &plan.why);
-    each(&mut out, "skipped", plan.skipped.iter().map(|one| format!("{}: {}", one.name, one.why)));
+    let mut page = Page::new(context, &context.out.tone(Tone::Strong, &title));
+    decision(&mut page, plan, context.clock.now()?);
+    page.gap();
+    changes(&mut page, plan);
+    page.gap();
+    conditions(&mut page, plan);
+    if !plan.warnings.is_empty() {
+        page.gap();
+    }
+    for warning in &plan.warnings {
+        let label = context.out.tone(Tone::Warning, &format!("{:<10}", "warning"));
+        page.line(&label, warning);
+    }
+    page.gap();
+    context.out.text(&page.text)
+}
+
+fn decision(page: &mut Page, plan: &Plan, now: DateTime<Utc>) {
+    page.line("serves", &format!("{}: {}", version(&plan.served), plan.served_proof));
+    page.line("goes to", &format!("{}, in {}", version(&plan.to), plan.to.name));
+    page.line("because", &plan.why);
+    page.each("skipped", plan.skipped.iter().map(|one| format!("{}: {}", one.name, one.why)));
     if let Some(would_help) = &plan.would_help {
-        each(&mut out, "would help", helps(would_help, plan));
+        page.each("helps", helps(would_help, plan));
     }
-    each(&mut out, "changes", plan.files.iter().map(file));
-    each(&mut out, "metadata", plan.metadata.iter().map(value));
-    each(&mut out, "settings", plan.settings.iter().map(value));
-    line(&mut out, "contained", &contained(&plan.contained));
-    line(&mut out, "switch", &plan.switch);
+    page.line("contained", &contained(&plan.contained, now));
+}
+
+fn changes(page: &mut Page, plan: &Plan) {
+    page.each("changes", plan.files.iter().map(file));
+    page.each("metadata", plan.metadata.iter().map(value));
+    page.each("settings", plan.settings.iter().map(value));
+    page.line("switch", &plan.switch);
     if let Some(activate) = &plan.activate {
-        line(&mut out, "activate", &activate.join(" "));
+        page.line("activate", &activate.join(" "));
     }
-    line(&mut out, "verify", plan.verify.as_deref().unwrap_or("nothing verifies it afterwards"));
-    line(&mut out, "release", &plan.release);
-    each(&mut out, "for good", plan.cannot_be_undone.iter().cloned());
-    each(&mut out, "undone by", plan.could_undo_this.iter().cloned());
+    page.line("verify", plan.verify.as_deref().unwrap_or("nothing verifies it afterwards"));
+    page.line("release", &plan.release);
+}
+
+fn conditions(page: &mut Page, plan: &Plan) {
+    page.each("permanent", plan.cannot_be_undone.iter().cloned());
+    page.each("undone by", plan.could_undo_this.iter().cloned());
     let guards = plan.guards.iter().map(|guard| {
         let state = match guard.state {
             GuardState::Passes => "passes",
@@ -63,27 +123,21 @@ pub fn plan(context: &Context, plan: &Plan) -> Result<()> {
         };
         format!("{} {state}: {}", guard.name, guard.why)
     });
-    each(&mut out, "guards", guards);
-    let took =
-        plan.predicted_ms.map_or("not known yet".to_owned(), |ms| format!("about {}", milliseconds(ms)));
-    line(
-        &mut out,
-        "takes",
-        &format!("{took}, at most {}; only {} can resume it", milliseconds(plan.budget_ms), plan.host),
-    );
-    for warning in &plan.warnings {
-        out.push_str(&format!("  {} {warning}\n", context.out.tone(Tone::Warning, "warning   ")));
-    }
-    context.out.text(&out)
+    page.each("guards", guards);
+    let took = plan
+        .predicted_ms
+        .map_or("not known before the first time".to_owned(), |ms| format!("about {}", milliseconds(ms)));
+    page.line("takes", &format!("{took}; the budget is {}", milliseconds(plan.budget_ms)));
+    page.line("resume", &format!("only {} can finish it after a crash", plan.host));
 }
 
 fn helps(would_help: &WouldHelp, plan: &Plan) -> Vec<String> {
     let answer = match would_help.answer {
-        Some(true) => "yes",
+        Some(true) => "YES",
         Some(false) => "NO",
-        None => "not known",
+        None => "NOT KNOWN",
     };
-    let mut lines = vec![format!("{answer}: {} ({})", would_help.rule, would_help.expression)];
+    let mut lines = vec![format!("{answer}, judged by {} ({})", would_help.rule, would_help.expression)];
     let show = |label: &str, one: &Evaluation| {
         let fails = match (one.fails, &one.why) {
             (Some(true), _) => "fails".to_owned(),
@@ -118,11 +172,11 @@ fn value(change: &ValueChange) -> String {
     format!("{}: {} → {}", change.place, show(&change.from), show(&change.to))
 }
 
-fn contained(contained: &Contained) -> String {
+fn contained(contained: &Contained, now: DateTime<Utc>) -> String {
     match contained {
         Contained::Yes { since, proof } => {
             let proof = proof.as_ref().map(|proof| format!("; {proof}")).unwrap_or_default();
-            format!("yes, since {}{proof}", format_instant(*since))
+            format!("yes, since {}{proof}", format_near(*since, now))
         }
         Contained::Would => "not now; its consumers would be stopped first".to_owned(),
         Contained::NotConfigured => "no: nothing says how to stop its consumers".to_owned(),
@@ -137,23 +191,40 @@ pub fn outcome(context: &Context, outcome: &RollbackOutcome) -> Result<()> {
         Ending::Undone | Ending::Refused => Tone::Warning,
         Ending::Halted | Ending::Unknown | Ending::Unproven => Tone::Bad,
     };
-    let mut out = format!("{}: {}\n", context.out.tone(tone, outcome.ending.as_str()), outcome.summary);
+    let title = format!("{}: {}", context.out.tone(tone, outcome.ending.as_str()), outcome.summary);
+    let mut page = Page::new(context, &title);
     if let Some(proof) = &outcome.proof {
         let to = outcome.to.as_ref();
         let digest = to.and_then(|to| to.digest.as_ref()).map_or("", |digest| digest.short());
-        line(&mut out, "serves", &format!("{} ({digest}): {proof}", to.map_or("", |to| to.name.as_str())));
+        page.line("serves", &format!("{} ({digest}): {proof}", to.map_or("", |to| to.name.as_str())));
+    }
+    let consumers = if outcome.contained { "STOPPED: contained" } else { "not stopped" };
+    page.line("consumers", consumers);
+    if let Some(until) = outcome.watched_until {
+        let until = format_near(until, context.clock.now()?);
+        page.line("watched", &format!("until {until}; `irctl check` confirms it then"));
     }
     if outcome.ending != Ending::Undone
         && let Some(backup) = &outcome.backup
     {
-        line(&mut out, "kept", backup);
+        page.line("kept", backup);
     }
-    let consumers = if outcome.contained { "STOPPED" } else { "not stopped" };
-    line(&mut out, "consumers", consumers);
-    if let Some(until) = outcome.watched_until {
-        line(&mut out, "watched", &format!("until {}", format_instant(until)));
+    // After a success there is nothing to do; taking it back is a way out, not the next command.
+    let (back, next): (Vec<_>, Vec<_>) = outcome.next.iter().partition(|next| next.is_undo());
+    let shown = |next: &&NextCommand| format!("{:<44} {}", next.command, next.purpose);
+    page.each("next", next.iter().map(shown));
+    page.each("undo", back.iter().map(shown));
+    context.out.text(&page.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn a_text_is_broken_between_words_only_where_it_is_too_wide() {
+        assert_eq!(wrapped("served  2026.11.02  fails", 30), ["served  2026.11.02  fails"]);
+        assert_eq!(wrapped("file by file: a mix", 12), ["file by", "file: a mix"]);
+        assert_eq!(wrapped("backup_emergency_2026-11-20", 10), ["backup_emergency_2026-11-20"]);
     }
-    let next = outcome.next.iter().map(|next| format!("{:<44} {}", next.command, next.purpose));
-    each(&mut out, "next", next);
-    context.out.text(&out)
 }

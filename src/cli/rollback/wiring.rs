@@ -10,7 +10,7 @@ use crate::cli::Context;
 use crate::config::{ServiceConfig, Workspace};
 use crate::incident::Incident;
 use crate::operation;
-use crate::rollback::{ContainOutcome, RollbackOutcome};
+use crate::rollback::{ContainOutcome, Plan, RollbackOutcome};
 use crate::store::Store;
 
 /// The rooms above rollback, as far as there is a workspace. Nothing of it may keep an operation from going on: what
@@ -50,6 +50,13 @@ impl<'a> Wiring<'a> {
         let service = self.hand.workspace.services.get(&incident.service)?;
         let scheme = measure::scheme(self.hand.workspace, &service.scheme);
         Failing::of(&self.warned("the failing rule is not known", scheme)?, incident)
+    }
+
+    /// Tells people that a rollback begins; queued, not waited for.
+    pub fn started(&self, plan: &Plan) {
+        let Some(service) = self.service(&plan.service) else { return };
+        let told = self.hand.rollback_started(service, plan);
+        self.warned("nobody was told that it begins", told);
     }
 
     /// Writes the end of a rollback into its incident and tells people.

@@ -151,7 +151,10 @@ impl<'a> Walk<'a> {
         let mut schema = schema;
         for _ in 0..16 {
             let Some(reference) = schema.get("$ref").and_then(Json::as_str) else { return schema };
-            let target = reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
+            // Nearly always a plain name among the definitions, which needs no unescaping.
+            let named = reference.strip_prefix("#/$defs/").and_then(|name| self.root.get("$defs")?.get(name));
+            let target =
+                named.or_else(|| reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer)));
             let Some(target) = target else { return schema };
             schema = target;
         }

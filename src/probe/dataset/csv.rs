@@ -9,9 +9,13 @@ use super::text::{self, Digesting};
 use super::{BATCH_ROWS, duplicate};
 use crate::base::{Digest, Error, ErrorCode, Result};
 
-fn reader<R: std::io::Read>(input: R) -> csv::Reader<R> {
+/// How much is read at once for the header, and for everything.
+const HEADER: usize = 4 * 1024;
+const ROWS: usize = 64 * 1024;
+
+fn reader<R: std::io::Read>(input: R, at_once: usize) -> csv::Reader<R> {
     // A row of another length is an error of ours, with its line, and not one of the reader's.
-    ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(64 * 1024).from_reader(input)
+    ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(at_once).from_reader(input)
 }
 
 fn wrong(error: &csv::Error) -> Error {
@@ -21,7 +25,7 @@ fn wrong(error: &csv::Error) -> Error {
 /// The names in the header.
 pub(super) fn columns(file: &mut std::fs::File) -> Result<Vec<String>> {
     let since_record = Rc::new(Cell::new(0));
-    let mut reader = reader(Digesting::new(file, since_record));
+    let mut reader = reader(Digesting::new(file, since_record), HEADER);
     let mut record = ByteRecord::new();
     reader.read_byte_record(&mut record).map_err(|error| wrong(&error))?;
     let names: Vec<String> = names(&record);
@@ -44,7 +48,7 @@ pub(super) fn read(
     take: &mut dyn FnMut(&Batch),
 ) -> Result<(u64, Digest)> {
     let since_record = Rc::new(Cell::new(0));
-    let mut reader = reader(Digesting::new(file, Rc::clone(&since_record)));
+    let mut reader = reader(Digesting::new(file, Rc::clone(&since_record)), ROWS);
     let mut record = ByteRecord::new();
     reader.read_byte_record(&mut record).map_err(|error| wrong(&error))?;
     let header = names(&record);

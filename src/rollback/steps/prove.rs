@@ -113,11 +113,10 @@ impl Step for Verify<'_> {
 
     fn act(&self, _context: &mut StepContext<'_>) -> Result<Option<String>> {
         let outcome = (self.environment.verify)(self.suite, &self.subject.suites);
-        let said = format!("{}: {}", outcome.verdict, outcome.summary);
         if outcome.passes() {
-            return Ok(Some(said));
+            return Ok(Some(outcome.summary));
         }
-        Err(Error::new(ErrorCode::OutcomeUnknown, said).hint(
+        Err(Error::new(ErrorCode::OutcomeUnknown, outcome.summary).hint(
             "it stays contained: take the next candidate, try again with `irctl rollback resume`, or \
              `irctl release --reason …`",
         ))

@@ -13,6 +13,8 @@ const NEXT: &str = "SELECT COALESCE(MAX(number), 0) + 1 FROM delivery";
 const INSERT: &str = "INSERT INTO delivery (number, deduplication_key, state, next_attempt_at, body) VALUES (?1, ?2, ?3, ?4, ?5)";
 const UPDATE: &str = "UPDATE delivery SET state = ?2, next_attempt_at = ?3, body = ?4 WHERE number = ?1";
 const ALL: &str = "SELECT body FROM delivery WHERE ?1 IS NULL OR ?1 >= 0 ORDER BY number";
+const IN: &str =
+    "SELECT body FROM delivery WHERE state IN (SELECT value FROM json_each(?1)) ORDER BY number";
 const DUE: &str =
     "SELECT body FROM delivery WHERE state = 'queued' AND next_attempt_at <= ?1 ORDER BY number";
 
@@ -80,6 +82,16 @@ impl SqliteSession<'_> {
         let instant = due.map(|due| due.timestamp_millis());
         let rows = self.transaction.prepare_cached(query).and_then(|mut query| {
             let rows = query.query_map([instant], |row| row.get::<_, String>(0))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        });
+        self.check(rows)?.iter().map(|body| read(body)).collect()
+    }
+
+    pub(super) fn find_deliveries_in(&mut self, states: &[DeliveryState]) -> Result<Vec<Delivery>> {
+        let words: Vec<_> = states.iter().map(|state| word(*state)).collect();
+        let words = serde_json::json!(words).to_string();
+        let rows = self.transaction.prepare_cached(IN).and_then(|mut query| {
+            let rows = query.query_map([words], |row| row.get::<_, String>(0))?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         });
         self.check(rows)?.iter().map(|body| read(body)).collect()

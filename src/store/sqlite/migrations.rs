@@ -42,7 +42,7 @@ const STEPS: &[M<'_>] = &[M::up(
         body TEXT NOT NULL
     ) STRICT;
     CREATE INDEX sample_series ON sample (series, number);
-    CREATE INDEX sample_time ON sample (service, metric, event_time);
+    CREATE INDEX sample_time ON sample (service, event_time);
     CREATE TABLE delivery (
         number INTEGER PRIMARY KEY,
         deduplication_key TEXT NOT NULL UNIQUE,

@@ -8,7 +8,7 @@ use super::events::{signed, unsigned};
 use crate::base::{Error, ErrorCode, Result};
 use crate::store::chain::Sealed;
 use crate::store::{
-    ChainHead, Delivery, Event, EventFilter, Lease, LeaseOutcome, NewDelivery, NewEvent, Sample,
+    ChainHead, Delivery, DeliveryState, Event, EventFilter, Lease, LeaseOutcome, NewDelivery, NewEvent, Sample,
     SampleFilter, Session,
 };
 
@@ -104,6 +104,10 @@ impl Session for SqliteSession<'_> {
 
     fn deliveries(&mut self, due: Option<DateTime<Utc>>) -> Result<Vec<Delivery>> {
         self.find_deliveries(due)
+    }
+
+    fn deliveries_in(&mut self, states: &[DeliveryState]) -> Result<Vec<Delivery>> {
+        self.find_deliveries_in(states)
     }
 
     fn update_delivery(&mut self, delivery: &Delivery) -> Result<()> {
