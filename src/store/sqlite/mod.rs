@@ -156,7 +156,7 @@ fn failed(path: &Path, error: rusqlite::Error) -> Error {
         }
         Some(Sqlite::DatabaseCorrupt | Sqlite::NotADatabase) => {
             Error::new(ErrorCode::StoreUnavailable, format!("{place} is damaged: {error}"))
-                .hint("move it away and restore it from a backup; `irctl audit` checks the result")
+                .hint("move it away and restore it from a backup, which `irctl audit` checks; `irctl rollback` works without it")
         }
         _ => Error::new(ErrorCode::StoreUnavailable, format!("{place}: {error}")),
     }
