@@ -8,7 +8,7 @@ use super::{Surroundings, held};
 use crate::base::Result;
 use crate::base::clock::Elapsed;
 use crate::config::ServiceConfig;
-use crate::incident::{Change, Incident, Observed};
+use crate::incident::{Change, Incident, Observed, State};
 use crate::notify::message::minute;
 use crate::notify::{self, Notice};
 use crate::severity::Scheme;
@@ -67,7 +67,18 @@ pub fn kind(service: &ServiceConfig) -> &'static str {
     }
 }
 
-fn change(
+/// A notice about a service that has no incident: what a person did of their own accord.
+pub fn without_incident(service: &ServiceConfig, template: &str, now: DateTime<Utc>) -> Notice {
+    let mut notice = Notice::new(template, &service.service, now);
+    notice.scheme = Some(service.scheme.clone());
+    notice.context = json!({
+        "title": service.title.as_deref().unwrap_or(&service.service), "environment": service.environment,
+    });
+    notice
+}
+
+/// What is told of a change of an incident; nothing where nothing changed.
+pub fn change(
     service: &ServiceConfig,
     scheme: &Scheme,
     incident: &Incident,
@@ -81,6 +92,9 @@ fn change(
             "incident-updated",
             json!({"summary": format!("lowered from {} to {}", from.name, incident.level.name)}),
         ),
+        Change::Resolved if incident.state == State::Cancelled => {
+            ("incident-updated", json!({"summary": "cancelled, it was none", "reason": incident.resolution}))
+        }
         Change::Resolved => {
             let lasted = Elapsed(now - incident.episode_at).to_string();
             ("incident-resolved", json!({"duration": lasted, "reason": incident.resolution}))

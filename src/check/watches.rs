@@ -76,9 +76,8 @@ fn one(
             let outcome = hand.with_environment(&Stop::default(), &|_| {}, &mut |environment| {
                 watch::fail(environment, &subject, watch, &why)
             })?;
-            if let Some(incident) = hand.incident(&watch.service, watch.incident.as_deref())? {
-                hand.contained(service, &outcome, &incident, Some(&why))?;
-            }
+            let incident = hand.incident(&watch.service, watch.incident.as_deref())?;
+            hand.contained(service, &outcome, incident.as_ref(), Some(&why))?;
             (
                 true,
                 format!("{} was not confirmed, {} is contained again: {why}", watch.operation, watch.service),

@@ -62,7 +62,8 @@ fn show(round: &Round, context: &Context) -> Result<()> {
     }
     let told = &round.deliveries;
     if told.delivered > 0 {
-        context.out.line(&format!("told: {} messages delivered", told.delivered))?;
+        let messages = if told.delivered == 1 { "message" } else { "messages" };
+        context.out.line(&format!("told: {} {messages} delivered", told.delivered))?;
     }
     if told.waiting > 0 || told.failed > 0 || told.ambiguous > 0 {
         context.out.line(&format!(

@@ -16,6 +16,7 @@ mod postmortem;
 mod release;
 mod report;
 mod rollback;
+mod shapes;
 mod status;
 mod verify;
 
@@ -24,6 +25,7 @@ use std::ffi::OsString;
 
 use crate::base::{Error, ErrorCode, Result};
 pub use context::{Context, Globals, NowArgs};
+pub use shapes::shapes;
 
 /// Incident response from the command line: classify, contain, roll back, prove, tell, write up.
 ///
