@@ -262,3 +262,42 @@ fn the_help_of_every_command_has_an_example() {
         }
     }
 }
+
+#[test]
+fn a_rollback_that_replaces_a_watched_one_ends_its_watch() {
+    let workspace = Workspace::variant("mape-two-weeks");
+    workspace.irctl(&["check"]).expect(2);
+    workspace.irctl(&["rollback", "--to", "prev", "--yes"]).expect(0);
+    workspace.irctl(&["rollback", "--to", "backup_2026-09-28", "--yes"]).expect(0);
+    workspace.set_clock("2026-11-20T03:20:00Z");
+    let run = workspace.irctl(&["check"]);
+    assert!(!run.stdout.contains("not confirmed"), "{}", run.stdout);
+    assert!(workspace.read("config/rollout.yml").contains("active"), "what serves is good and was let back");
+}
+
+#[test]
+fn a_rollback_that_is_not_confirmed_reopens_its_incident() {
+    let workspace = Workspace::variant("mape-two-weeks");
+    workspace.irctl(&["check"]).expect(2);
+    workspace.irctl(&["rollback", "--to", "prev", "--yes"]).expect(0);
+    // The suite that is to confirm it fails, and no rule says anything about what is wrong.
+    let suite = workspace.read("config/verify/rila-smoke.yaml");
+    workspace
+        .write("config/verify/rila-smoke.yaml", suite.replace("sign_violations == 0", "sign_violations > 0"));
+    workspace.set_clock("2026-11-20T03:45:00Z");
+    let run = workspace.irctl(&["check"]).expect(2);
+    assert!(run.stdout.contains("contained: again, since its rollback was not confirmed"), "{}", run.stdout);
+    let screen = workspace.irctl(&[]).expect(2).stdout;
+    assert!(screen.contains("contained since 2026-11-20 03:45 UTC"), "{screen}");
+    assert!(screen.contains(&format!("({INCIDENT}, active)")), "{screen}");
+    assert!(screen.contains("Next: irctl rollback --model rila_6y20b --to prev"), "{screen}");
+}
+
+#[test]
+fn what_is_not_critical_is_not_to_be_rolled_back() {
+    let workspace = Workspace::variant("stale-15-days");
+    workspace.irctl(&["check"]).expect(1);
+    let shown = workspace.irctl(&["incident", "show"]).expect(0).stdout;
+    assert!(!shown.contains("irctl rollback") && !shown.contains("irctl contain"), "{shown}");
+    assert!(shown.contains("irctl incident ack"), "{shown}");
+}

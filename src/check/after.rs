@@ -173,7 +173,15 @@ impl<'a> Hand<'a> {
             let mut book = Book::new(session, self.actor.clone(), now);
             let by = ByOperation { operation: outcome.operation.clone(), reason: reason.map(Into::into) };
             let (incident, template) = match (outcome.contained, incident.contained.is_some()) {
-                (true, false) => (book.contained(&incident.id, by)?, "contained"),
+                (true, false) => {
+                    if incident.state == State::Mitigated {
+                        // The harm was thought to have ended; it is being stopped once more.
+                        let timings = findings::timings(&scheme, None, &incident.level.name);
+                        let why = reason.unwrap_or("contained again").into();
+                        book.reopen(&incident.id, why, timings.from(now))?;
+                    }
+                    (book.contained(&incident.id, by)?, "contained")
+                }
                 (false, true) => (book.released(&incident.id, by)?, "released"),
                 _ => return Ok(()),
             };

@@ -164,6 +164,8 @@ impl Concluding<'_> {
         }
         let switched = matches!(conclusion.ending, Ending::Restored | Ending::Unproven);
         if switched {
+            let (state, service) = (self.environment.state, &self.subject.service);
+            attempt("earlier watches", watch::supersede(state, service, &self.directory.id));
             attempt("evidence", self.evidence(plan, conclusion, &outcome.kind));
         }
         if conclusion.ending == Ending::Restored && !outcome.contained {

@@ -77,6 +77,15 @@ fn remove(state: &Path, watch: &Watch) -> Result<()> {
     }
 }
 
+/// Ends the watches of a service's earlier rollbacks: what they brought back was replaced on purpose, and its absence
+/// is no reason to stop the consumers of what serves now.
+pub(super) fn supersede(state: &Path, service: &str, by: &str) -> Result<()> {
+    for watch in watches(state)?.iter().filter(|watch| watch.service == service && watch.operation != by) {
+        remove(state, watch)?;
+    }
+    Ok(())
+}
+
 /// There is positive evidence: the rollback is confirmed.
 pub fn confirm(environment: &Environment<'_>, watch: &Watch, evidence_found: &str) -> Result<()> {
     let now = environment.clock.now()?;
@@ -108,7 +117,10 @@ pub fn fail(
     let reason = format!("{} was not confirmed within its watch: {why}", watch.operation);
     let incident = watch.incident.as_deref();
     let outcome = contain::contain(environment, subject, Some(&reason), incident)?;
-    let payload = serde_json::json!({"operation": watch.operation, "version": watch.version, "why": why});
+    let payload = serde_json::json!({
+        "operation": watch.operation, "version": watch.version, "why": why,
+        "summary": format!("{} on {} was not confirmed: {why}", watch.service, watch.name),
+    });
     environment.tell("rollback.unconfirmed", &watch.service, Some(&watch.operation), incident, &payload)?;
     remove(environment.state, watch)?;
     Ok(outcome)
