@@ -163,3 +163,39 @@ fn a_round_leaves_a_running_rollback_alone() {
     assert!(rollback.wait().unwrap().success());
     assert!(workspace.read("config/rollout.yml").contains("mode: active"));
 }
+
+#[test]
+fn a_round_without_a_store_still_contains() {
+    for (workspace, mode) in [(bad(), "disabled"), (Workspace::healthy(), "active")] {
+        std::fs::create_dir_all(workspace.state()).unwrap();
+        workspace.shell(&format!("chmod 700 {}", workspace.state().display()));
+        std::fs::write(workspace.state().join("irctl.sqlite"), vec![b'x'; 4096]).unwrap();
+        let run = workspace.irctl(&["check"]).expect(69);
+        assert!(workspace.read("config/rollout.yml").contains(&format!("mode: {mode}")), "{}", run.stderr);
+        assert_eq!(run.stderr.contains("rila_6y20b is contained"), mode == "disabled", "{}", run.stderr);
+    }
+}
+
+#[test]
+fn state_inside_the_workspace_and_paths_outside_it_are_refused() {
+    let workspace = bad();
+    workspace.write("config/irctl.yaml", "workspace: rila\nstate: ./config/../state\n");
+    let run = workspace.irctl(&["config", "check"]).expect(78);
+    assert!(run.stdout.contains("state-inside-workspace") || run.stderr.contains("state-inside-workspace"));
+    workspace.irctl(&["check"]).expect(78);
+    assert!(!workspace.path("state").exists());
+    workspace.write("config/irctl.yaml", "workspace: rila\n");
+    let notify = workspace.read("config/notify.yaml");
+    workspace.write("config/notify.yaml", notify.replace("outputs/notices.jsonl", "../../evil.jsonl"));
+    let run = workspace.irctl(&["config", "check"]).expect(78);
+    assert!(run.stdout.contains("leaves the workspace") || run.stderr.contains("leaves the workspace"));
+}
+
+#[test]
+fn a_name_that_can_be_no_version_stops_nobody() {
+    let workspace = bad();
+    for name in ["..", "/etc", "backup_2026-10-26/../..", ""] {
+        workspace.irctl(&["rollback", "--to", name, "--yes"]).expect(77);
+    }
+    assert!(workspace.read("config/rollout.yml").contains("mode: active"));
+}

@@ -121,11 +121,16 @@ fn wanted_now(
 
 /// By level, or by a rule that says so itself.
 fn asks(service: &ServiceConfig, scheme: &Scheme, incident: &Incident) -> bool {
-    let by_level = match &service.contain_on {
-        Some(levels) => levels.contains(&incident.level.name),
-        None => incident.level.verdict == Verdict::Crit,
-    };
+    let by_level = level_asks(service, &incident.level.name, incident.level.verdict);
     by_level || incident.rules.iter().any(|rule| scheme.rule(&rule.id).is_some_and(|rule| rule.contain))
+}
+
+/// Whether incidents of this level are contained.
+pub fn level_asks(service: &ServiceConfig, level: &str, verdict: Verdict) -> bool {
+    match &service.contain_on {
+        Some(levels) => levels.iter().any(|one| one == level),
+        None => verdict == Verdict::Crit,
+    }
 }
 
 fn was_released(surroundings: &Surroundings<'_>, incident: &Incident) -> Result<bool> {

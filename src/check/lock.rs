@@ -13,7 +13,10 @@ pub struct RoundLock(#[expect(dead_code, reason = "held for its lock")] File);
 /// Takes the lock, or says who has it.
 pub fn take(state: &Path) -> Result<RoundLock> {
     let path = state.join("check.lock");
-    let failed = |error: std::io::Error| Error::io(format!("cannot lock {}", path.display()), error);
+    let failed = |error: std::io::Error| {
+        Error::io(format!("cannot lock {}", path.display()), error)
+            .hint("a round needs a state directory that it can write to: check its owner and its disk")
+    };
     let mut options = std::fs::OpenOptions::new();
     let file = options
         .read(true)

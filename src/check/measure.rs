@@ -47,13 +47,24 @@ pub fn service(
     scheme: &Scheme,
     now: DateTime<Utc>,
 ) -> Result<Measured> {
-    let (versions, doubt) = super::scope::versions(surroundings.workspace, service);
-    let root = &surroundings.workspace.root;
+    let known = history(surroundings, service, scheme, now)?;
+    Ok(judged(surroundings.workspace, service, scheme, now, known))
+}
+
+/// Measures a service and judges it by that and by what is `known` of earlier.
+pub fn judged(
+    workspace: &Workspace,
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    now: DateTime<Utc>,
+    mut known: Vec<Sample>,
+) -> Measured {
+    let (versions, doubt) = super::scope::versions(workspace, service);
+    let root = &workspace.root;
     let request =
         probe::Request { service: &service.service, root, now, versions: &versions, untrusted: false };
     let outcomes = probe::measure_all(&service.probes, &request);
     let samples: Vec<Sample> = outcomes.iter().flat_map(|outcome| outcome.samples.iter().cloned()).collect();
-    let mut known = history(surroundings, service, scheme, now)?;
     known.extend(samples.iter().cloned());
     let evidence = Evidence::from_samples(&known, versions.served.as_ref(), now);
     let classification = severity::classify(scheme, &evidence);
@@ -61,7 +72,7 @@ pub fn service(
         service = %service.service, probes = outcomes.len(), samples = samples.len(),
         verdict = %classification.verdict, "measured"
     );
-    Ok(Measured { outcomes, samples, classification, versions, doubt })
+    Measured { outcomes, samples, classification, versions, doubt }
 }
 
 /// Earlier samples, as far back as the rules that ask for a duration look.

@@ -5,6 +5,7 @@
 mod act;
 pub mod after;
 mod automatic;
+pub mod blind;
 mod catch_up;
 pub mod failing;
 mod findings;

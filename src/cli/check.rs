@@ -26,21 +26,33 @@ pub struct Args {
 /// Runs one round and returns the exit status.
 pub fn run(args: &Args, context: &Context) -> Result<u8> {
     let workspace = context.workspace()?;
-    let surroundings = Surroundings {
-        workspace,
-        store: context.store()?,
-        clock: &context.clock,
-        actor: context.actor.clone(),
+    let round = match round(args, context) {
+        Err(error) if check::blind::is_state(error.code) => {
+            // Nothing can be remembered; what harms is stopped all the same.
+            for said in check::blind::contain(workspace, &context.clock, &args.service) {
+                context.out.warning(&said);
+            }
+            return Err(error);
+        }
+        round => round?,
     };
-    let progress = context.out.progress("measuring and judging");
-    let round = check::run(&surroundings, &args.service)?;
-    drop(progress);
     if context.out.is_json() {
         context.out.json(&round)?;
     } else if !(context.out.is_quiet() && is_dull(&round)) {
         show(&round, context)?;
     }
     Ok(round.exit())
+}
+
+fn round(args: &Args, context: &Context) -> Result<Round> {
+    let surroundings = Surroundings {
+        workspace: context.workspace()?,
+        store: context.store()?,
+        clock: &context.clock,
+        actor: context.actor.clone(),
+    };
+    let _progress = context.out.progress("measuring and judging");
+    check::run(&surroundings, &args.service)
 }
 
 /// Nothing is wrong, nothing changed, nobody was told anything.

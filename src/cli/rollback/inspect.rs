@@ -103,7 +103,7 @@ pub fn history(context: &Context, place: &Place) -> Result<u8> {
 
 /// A version and what is known about it.
 #[derive(Debug, Serialize, JsonSchema)]
-struct VersionRow {
+pub struct VersionRow {
     /// The version.
     version: VersionView,
     /// What it is now: `serves`, `candidate`, or why it is none.

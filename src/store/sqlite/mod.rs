@@ -111,9 +111,7 @@ impl Store for SqliteStore {
     fn write_relaxed(&self, work: &mut dyn FnMut(&mut dyn Session) -> Result<()>) -> Result<()> {
         let mut connection = self.connection();
         let set = |connection: &Connection, value| {
-            connection
-                .pragma_update(None, "synchronous", value)
-                .map_err(|error| failed(&self.path, error))
+            connection.pragma_update(None, "synchronous", value).map_err(|error| failed(&self.path, error))
         };
         set(&connection, "NORMAL")?;
         let done = self.run(&mut connection, TransactionBehavior::Immediate, work);
@@ -158,7 +156,7 @@ fn failed(path: &Path, error: rusqlite::Error) -> Error {
         }
         Some(Sqlite::DatabaseCorrupt | Sqlite::NotADatabase) => {
             Error::new(ErrorCode::StoreUnavailable, format!("{place} is damaged: {error}"))
-                .hint("move it away and restore it from a backup; `irctl audit` checks the result")
+                .hint("move it away and restore it from a backup, which `irctl audit` checks; `irctl rollback` works without it")
         }
         _ => Error::new(ErrorCode::StoreUnavailable, format!("{place}: {error}")),
     }

@@ -1,0 +1,64 @@
+//! A round without a store: nothing can be remembered, but what harms can still be stopped.
+
+use std::sync::Arc;
+
+use super::after::Hand;
+use super::{act, measure, scope, select};
+use crate::base::{Clock, ErrorCode, Result};
+use crate::config::{ServiceConfig, Workspace};
+use crate::operation::{self, Ending, Stop};
+use crate::rollback;
+use crate::severity::{Classification, Outcome};
+use crate::store::{Actor, Store};
+
+/// Whether a failure of a round is one of where state is kept, so that [`contain`] is what is left to do.
+pub const fn is_state(code: ErrorCode) -> bool {
+    use ErrorCode::{Io, NotPermitted, StateDirectory, StoreTooNew, StoreUnavailable};
+    matches!(code, StoreUnavailable | StoreTooNew | StateDirectory | Io | NotPermitted)
+}
+
+/// Measures the services once more, contains those that harm, and says what it did. The next round that has a store
+/// opens the incidents and tells people.
+pub fn contain(workspace: &Workspace, clock: &Clock, services: &[String]) -> Vec<String> {
+    let selected = select(workspace, services).unwrap_or_default();
+    let able = selected
+        .into_iter()
+        .filter(|one| one.rollback.as_ref().is_some_and(|rollback| !rollback.contain.is_empty()));
+    able.filter_map(|service| match one(workspace, clock, service) {
+        Ok(said) => said,
+        Err(error) => Some(format!("{} could not be contained: {}", service.service, error.message)),
+    })
+    .collect()
+}
+
+fn one(workspace: &Workspace, clock: &Clock, service: &ServiceConfig) -> Result<Option<String>> {
+    let scheme = measure::scheme(workspace, &service.scheme)?;
+    let measured = measure::judged(workspace, service, &scheme, clock.now()?, Vec::new());
+    let Some(why) = harm(service, &scheme, &measured.classification) else { return Ok(None) };
+    let own = |one: &operation::Summary| one.service == service.service;
+    if operation::list(&workspace.state).unwrap_or_default().iter().any(|one| one.running && own(one)) {
+        return Ok(None);
+    }
+    let subject = scope::subject(workspace, service)?;
+    let hand = Hand { workspace, store: None::<Arc<dyn Store>>, clock, actor: Actor::Automation };
+    let outcome = hand.with_environment(&Stop::default(), &|_| {}, &mut |environment| {
+        rollback::contain(environment, &subject, Some(&why), None)
+    })?;
+    let level = measured.classification.level.unwrap_or_default();
+    let state = if outcome.ending == Ending::Restored { "" } else { " (NOT CONTAINED)" };
+    Ok(Some(format!("{} is {level}: {why}; {}{state}", service.service, outcome.summary)))
+}
+
+/// Why the service is to be contained, if it is.
+fn harm(
+    service: &ServiceConfig,
+    scheme: &crate::severity::Scheme,
+    classification: &Classification,
+) -> Option<String> {
+    let level = classification.level.as_deref()?;
+    let verdict = scheme.level(level)?.verdict;
+    let matched: Vec<_> = classification.with(Outcome::Matched).collect();
+    let asks = act::level_asks(service, level, verdict)
+        || matched.iter().any(|rule| scheme.rule(&rule.rule).is_some_and(|rule| rule.contain));
+    asks.then(|| matched.first().map_or_else(String::new, |rule| format!("{} {}", rule.rule, rule.reason)))
+}
