@@ -14,7 +14,7 @@ use crate::severity::Outcome;
 /// nothing and found nothing prints nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  irctl check\n  irctl check --service rila_6y20b --output json\n  \
-                        */30 * * * * irctl -C /srv/pricing check --quiet\n\n\
+                        */15 * * * * irctl -C /srv/pricing check --quiet\n\n\
                         Exit status: 0 OK, 1 WARN, 2 CRIT, 3 UNKNOWN; where it rolled back, the rollback's; \
                         75 another round is running.")]
 pub struct Args {
