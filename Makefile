@@ -17,10 +17,10 @@ demo:
 # Everything that is tested. Needs only what `tools` finds or installs; nothing is skipped silently.
 test: tools
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		$(CARGO) nextest run --locked --all-targets && $(CARGO) test --locked --doc; \
+		$(CARGO) nextest run --locked && $(CARGO) test --locked --doc; \
 	else \
 		echo "cargo-nextest is not here: the same tests run under cargo test"; \
-		$(CARGO) test --locked --all-targets && $(CARGO) test --locked --doc; \
+		$(CARGO) test --locked --lib --bins --tests && $(CARGO) test --locked --doc; \
 	fi
 
 lint:

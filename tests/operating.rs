@@ -187,10 +187,15 @@ fn a_person_sends_what_no_round_says() {
     let workspace = Workspace::variant("stale-15-days");
     workspace.irctl(&["check"]).expect(1);
     assert!(workspace.read("outputs/notices.jsonl").contains("Using Previous Week Predictions"));
+    workspace.irctl(&["incident", "assign", "--role", "commander", "--to", "Mira"]).expect(0);
     let sent =
         workspace.irctl(&["notify", "send", "rila-previous-week", "--set", "eta=Friday noon"]).expect(0);
     assert!(sent.stdout.contains("delivered"), "{}", sent.stdout);
-    assert!(workspace.read("outputs/notices.jsonl").contains("Expected Resolution: Friday noon"));
+    let said = workspace.read("outputs/notices.jsonl");
+    assert!(
+        said.contains("Expected Resolution: Friday noon") && said.contains("Incident Owner: Mira"),
+        "{said}"
+    );
     workspace.irctl(&["notify", "send", "nonsense"]).expect(65);
     workspace.irctl(&["notify", "send", "rila-previous-week", "--channel", "nowhere"]).expect(65);
 }

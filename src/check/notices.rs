@@ -139,7 +139,7 @@ fn context(service: &ServiceConfig, scheme: &Scheme, incident: &Incident, now: D
         "next_update": next_update,
         "communication": communication,
         "state": incident.state.as_str(),
-        "commander": incident.roles.get("incident-commander"),
+        "commander": incident.roles.get("commander").or_else(|| incident.roles.get("incident-commander")),
     })
 }
 
