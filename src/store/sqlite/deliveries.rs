@@ -13,8 +13,7 @@ const NEXT: &str = "SELECT COALESCE(MAX(number), 0) + 1 FROM delivery";
 const INSERT: &str = "INSERT INTO delivery (number, deduplication_key, state, next_attempt_at, body) VALUES (?1, ?2, ?3, ?4, ?5)";
 const UPDATE: &str = "UPDATE delivery SET state = ?2, next_attempt_at = ?3, body = ?4 WHERE number = ?1";
 const ALL: &str = "SELECT body FROM delivery WHERE ?1 IS NULL OR ?1 >= 0 ORDER BY number";
-const IN: &str =
-    "SELECT body FROM delivery WHERE state IN (SELECT value FROM json_each(?1)) ORDER BY number";
+const IN: &str = "SELECT body FROM delivery WHERE state IN (SELECT value FROM json_each(?1)) ORDER BY number";
 const DUE: &str =
     "SELECT body FROM delivery WHERE state = 'queued' AND next_attempt_at <= ?1 ORDER BY number";
 

@@ -111,9 +111,7 @@ impl Store for SqliteStore {
     fn write_relaxed(&self, work: &mut dyn FnMut(&mut dyn Session) -> Result<()>) -> Result<()> {
         let mut connection = self.connection();
         let set = |connection: &Connection, value| {
-            connection
-                .pragma_update(None, "synchronous", value)
-                .map_err(|error| failed(&self.path, error))
+            connection.pragma_update(None, "synchronous", value).map_err(|error| failed(&self.path, error))
         };
         set(&connection, "NORMAL")?;
         let done = self.run(&mut connection, TransactionBehavior::Immediate, work);

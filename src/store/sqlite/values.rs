@@ -8,8 +8,8 @@ use super::events::{signed, unsigned};
 use crate::base::{Error, ErrorCode, Result};
 use crate::store::chain::Sealed;
 use crate::store::{
-    ChainHead, Delivery, DeliveryState, Event, EventFilter, Lease, LeaseOutcome, NewDelivery, NewEvent, Sample,
-    SampleFilter, Session,
+    ChainHead, Delivery, DeliveryState, Event, EventFilter, Lease, LeaseOutcome, NewDelivery, NewEvent,
+    Sample, SampleFilter, Session,
 };
 
 const GET: &str = "SELECT value FROM setting WHERE key = ?1";
