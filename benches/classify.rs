@@ -1,7 +1,9 @@
 //! Classifying a million alerts against merely parsing them: `cargo bench --bench classify`.
 //!
-//! Prints ratios of runs in the same process and minute, never bare times. The number of lines can be given as the
-//! first argument.
+//! Both run in this process, in turn; the memory is that of the release binary reading the same lines from a file. The
+//! number of lines can be given as the first argument.
+
+mod table;
 
 use irctl::base::{Result, Verdict};
 use irctl::severity::{
@@ -9,6 +11,7 @@ use irctl::severity::{
 };
 use std::io::Write;
 use std::time::{Duration, Instant};
+use table::Row;
 
 /// How often everything is run; the shortest run of each counts.
 const ROUNDS: u32 = 5;
@@ -127,18 +130,58 @@ fn main() {
     let [parsing, alone, threads, start] = least;
     assert_eq!((parsed, single, streamed), (lines * 4, lines as u64, lines as u64));
     assert_eq!(sink_single.0, sink_streamed.0);
-    let bytes = text.len() as f64 / lines as f64;
-    let written = sink_single.0 as f64 / f64::from(ROUNDS) / lines as f64;
-    let ratio = |time: Duration| parsing.as_secs_f64() / time.as_secs_f64();
-    println!("{lines} alerts of {bytes:.0} bytes under protocol-25, {written:.0} bytes of JSON out for each");
     println!(
-        "throughput against serde_json parsing the same lines into values (1.00 = as fast; 0.50 is asked for):"
+        "\n{lines} alerts of {} bytes under protocol-25, the shortest of {ROUNDS} runs in turn\n",
+        text.len() / lines
     );
-    println!("  one thread    {:.2}", ratio(alone));
-    println!("  all threads   {:.2}", ratio(threads));
+    table::head();
+    for (what, time, asked) in [
+        ("classify, one thread", alone, "ratio 0.50 at least"),
+        ("classify, as the command does it", threads, ""),
+    ] {
+        let ratio = parsing.as_secs_f64() / time.as_secs_f64();
+        Row {
+            what,
+            ours: table::show(time),
+            against: format!("serde_json, parsing only {}", table::show(parsing)),
+            comes_to: format!("ratio {ratio:.2}"),
+            asked,
+            holds: (!asked.is_empty()).then_some(ratio >= 0.5),
+        }
+        .print();
+    }
     let per_line = parsing.as_secs_f64() / lines as f64;
-    println!(
-        "reading and compiling the scheme takes the time of parsing {:.0} lines ({start:.1?})",
-        start.as_secs_f64() / per_line
-    );
+    Row {
+        what: "  reading and compiling the scheme",
+        ours: table::show(start),
+        against: format!("parsing {:.0} of the lines", start.as_secs_f64() / per_line),
+        comes_to: String::new(),
+        asked: "",
+        holds: None,
+    }
+    .print();
+    memory(&text, lines);
+}
+
+/// The command's peak memory for all the lines against that for a tenth of them.
+fn memory(text: &[u8], lines: usize) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let peak = |name: &str, text: &[u8]| {
+        std::fs::write(folder.path().join(name), text).expect("a file");
+        let mut command = std::process::Command::new(table::binary());
+        command.args(["classify", "--scheme", "protocol-25", "--output", "json", name]);
+        command.current_dir(folder.path());
+        table::peak(command)
+    };
+    let tenth: usize = text.split_inclusive(|byte| *byte == b'\n').take(lines / 10).map(<[u8]>::len).sum();
+    let (few, all) = (peak("few.jsonl", &text[..tenth]), peak("all.jsonl", text));
+    Row {
+        what: "  the command's peak memory",
+        ours: format!("{all:.1} MB"),
+        against: format!("{few:.1} MB for {} lines", lines / 10),
+        comes_to: format!("+ {:.1} MB", all - few),
+        asked: "flat (within 4 MB)",
+        holds: Some(all - few < 4.0),
+    }
+    .print();
 }

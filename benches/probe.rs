@@ -1,14 +1,17 @@
 //! Six checks on a Parquet file of a million rows, against a floor and, when asked, a peer.
 //!
 //! The floor is the parquet crate decoding the same columns and throwing them away. The peer is Python's DuckDB doing
-//! the same checks, as a whole process: `IRCTL_BENCH_DUCKDB=1` installs it in a scratch virtual environment. It judges
-//! nothing; it prints ratios of medians of runs that took turns.
+//! the same checks, as a whole process: `IRCTL_BENCH_DUCKDB=1` installs it in a scratch virtual environment. Ours is the
+//! release binary running `irctl verify` with a suite that expects the very numbers which the peer finds.
+
+mod table;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use table::{Row, median, ratio, show};
 
 use irctl::probe::{self, Outcome, ProbeConfig, Request, VersionMap};
 use irctl::store::Measurement;
@@ -24,8 +27,6 @@ const ROWS: usize = 1_000_000;
 /// As DuckDB itself writes them.
 const GROUP: usize = 122_880;
 const RUNS: usize = 15;
-/// Names the folder to check; set for the child processes alone.
-const CHILD: &str = "IRCTL_BENCH_PROBE_CHILD";
 const CARRIERS: [&str; 8] =
     ["Athene", "Brighthouse", "Equitable", "Ameriprise", "Jackson", "Lincoln", "Symetra", "Transamerica"];
 /// 2026-11-19, counted from 1970-01-01.
@@ -65,19 +66,15 @@ print(*row, sum(1 for group in groups if group[0]))
 ";
 
 fn main() {
-    if let Ok(folder) = std::env::var(CHILD) {
-        let figures = checks(Path::new(&folder));
-        println!("{figures}\n{}", peak());
-        return;
-    }
     let directory = tempfile::tempdir().expect("a temporary folder");
     let file = directory.path().join("rates.parquet");
     write(&file);
     let size = std::fs::metadata(&file).expect("the file").len();
     println!(
-        "six checks on {ROWS} rows ({:.1} MB of Parquet), medians of {RUNS} runs in turn",
+        "\nsix checks on {ROWS} rows ({:.1} MB of Parquet), medians of {RUNS} runs in turn\n",
         size as f64 / 1e6
     );
+    table::head();
     in_process(directory.path(), &file);
     whole_process(directory.path());
 }
@@ -89,41 +86,84 @@ fn in_process(folder: &Path, file: &Path) {
         ours.push(timed(|| checks(folder)));
     }
     let (ours, floor) = (median(ours), median(floor));
-    println!(
-        "  the pass: {} over the decoder's {} (ratio {:.2})",
-        show(ours),
-        show(floor),
-        ratio(ours, floor)
-    );
+    Row {
+        what: "the pass alone, in this process",
+        ours: show(ours),
+        against: format!("decoding the columns {}", show(floor)),
+        comes_to: format!("ratio {:.2}", ratio(ours, floor)),
+        asked: "",
+        holds: None,
+    }
+    .print();
 }
 
 fn whole_process(folder: &Path) {
     let python = std::env::var_os("IRCTL_BENCH_DUCKDB").map(|_| python(folder));
+    let figures = checks(folder);
+    lay_out(folder, &figures);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    let mut said = (String::new(), String::new());
     for _ in 0..RUNS {
-        let begun = Instant::now();
-        said.0 = child(folder);
-        ours.push(begun.elapsed());
+        let (time, status) = table::timed(verify(folder), None);
+        assert_eq!(status, Some(0), "irctl verify must find {figures}");
+        ours.push(time);
         if let Some(python) = &python {
             let begun = Instant::now();
-            said.1 = output(Command::new(python).arg("-c").arg(QUERY).current_dir(folder));
+            let said = output(Command::new(python).arg("-c").arg(QUERY).current_dir(folder));
             theirs.push(begun.elapsed());
+            assert_eq!(said.trim(), figures, "both must find the same");
         }
     }
-    let (figures, peak) = said.0.split_once('\n').unwrap_or_default();
-    println!("  whole process: {}, peak {}", show(median(ours.clone())), peak.trim());
-    if python.is_some() {
-        let (ours, theirs) = (median(ours), median(theirs));
-        assert_eq!(figures.trim(), said.1.trim(), "both must find the same");
-        println!("  DuckDB, whole process: {} (ratio {:.2})", show(theirs), ratio(ours, theirs));
+    let ours = median(ours);
+    let theirs = python.map(|_| median(theirs));
+    Row {
+        what: "irctl verify, the whole process",
+        ours: show(ours),
+        against: match theirs {
+            Some(theirs) => format!("Python's DuckDB {}", show(theirs)),
+            None => "(IRCTL_BENCH_DUCKDB=1 runs DuckDB)".to_owned(),
+        },
+        comes_to: theirs.map_or_else(String::new, |theirs| format!("ratio {:.2}", ratio(ours, theirs))),
+        asked: "no slower than DuckDB",
+        holds: theirs.map(|theirs| ours <= theirs),
     }
+    .print();
+    let peak = table::peak(verify(folder));
+    Row {
+        what: "  its peak memory",
+        ours: format!("{peak:.1} MB"),
+        against: String::new(),
+        comes_to: String::new(),
+        asked: "under 100 MB",
+        holds: Some(peak < 100.0),
+    }
+    .print();
 }
 
-/// This bench again, as a process that only runs the checks.
-fn child(folder: &Path) -> String {
-    let myself = std::env::current_exe().expect("a path to this bench");
-    output(Command::new(myself).env(CHILD, folder))
+/// A workspace whose only suite runs the checks and expects these figures.
+fn lay_out(folder: &Path, figures: &str) {
+    let figures: Vec<_> = figures.split(' ').collect();
+    let [rows, nulls, out, age, groups] = figures[..] else { panic!("five figures: {figures:?}") };
+    let missing = CARRIERS.len() - groups.parse::<usize>().expect("a count");
+    let probes: String = CHECKS.trim().lines().map(|line| format!("  {line}\n")).collect();
+    let suite = format!(
+        "suite: bench\nprobes:\n{probes}expect:\n\
+         - {{id: rows, that: rates_rows == {rows}}}\n\
+         - {{id: nulls, that: rates_nulls == {nulls}}}\n\
+         - {{id: range, that: rates_out_of_range == {out}}}\n\
+         - {{id: age, that: rates_age == {age} days}}\n\
+         - {{id: coverage, that: rates_missing == {missing}}}\n\
+         - {{id: sparse, that: rates_sparse == 0}}\n"
+    );
+    std::fs::create_dir_all(folder.join("config/verify")).expect("a folder");
+    std::fs::write(folder.join("config/irctl.yaml"), "workspace: bench\n").expect("a file");
+    std::fs::write(folder.join("config/verify/bench.yaml"), suite).expect("a file");
+}
+
+fn verify(folder: &Path) -> Command {
+    let mut command = Command::new(table::binary());
+    command.args(["verify", "bench", "--now", "2026-11-20T03:00:00Z"]).current_dir(folder);
+    command.env("XDG_STATE_HOME", folder.join("state"));
+    command
 }
 
 fn output(command: &mut Command) -> String {
@@ -274,29 +314,8 @@ impl Random {
     }
 }
 
-/// The peak of this process's resident memory.
-fn peak() -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("unknown");
-    let kilobytes: Option<f64> = line.trim().trim_end_matches(" kB").parse().ok();
-    kilobytes.map_or_else(|| line.to_owned(), |kilobytes| format!("{:.1} MB", kilobytes / 1024.0))
-}
-
 fn timed(work: impl FnOnce() -> String) -> Duration {
     let begun = Instant::now();
     std::hint::black_box(work());
     begun.elapsed()
-}
-
-fn median(mut runs: Vec<Duration>) -> Duration {
-    runs.sort();
-    runs.get(runs.len() / 2).copied().unwrap_or_default()
-}
-
-fn ratio(ours: Duration, theirs: Duration) -> f64 {
-    ours.as_secs_f64() / theirs.as_secs_f64()
-}
-
-fn show(duration: Duration) -> String {
-    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }

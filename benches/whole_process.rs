@@ -1,180 +1,204 @@
-//! Whole processes, timed from outside against a floor that runs in turn with them.
+//! Whole processes, timed from outside: `cargo bench --bench whole_process`.
 //!
-//! Prints ratios and differences; it judges nothing. `cargo bench --bench whole_process` after a release build.
+//! Every figure is a median of runs that took turns with its floor: starting `/bin/true`, or forcing one small file to
+//! the same disk.
+
+mod table;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-const RUNS: usize = 41;
+use table::{Row, median, ms, ratio, show, timed};
 
-fn main() {
-    let binary = binary();
-    let bench = Bench { binary, directory: tempfile::tempdir().expect("a temporary directory") };
-    println!("whole process, medians of {RUNS} runs in turn with the floor");
-    bench.small("irctl --version", &["--version"], None);
-    bench.small("irctl classify (one alert)", &["classify", "-"], Some(ALERT));
-    bench.healthy_round();
-    bench.opening_round();
-}
+const RUNS: usize = 31;
 
 const ALERT: &str = r#"{"alert_name":"HighErrorRate","description":"errors","affected_services":["model-serving"],
 "metrics":{"error_rate":0.6,"availability":0.97,"accuracy_drop":0.02,"latency_increase_pct":0.4}}"#;
 
-/// The release binary beside this bench.
-fn binary() -> PathBuf {
-    PathBuf::from(env!("CARGO_BIN_EXE_irctl"))
+fn main() {
+    let bench = Bench { directory: tempfile::tempdir().expect("a temporary directory") };
+    println!("whole processes, medians of {RUNS} runs in turn with what they are compared to\n");
+    table::head();
+    bench.small("irctl --version", &["--version"], None);
+    bench.small("irctl classify, one alert", &["classify", "--scheme", "protocol-25", "-"], Some(ALERT));
+    bench.healthy_round();
+    bench.opening_round();
+    bench.long_history();
 }
 
 struct Bench {
-    binary: PathBuf,
     directory: tempfile::TempDir,
 }
 
 impl Bench {
     /// A command that should cost hardly more than starting any process.
     fn small(&self, name: &str, arguments: &[&str], input: Option<&str>) {
-        let mut ours = Vec::new();
-        let mut floor = Vec::new();
+        let (mut ours, mut floor) = (Vec::new(), Vec::new());
         for _ in 0..RUNS {
-            floor.push(timed(Command::new("/bin/true"), None));
-            let mut command = Command::new(&self.binary);
+            floor.push(timed(Command::new("/bin/true"), None).0);
+            let mut command = Command::new(table::binary());
             command.args(arguments).current_dir(self.directory.path());
-            ours.push(timed(command, input));
+            let (time, status) = timed(command, input);
+            assert_eq!(status, Some(0), "{name}");
+            ours.push(time);
         }
         let (ours, floor) = (median(ours), median(floor));
-        println!(
-            "  {name}: {} over /bin/true's {} (ratio {:.2})",
-            show(ours.saturating_sub(floor)),
-            show(floor),
-            ours.as_secs_f64() / floor.as_secs_f64()
-        );
-    }
-
-    fn workspace(&self, name: &str, variant: Option<&str>) -> PathBuf {
-        let root = self.directory.path().join(name);
-        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rila_6y20b");
-        copy(&fixtures.join("base"), &root);
-        if let Some(variant) = variant {
-            copy(&fixtures.join("variants").join(variant).join("overlay"), &root);
+        let over = ms(ours) - ms(floor);
+        Row {
+            what: name,
+            ours: show(ours),
+            against: format!("/bin/true {} (ratio {:.1})", show(floor), ratio(ours, floor)),
+            comes_to: format!("+ {over:.1} ms"),
+            asked: "+ 5 ms",
+            holds: Some(over <= 5.0),
         }
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config"), &root.join("config"));
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks"), &root.join("runbooks"));
-        root
+        .print();
     }
 
-    fn check(&self, root: &Path, state: &str) -> Command {
-        let mut command = Command::new(&self.binary);
-        command.arg("check").current_dir(root);
-        command.env("XDG_STATE_HOME", self.directory.path().join(state));
-        command.env("IRCTL_TEST_CLOCK", "2026-11-20T03:07:00Z").env("IRCTL_ACTOR", "bench");
+    /// The round that cron runs, with a clock that goes on as it does there: figures of now are new every time.
+    fn healthy_round(&self) {
+        let night = Night::new(self.directory.path(), "healthy");
+        let mut minutes = 0..;
+        let mut next = || night.check(minutes.next().unwrap_or_default());
+        assert_eq!(timed(next(), None).1, Some(0), "the fixtures are healthy");
+        let (mut ours, mut floor, mut sync) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..RUNS {
+            let (time, status) = timed(next(), None);
+            assert_eq!(status, Some(0), "the fixtures stay healthy");
+            ours.push(time);
+            floor.push(timed(Command::new("/bin/true"), None).0);
+            sync.push(table::one_sync(&night.folder));
+        }
+        let (ours, floor, sync) = (median(ours), median(floor), median(sync));
+        let count = table::syncs(&next());
+        Row {
+            what: "irctl check, a healthy round",
+            ours: show(ours),
+            against: format!("{count} fsyncs of {}", show(sync)),
+            comes_to: format!("+ {:.1} ms", ms(ours) - ms(sync) * f64::from(count)),
+            asked: "under 50 ms in all",
+            holds: Some(ms(ours) < 50.0),
+        }
+        .print();
+        let peak = table::peak(next());
+        Row {
+            what: "  its peak memory",
+            ours: format!("{peak:.1} MB"),
+            against: format!("(/bin/true {})", show(floor)),
+            comes_to: String::new(),
+            asked: "under 40 MB",
+            holds: Some(peak < 40.0),
+        }
+        .print();
+    }
+
+    /// The round that opens an incident, after a healthy one, against what its fsyncs cost.
+    fn opening_round(&self) {
+        let (mut ours, mut sync) = (Vec::new(), Vec::new());
+        let mut count = 0;
+        for run in 0..=RUNS / 2 {
+            let night = Night::new(self.directory.path(), &format!("bad-{run}"));
+            assert_eq!(timed(night.check(0), None).1, Some(0), "the fixtures are healthy");
+            night.lay_over("mape-two-weeks");
+            if run == 0 {
+                count = table::syncs(&night.check(7));
+                continue;
+            }
+            let (time, status) = timed(night.check(7), None);
+            assert_eq!(status, Some(2), "the bad model is found");
+            ours.push(time);
+            sync.push(table::one_sync(&night.folder));
+        }
+        let (ours, sync) = (median(ours), median(sync));
+        let own = ms(ours) - ms(sync) * f64::from(count);
+        Row {
+            what: "irctl check, opening an incident",
+            ours: show(ours),
+            against: format!("{count} fsyncs of {}", show(sync)),
+            comes_to: format!("+ {own:.1} ms"),
+            asked: "+ 30 ms",
+            holds: Some(own <= 30.0),
+        }
+        .print();
+    }
+
+    /// A round, and the screen, when many rounds lie behind: against the same round with nothing behind it.
+    fn long_history(&self) {
+        const BEHIND: u32 = 400;
+        let night = Night::new(self.directory.path(), "long");
+        let run = |command: Command, times: &mut Vec<_>| {
+            let (time, status) = timed(command, None);
+            assert_eq!(status, Some(0), "the fixtures stay healthy");
+            times.push(time);
+        };
+        let sample = |from: u32| {
+            let (mut round, mut screen) = (Vec::new(), Vec::new());
+            for minute in from..from + 15 {
+                run(night.check(minute), &mut round);
+                run(night.screen(minute), &mut screen);
+            }
+            (median(round), median(screen))
+        };
+        timed(night.check(0), None);
+        let first = sample(1);
+        for minute in 16..BEHIND {
+            timed(night.check(minute), None);
+        }
+        let last = sample(BEHIND);
+        for (what, last, first) in [
+            ("irctl check, 400 rounds later", last.0, first.0),
+            ("irctl (the screen), 400 rounds later", last.1, first.1),
+        ] {
+            Row {
+                what,
+                ours: show(last),
+                against: format!("at the beginning {}", show(first)),
+                comes_to: format!("ratio {:.2}", ratio(last, first)),
+                asked: "",
+                holds: None,
+            }
+            .print();
+        }
+    }
+}
+
+/// A workspace of the fixtures and its state.
+struct Night {
+    folder: PathBuf,
+}
+
+impl Night {
+    fn new(parent: &Path, name: &str) -> Self {
+        let night = Self { folder: parent.join(name) };
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+        copy(&repository.join("fixtures/rila_6y20b/base"), &night.root());
+        copy(&repository.join("config"), &night.root().join("config"));
+        copy(&repository.join("runbooks"), &night.root().join("runbooks"));
+        night
+    }
+
+    fn root(&self) -> PathBuf {
+        self.folder.join("workspace")
+    }
+
+    fn lay_over(&self, variant: &str) {
+        let variants = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rila_6y20b/variants");
+        copy(&variants.join(variant).join("overlay"), &self.root());
+    }
+
+    fn check(&self, minute: u32) -> Command {
+        let mut command = self.screen(minute);
+        command.arg("check");
         command
     }
 
-    /// The round that cron runs 48 times a day.
-    fn healthy_round(&self) {
-        let root = self.workspace("healthy", None);
-        timed(self.check(&root, "healthy-state"), None);
-        let runs: Vec<_> = (0..RUNS).map(|_| timed(self.check(&root, "healthy-state"), None)).collect();
-        let floor: Vec<_> = (0..RUNS).map(|_| timed(Command::new("/bin/true"), None)).collect();
-        println!(
-            "  irctl check, healthy: {} (/bin/true {}), peak {} MB, {} fsyncs",
-            show(median(runs)),
-            show(median(floor)),
-            peak_megabytes(self.check(&root, "healthy-state")),
-            self.syncs(&root, "healthy-state"),
-        );
+    fn screen(&self, minute: u32) -> Command {
+        let mut command = Command::new(table::binary());
+        let clock = format!("2026-11-20T{:02}:{:02}:00Z", 3 + minute / 60, minute % 60);
+        command.current_dir(self.root()).env("IRCTL_TEST_CLOCK", clock).env("IRCTL_ACTOR", "bench");
+        command.env("XDG_STATE_HOME", self.folder.join("state"));
+        command
     }
-
-    /// The round that opens an incident, against what its fsyncs cost on this disk in the same minute.
-    fn opening_round(&self) {
-        let mut runs = Vec::new();
-        for run in 0..11 {
-            let root = self.workspace(&format!("bad-{run}"), Some("mape-two-weeks"));
-            runs.push(timed(self.check(&root, &format!("bad-state-{run}")), None));
-        }
-        let root = self.workspace("bad-counted", Some("mape-two-weeks"));
-        let syncs = self.syncs(&root, "bad-state-counted");
-        let each = self.one_sync();
-        let ours = median(runs);
-        let disk = each.saturating_mul(syncs);
-        println!(
-            "  irctl check, opening an incident: {} = {syncs} fsyncs of {} ({}) + {}",
-            show(ours),
-            show(each),
-            show(disk),
-            show(ours.saturating_sub(disk)),
-        );
-    }
-
-    /// How often a round forces data to disk, as strace counts it.
-    fn syncs(&self, root: &Path, state: &str) -> u32 {
-        let log = self.directory.path().join("strace");
-        let check = self.check(root, state);
-        let mut command = Command::new("strace");
-        command.args(["-f", "-qq", "-e", "trace=fsync,fdatasync,sync_file_range", "-o"]).arg(&log);
-        command.arg(check.get_program()).args(check.get_args()).current_dir(root);
-        for (name, value) in check.get_envs() {
-            if let Some(value) = value {
-                command.env(name, value);
-            }
-        }
-        timed(command, None);
-        let text = std::fs::read_to_string(&log).unwrap_or_default();
-        u32::try_from(text.lines().filter(|line| line.contains("sync")).count()).unwrap_or(0)
-    }
-
-    /// What forcing one small write to this disk costs.
-    fn one_sync(&self) -> Duration {
-        use std::io::Write as _;
-        let path = self.directory.path().join("sync");
-        let mut file = std::fs::File::create(path).expect("a file");
-        let runs = (0..RUNS)
-            .map(|_| {
-                file.write_all(&[0; 4096]).expect("a write");
-                let begun = Instant::now();
-                file.sync_data().expect("a sync");
-                begun.elapsed()
-            })
-            .collect();
-        median(runs)
-    }
-}
-
-fn timed(mut command: Command, input: Option<&str>) -> Duration {
-    use std::io::Write as _;
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
-    let begun = Instant::now();
-    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    if let (Some(input), Some(mut pipe)) = (input, child.stdin.take()) {
-        let _ = pipe.write_all(input.as_bytes());
-    }
-    let _ = child.wait();
-    begun.elapsed()
-}
-
-/// The peak of one run's resident memory, as GNU time or, where that is missing, as /proc saw it last.
-fn peak_megabytes(mut command: Command) -> u64 {
-    command.stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null());
-    let mut child = command.spawn().expect("irctl starts");
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    while let Ok(None) = child.try_wait() {
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-        peak = peak.max(line.trim().trim_end_matches(" kB").parse().unwrap_or(0));
-    }
-    peak / 1024
-}
-
-fn median(mut runs: Vec<Duration>) -> Duration {
-    runs.sort();
-    runs.get(runs.len() / 2).copied().unwrap_or_default()
-}
-
-fn show(duration: Duration) -> String {
-    format!("{:.2} ms", duration.as_secs_f64() * 1000.0)
 }
 
 fn copy(from: &Path, to: &Path) {

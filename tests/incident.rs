@@ -46,7 +46,7 @@ fn an_incident_from_its_declaration_to_its_record() {
     workspace
         .irctl(&["incident", "note", "--kind", "root-cause", "a lag-0 \u{1b}[31mcompetitor feature"])
         .expect(0);
-    workspace.irctl(&["incident", "note", "--corrects", "4", "two lag-0 competitor features"]).expect(0);
+    workspace.irctl(&["incident", "note", "--corrects", "5", "two lag-0 competitor features"]).expect(0);
     workspace.set_clock("2026-11-20T04:30:00Z");
     insta::assert_snapshot!("list", workspace.irctl(&["incident", "list"]).expect(0).stdout);
     insta::assert_snapshot!("show", workspace.irctl(&["incident", "show", "--timeline"]).expect(0).stdout);
@@ -132,7 +132,7 @@ fn levels_reopenings_and_texts_from_standard_input() {
     assert_eq!((&again["incident"]["episode"], &again["incident"]["state"]), (&2.into(), &"active".into()));
     let early =
         workspace.irctl(&["incident", "timeline", "--now", "2026-11-20T03:30:00Z", "--output", "json"]);
-    assert_eq!(early.expect(0).json().as_array().unwrap().len(), 4);
+    assert_eq!(early.expect(0).json().as_array().unwrap().len(), 7);
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn what_is_to_be_told_while_nobody_knows_whom_is_told_later() {
     let good = workspace.read("config/notify.yaml");
     workspace.write("config/notify.yaml", "nonsense: [\n");
     let run = workspace.irctl(&["check"]).expect(2);
-    assert!(run.stdout.contains("not told yet: 2 waiting"), "{}", run.stdout);
+    assert!(run.stdout.contains("NOT told yet: 2 waiting"), "{}", run.stdout);
     assert!(messages(&workspace).is_empty());
     workspace.write("config/notify.yaml", good);
     workspace.irctl(&["notify", "flush"]).expect(0);
@@ -109,7 +109,7 @@ fn people_hear_as_often_as_the_level_promises() {
     workspace.irctl(&["incident", "resolve", "--reason", "done"]).expect(0);
     workspace.set_clock("2026-11-20T06:30:00Z");
     workspace.irctl(&["check"]);
-    assert_eq!(messages(&workspace).len(), 4, "over is over");
+    assert_eq!(messages(&workspace)[4..], ["incident-resolved delivered"], "over is over");
 }
 
 #[test]
@@ -193,4 +193,111 @@ fn a_person_sends_what_no_round_says() {
     assert!(workspace.read("outputs/notices.jsonl").contains("Expected Resolution: Friday noon"));
     workspace.irctl(&["notify", "send", "nonsense"]).expect(65);
     workspace.irctl(&["notify", "send", "rila-previous-week", "--channel", "nowhere"]).expect(65);
+}
+
+#[test]
+fn what_people_do_to_an_incident_is_told() {
+    let workspace = Workspace::healthy();
+    workspace.irctl(&["check"]).expect(0);
+    workspace.irctl(&["contain", "--reason", "a leak is suspected"]).expect(0);
+    assert_eq!(messages(&workspace), ["contained delivered"], "without an incident too");
+    let declare = ["incident", "declare", "--service", "rila_6y20b", "--symptom", "leakage", "--level", "P0"];
+    let declared =
+        workspace.irctl(&[&declare[..], &["--title", "Leakage", "--output", "json"]].concat()).expect(0);
+    assert_eq!(declared.json()["incident"]["contained"]["by"]["human"], "on-call", "it is contained already");
+    workspace.irctl(&[&declare[..], &["--title", "Leakage"]].concat()).expect(0);
+    workspace.irctl(&["incident", "level", "P1", "--reason", "one feature only"]).expect(0);
+    workspace.irctl(&["incident", "level", "P0", "--reason", "all of them"]).expect(0);
+    workspace.irctl(&["incident", "resolve", "--reason", "fixed"]).expect(0);
+    workspace.irctl(&["incident", "reopen", INCIDENT, "--reason", "not fixed"]).expect(0);
+    workspace.irctl(&["incident", "cancel", "--reason", "a test"]).expect(0);
+    let told: Vec<_> = messages(&workspace).iter().map(|one| one.replace(" delivered", "")).collect();
+    assert_eq!(
+        told,
+        [
+            "contained",
+            "incident-opened",
+            "incident-updated",
+            "incident-raised",
+            "incident-resolved",
+            "incident-opened",
+            "incident-updated"
+        ]
+    );
+}
+
+#[test]
+fn a_rollback_without_an_incident_is_told() {
+    let workspace = Workspace::healthy();
+    workspace.irctl(&["rollback", "--to", "prev", "--yes"]).expect(0);
+    assert_eq!(messages(&workspace), ["rolled-back delivered", "released delivered"]);
+}
+
+#[test]
+fn the_help_of_every_command_has_an_example() {
+    let workspace = Workspace::empty();
+    let commands = |arguments: &[&str]| -> Vec<String> {
+        let help = workspace.irctl(&[arguments, &["--help"]].concat()).expect(0).stdout;
+        let list =
+            help.split("Commands:\n").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap_or_default();
+        let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+        names.filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect()
+    };
+    // These say all there is to say in one line.
+    let plain = [
+        "ack", "assign", "level", "mitigate", "resolve", "close", "cancel", "reopen", "merge", "list", "show",
+    ];
+    let top = commands(&[]);
+    assert!(top.len() >= 14, "{top:?}");
+    for command in &top {
+        let mut all = vec![vec![command.as_str()]];
+        let below = commands(&[command]);
+        all.extend(below.iter().map(|sub| vec![command.as_str(), sub.as_str()]));
+        let group = |path: &&Vec<&str>| path.len() == 1 && !below.is_empty();
+        for path in all.iter().filter(|path| !plain.contains(path.last().unwrap()) && !group(path)) {
+            let help = workspace.irctl(&[path, &["--help"][..]].concat()).expect(0).stdout;
+            let parent = workspace.irctl(&[path[0], "--help"]).expect(0).stdout;
+            let shown = help.contains("irctl ") && (help.contains("Example") || parent.contains("Example"));
+            assert!(shown || *path == ["completions"], "{path:?} has no example:\n{help}");
+        }
+    }
+}
+
+#[test]
+fn a_rollback_that_replaces_a_watched_one_ends_its_watch() {
+    let workspace = Workspace::variant("mape-two-weeks");
+    workspace.irctl(&["check"]).expect(2);
+    workspace.irctl(&["rollback", "--to", "prev", "--yes"]).expect(0);
+    workspace.irctl(&["rollback", "--to", "backup_2026-09-28", "--yes"]).expect(0);
+    workspace.set_clock("2026-11-20T03:20:00Z");
+    let run = workspace.irctl(&["check"]);
+    assert!(!run.stdout.contains("not confirmed"), "{}", run.stdout);
+    assert!(workspace.read("config/rollout.yml").contains("active"), "what serves is good and was let back");
+}
+
+#[test]
+fn a_rollback_that_is_not_confirmed_reopens_its_incident() {
+    let workspace = Workspace::variant("mape-two-weeks");
+    workspace.irctl(&["check"]).expect(2);
+    workspace.irctl(&["rollback", "--to", "prev", "--yes"]).expect(0);
+    // The suite that is to confirm it fails, and no rule says anything about what is wrong.
+    let suite = workspace.read("config/verify/rila-smoke.yaml");
+    workspace
+        .write("config/verify/rila-smoke.yaml", suite.replace("sign_violations == 0", "sign_violations > 0"));
+    workspace.set_clock("2026-11-20T03:45:00Z");
+    let run = workspace.irctl(&["check"]).expect(2);
+    assert!(run.stdout.contains("contained: again, since its rollback was not confirmed"), "{}", run.stdout);
+    let screen = workspace.irctl(&[]).expect(2).stdout;
+    assert!(screen.contains("contained since 2026-11-20 03:45 UTC"), "{screen}");
+    assert!(screen.contains(&format!("({INCIDENT}, active)")), "{screen}");
+    assert!(screen.contains("Next: irctl rollback --model rila_6y20b --to prev"), "{screen}");
+}
+
+#[test]
+fn what_is_not_critical_is_not_to_be_rolled_back() {
+    let workspace = Workspace::variant("stale-15-days");
+    workspace.irctl(&["check"]).expect(1);
+    let shown = workspace.irctl(&["incident", "show"]).expect(0).stdout;
+    assert!(!shown.contains("irctl rollback") && !shown.contains("irctl contain"), "{shown}");
+    assert!(shown.contains("irctl incident ack"), "{shown}");
 }

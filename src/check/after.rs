@@ -8,7 +8,7 @@ use crate::base::clock::Elapsed;
 use crate::base::{Clock, Result};
 use crate::config::{ServiceConfig, Workspace};
 use crate::incident::event::ByOperation;
-use crate::incident::{self, Book, Incident, State};
+use crate::incident::{self, Book, Change, Incident, State};
 use crate::notify::Notice;
 use crate::operation::{Ending, StepUpdate, Stop, StoreRecorder};
 use crate::rollback::{ContainOutcome, Environment, Plan, RollbackOutcome};
@@ -100,8 +100,13 @@ impl<'a> Hand<'a> {
         incident: Option<&str>,
         outcome: &RollbackOutcome,
     ) -> Result<()> {
-        let (Some(store), Some(id)) = (&self.store, incident) else { return Ok(()) };
+        let Some(store) = &self.store else { return Ok(()) };
         let now = self.clock.now()?;
+        let Some(id) = incident else {
+            let told =
+                about_rollback(self, outcome, |template| notices::without_incident(service, template, now));
+            return store.with(|session| notices::queue(session, self.workspace, &told, now));
+        };
         let scheme = measure::scheme(self.workspace, &service.scheme)?;
         store.with(|session| {
             if is_told(session, &outcome.operation, outcome.ending)? {
@@ -129,54 +134,14 @@ impl<'a> Hand<'a> {
             if !outcome.contained && incident.contained.is_some() {
                 incident = book.released(id, by)?;
             }
-            let told = self.about_rollback(service, &scheme, &incident, outcome, now);
+            let blamed = serves_what_it_blames(&incident, outcome);
+            let told = about_rollback(self, outcome, |template| {
+                let template =
+                    if blamed && template == "rolled-back" { "incident-updated" } else { template };
+                notices::about(service, &scheme, &incident, template, now)
+            });
             notices::queue(session, self.workspace, &told, now)
         })
-    }
-
-    fn about_rollback(
-        &self,
-        service: &ServiceConfig,
-        scheme: &crate::severity::Scheme,
-        incident: &Incident,
-        outcome: &RollbackOutcome,
-        now: chrono::DateTime<chrono::Utc>,
-    ) -> Vec<Notice> {
-        let template = match outcome.ending {
-            Ending::Restored if serves_what_it_blames(incident, outcome) => "incident-updated",
-            Ending::Restored => "rolled-back",
-            Ending::Halted | Ending::Unproven | Ending::Unknown => "rollback-halted",
-            Ending::Undone | Ending::Refused => "incident-updated",
-        };
-        let version = outcome.to.as_ref().map(|to| to.name.clone());
-        let took = chrono::TimeDelta::milliseconds(i64::try_from(outcome.duration_ms).unwrap_or(i64::MAX));
-        let mut first = notices::about(service, scheme, incident, template, now);
-        first.occasion = outcome.operation.clone();
-        first.context = notices::merged(
-            first.context,
-            json!({
-                "version": version, "previous_version": outcome.from.as_ref().map(|from| from.name.clone()),
-                "operation": outcome.operation, "proof": outcome.proof, "duration": Elapsed(took).to_string(),
-                "actor": self.actor.to_string(), "summary": outcome.summary,
-                "contained": if outcome.contained { "yes" } else { "no" },
-                "next": outcome.next.first().map(|next| next.command.clone()),
-            }),
-        );
-        if template == "rollback-halted" {
-            first.context = notices::merged(first.context, json!({"reason": outcome.summary}));
-        }
-        let mut told = vec![first];
-        if !outcome.contained {
-            let mut released = notices::about(service, scheme, incident, "released", now);
-            released.occasion = outcome.operation.clone();
-            let watch = outcome.watched_until.map(crate::notify::message::minute);
-            released.context = notices::merged(
-                released.context,
-                json!({"version": version, "watch": watch, "actor": self.actor.to_string()}),
-            );
-            told.push(released);
-        }
-        told
     }
 
     /// Tells people that a rollback begins. Called after the yes and before the switch.
@@ -207,28 +172,60 @@ impl<'a> Hand<'a> {
         &self,
         service: &ServiceConfig,
         outcome: &ContainOutcome,
-        incident: &Incident,
+        incident: Option<&Incident>,
         reason: Option<&str>,
     ) -> Result<()> {
         let Some(store) = &self.store else { return Ok(()) };
         let now = self.clock.now()?;
+        let facts = json!({"proof": outcome.proof, "reason": reason, "actor": self.actor.to_string()});
+        let Some(incident) = incident else {
+            let Some(operation) = &outcome.operation else { return Ok(()) };
+            let template = if outcome.contained { "contained" } else { "released" };
+            let mut notice = notices::without_incident(service, template, now);
+            notice.occasion = operation.clone();
+            notice.context = notices::merged(notice.context, facts);
+            return store.with(|session| notices::queue(session, self.workspace, &[notice.clone()], now));
+        };
         let scheme = measure::scheme(self.workspace, &service.scheme)?;
         store.with(|session| {
             let mut book = Book::new(session, self.actor.clone(), now);
             let by = ByOperation { operation: outcome.operation.clone(), reason: reason.map(Into::into) };
             let (incident, template) = match (outcome.contained, incident.contained.is_some()) {
-                (true, false) => (book.contained(&incident.id, by)?, "contained"),
+                (true, false) => {
+                    if incident.state == State::Mitigated {
+                        // The harm was thought to have ended; it is being stopped once more.
+                        let timings = findings::timings(&scheme, None, &incident.level.name);
+                        let why = reason.unwrap_or("contained again").into();
+                        book.reopen(&incident.id, why, timings.from(now))?;
+                    }
+                    (book.contained(&incident.id, by)?, "contained")
+                }
                 (false, true) => (book.released(&incident.id, by)?, "released"),
                 _ => return Ok(()),
             };
             let mut notice = notices::about(service, &scheme, &incident, template, now);
             notice.occasion = outcome.operation.clone().unwrap_or_default();
-            notice.context = notices::merged(
-                notice.context,
-                json!({"proof": outcome.proof, "reason": reason, "actor": self.actor.to_string()}),
-            );
+            notice.context = notices::merged(notice.context, facts.clone());
             notices::queue(session, self.workspace, &[notice], now)
         })
+    }
+
+    /// Tells people what a person changed about an incident.
+    ///
+    /// # Errors
+    /// The store's, or the configuration's. The change itself is made.
+    pub fn changed(&self, incident: &Incident, change: &Change) -> Result<()> {
+        let (Some(store), Some(service)) = (&self.store, self.workspace.services.get(&incident.service))
+        else {
+            return Ok(());
+        };
+        let now = self.clock.now()?;
+        let scheme = measure::scheme(self.workspace, &incident.scheme)?;
+        let Some(mut notice) = notices::change(service, &scheme, incident, change, now) else {
+            return Ok(());
+        };
+        notice.scheme = Some(incident.scheme.clone());
+        store.with(|session| notices::queue(session, self.workspace, &[notice.clone()], now))
     }
 
     /// Takes what is queued to the channels.
@@ -248,4 +245,42 @@ impl<'a> Hand<'a> {
 fn serves_what_it_blames(incident: &Incident, outcome: &RollbackOutcome) -> bool {
     let digest = outcome.to.as_ref().and_then(|to| to.digest.as_ref());
     digest.is_some() && digest == incident.version.as_ref()
+}
+
+/// What is told of a rollback's end; `about` makes the notice that a template says.
+fn about_rollback(hand: &Hand<'_>, outcome: &RollbackOutcome, about: impl Fn(&str) -> Notice) -> Vec<Notice> {
+    let template = match outcome.ending {
+        Ending::Restored => "rolled-back",
+        Ending::Halted | Ending::Unproven | Ending::Unknown => "rollback-halted",
+        Ending::Undone | Ending::Refused => "incident-updated",
+    };
+    let version = outcome.to.as_ref().map(|to| to.name.clone());
+    let took = chrono::TimeDelta::milliseconds(i64::try_from(outcome.duration_ms).unwrap_or(i64::MAX));
+    let mut first = about(template);
+    first.occasion = outcome.operation.clone();
+    first.context = notices::merged(
+        first.context,
+        json!({
+            "version": version, "previous_version": outcome.from.as_ref().map(|from| from.name.clone()),
+            "operation": outcome.operation, "proof": outcome.proof, "duration": Elapsed(took).to_string(),
+            "actor": hand.actor.to_string(), "summary": outcome.summary,
+            "contained": if outcome.contained { "yes" } else { "no" },
+            "next": outcome.next.first().map(|next| next.command.clone()),
+        }),
+    );
+    if template == "rollback-halted" {
+        first.context = notices::merged(first.context, json!({"reason": outcome.summary}));
+    }
+    let mut told = vec![first];
+    if !outcome.contained {
+        let mut released = about("released");
+        released.occasion = outcome.operation.clone();
+        let watch = outcome.watched_until.map(crate::notify::message::minute);
+        released.context = notices::merged(
+            released.context,
+            json!({"version": version, "watch": watch, "actor": hand.actor.to_string()}),
+        );
+        told.push(released);
+    }
+    told
 }

@@ -112,7 +112,7 @@ fn released(surroundings: &Surroundings<'_>, service: &ServiceConfig) -> Result<
     let hand = Hand { actor: event.actor.clone(), ..Hand::of(surroundings) };
     let mut any = false;
     for incident in incidents.iter().filter(|incident| incident.is_open() && before(incident)) {
-        hand.contained(service, &released_outcome(incident, &event), incident, None)?;
+        hand.contained(service, &released_outcome(incident, &event), Some(incident), None)?;
         any = true;
     }
     surroundings.store.with(|session| session.set_value(&seen(&event), "yes"))?;

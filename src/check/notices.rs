@@ -8,7 +8,7 @@ use super::{Surroundings, held};
 use crate::base::Result;
 use crate::base::clock::Elapsed;
 use crate::config::ServiceConfig;
-use crate::incident::{self, Incident};
+use crate::incident::{self, Change, Incident, State};
 use crate::notify::message::minute;
 use crate::notify::{self, Notice};
 use crate::severity::Scheme;
@@ -53,6 +53,28 @@ pub fn kind(service: &ServiceConfig) -> &'static str {
     }
 }
 
+/// A notice about a service that has no incident: what a person did of their own accord.
+pub fn without_incident(service: &ServiceConfig, template: &str, now: DateTime<Utc>) -> Notice {
+    let mut notice = Notice::new(template, &service.service, now);
+    notice.scheme = Some(service.scheme.clone());
+    notice.context = json!({
+        "title": service.title.as_deref().unwrap_or(&service.service), "environment": service.environment,
+    });
+    notice
+}
+
+/// What is told of a change of an incident; nothing where nothing changed.
+pub fn change(
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    incident: &Incident,
+    change: &Change,
+    now: DateTime<Utc>,
+) -> Option<Notice> {
+    let owed = Owed { incident: incident.id.clone(), what: owed::what(change)?, at: now };
+    Some(owed_notice(service, scheme, incident, &owed))
+}
+
 fn owed_notice(service: &ServiceConfig, scheme: &Scheme, incident: &Incident, owed: &Owed) -> Notice {
     let (template, facts) = match &owed.what {
         What::Opened => ("incident-opened", json!({})),
@@ -61,6 +83,9 @@ fn owed_notice(service: &ServiceConfig, scheme: &Scheme, incident: &Incident, ow
             "incident-updated",
             json!({"summary": format!("lowered from {from} to {}", incident.level.name)}),
         ),
+        What::Resolved if incident.state == State::Cancelled => {
+            ("incident-updated", json!({"summary": "cancelled, it was none", "reason": incident.resolution}))
+        }
         What::Resolved => {
             let lasted = Elapsed(owed.at - incident.episode_at).to_string();
             ("incident-resolved", json!({"duration": lasted, "reason": incident.resolution}))

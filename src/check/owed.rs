@@ -34,15 +34,20 @@ pub enum What {
     Contained(Option<String>),
 }
 
-/// What an observation makes to be told.
-pub fn of(observed: &Observed, at: DateTime<Utc>) -> Option<Owed> {
-    let what = match &observed.change {
+/// What a change of an incident makes to be told.
+pub fn what(change: &Change) -> Option<What> {
+    Some(match change {
         Change::Opened | Change::Reopened => What::Opened,
         Change::Raised(from) => What::Raised(from.name.clone()),
         Change::Lowered(from) => What::Lowered(from.name.clone()),
         Change::Resolved => What::Resolved,
         Change::Quiet | Change::Unchanged | Change::Warming | Change::Settled => return None,
-    };
+    })
+}
+
+/// What an observation makes to be told.
+pub fn of(observed: &Observed, at: DateTime<Utc>) -> Option<Owed> {
+    let what = what(&observed.change)?;
     Some(Owed { incident: observed.incident.as_ref()?.id.clone(), what, at })
 }
 

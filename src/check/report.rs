@@ -153,6 +153,7 @@ fn verdict(measured: &Measured, acted: &Acted) -> Verdict {
 fn incident(observed: &Observed, acted: &Acted) -> Option<IncidentRound> {
     let incident = observed.incident.as_ref()?;
     let contained = acted.contained.get(&incident.id);
+    let again = acted.watches.iter().any(|watch| watch.contained);
     let since = incident.contained.as_ref().map(|moment| format!("since {}", moment.at.format("%H:%M UTC")));
     Some(IncidentRound {
         incident: incident.id.clone(),
@@ -163,7 +164,10 @@ fn incident(observed: &Observed, acted: &Acted) -> Option<IncidentRound> {
         title: incident.title.clone(),
         runbook: incident.runbook.clone(),
         first_action: incident.first_action.clone(),
-        contained: contained.and_then(|contained| contained.proof.clone()).or(since),
+        contained: contained
+            .and_then(|contained| contained.proof.clone())
+            .or(since)
+            .or_else(|| again.then(|| "again, since its rollback was not confirmed".to_owned())),
         containment_problem: contained.and_then(|contained| contained.problem.clone()),
     })
 }

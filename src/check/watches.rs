@@ -18,8 +18,10 @@ use crate::severity::Outcome;
 pub struct WatchReport {
     /// The operation that brought the version back.
     pub operation: String,
-    /// Whether it was not confirmed, and the service is contained again.
+    /// Whether it was not confirmed.
     pub failed: bool,
+    /// Whether the service is contained again for that.
+    pub contained: bool,
     /// In one sentence.
     pub summary: String,
 }
@@ -52,7 +54,7 @@ pub fn settle(
 
 fn broken(operation: &str, why: &str) -> WatchReport {
     let summary = format!("{operation} cannot be confirmed: {why}");
-    WatchReport { operation: operation.to_owned(), failed: true, summary }
+    WatchReport { operation: operation.to_owned(), failed: true, contained: false, summary }
 }
 
 fn one(
@@ -64,28 +66,28 @@ fn one(
 ) -> Result<Option<WatchReport>> {
     let subject = scope::subject(surroundings.workspace, service)?;
     let hand = Hand::of(surroundings);
-    let (failed, summary) = match judge(&subject, measured, watch, now) {
+    let (failed, contained, summary) = match judge(&subject, measured, watch, now) {
         Judgement::Wait => return Ok(None),
         Judgement::Confirm(evidence) => {
             hand.with_environment(&Stop::default(), &|_| {}, &mut |environment| {
                 watch::confirm(environment, watch, &evidence)
             })?;
-            (false, format!("{} is confirmed: {evidence}", watch.operation))
+            (false, false, format!("{} is confirmed: {evidence}", watch.operation))
         }
         Judgement::Fail(why) => {
             let outcome = hand.with_environment(&Stop::default(), &|_| {}, &mut |environment| {
                 watch::fail(environment, &subject, watch, &why)
             })?;
-            if let Some(incident) = hand.incident(&watch.service, watch.incident.as_deref())? {
-                hand.contained(service, &outcome, &incident, Some(&why))?;
-            }
+            let incident = hand.incident(&watch.service, watch.incident.as_deref())?;
+            hand.contained(service, &outcome, incident.as_ref(), Some(&why))?;
             (
                 true,
+                outcome.contained,
                 format!("{} was not confirmed, {} is contained again: {why}", watch.operation, watch.service),
             )
         }
     };
-    Ok(Some(WatchReport { operation: watch.operation.clone(), failed, summary }))
+    Ok(Some(WatchReport { operation: watch.operation.clone(), failed, contained, summary }))
 }
 
 fn judge(subject: &Subject, measured: &Measured, watch: &Watch, now: DateTime<Utc>) -> Judgement {

@@ -22,6 +22,9 @@ use crate::severity::{
 /// or one on each line (JSONL). A metric's value is a number in the metric's unit, true or false, or a text with a unit
 /// ("60%", "200ms").
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  irctl classify alert.json\n  irctl classify alerts.jsonl --output json\n  irctl classify --metric error_rate=60% --metric availability=0.99\n  irctl classify --scheme rila --metric mape_weekly=31% --exit-code"
+)]
 pub struct Args {
     /// The file with the alerts; `-`, or none, is standard input.
     #[arg(value_name = "FILE", conflicts_with = "metrics")]

@@ -11,6 +11,9 @@ use crate::config::{Checked, Kind, Scope, Workspace, render};
 
 /// Check, describe and show the configuration.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  irctl config check\n  irctl config schema service > service.schema.json\n  irctl config show service/rila_6y20b"
+)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,

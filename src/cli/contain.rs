@@ -10,6 +10,9 @@ use crate::rollback::{self, ContainOutcome};
 ///
 /// What was set before is kept, and `irctl release` puts it back. Doing it again changes nothing.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  irctl contain\n  irctl contain --model rila_6y20b --reason \"the inputs look wrong\"\n\nExit status: 0 contained, 12 refused, 11 halted."
+)]
 pub struct Args {
     #[command(flatten)]
     service: ServiceArgs,

@@ -3,14 +3,15 @@
 mod declare;
 mod levels;
 pub(super) mod screen;
-mod show;
+pub mod show;
 mod work;
 
 use clap::Subcommand;
 
 use super::Context;
 use crate::base::{Error, ErrorCode, Result};
-use crate::incident::{Incident, book};
+use crate::check::after::Hand;
+use crate::incident::{Change, Incident, book};
 use crate::store::Session;
 
 /// Declare incidents and work on them.
@@ -69,6 +70,22 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
         Some(Verb::Reopen(args)) => work::reopen(args, context),
         Some(Verb::Merge(args)) => work::merge(args, context),
     }
+}
+
+/// Tells people what a person changed about an incident. That it could not be told is a warning: it is changed.
+fn tell(incident: &Incident, change: &Change, context: &Context) -> Result<()> {
+    let hand = Hand {
+        workspace: context.workspace()?,
+        store: Some(context.store()?),
+        clock: &context.clock,
+        actor: context.actor.clone(),
+    };
+    for told in [hand.changed(incident, change), hand.deliver()] {
+        if let Err(error) = told {
+            context.out.warning(&format!("nobody was told yet: {}", error.message));
+        }
+    }
+    Ok(())
 }
 
 /// The incident that was named, or the only open one.

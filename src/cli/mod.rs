@@ -19,6 +19,7 @@ mod progress;
 mod release;
 mod report;
 mod rollback;
+mod shapes;
 mod status;
 mod verify;
 
@@ -28,6 +29,7 @@ use std::ffi::OsString;
 use crate::base::untrusted::visible;
 use crate::base::{Error, ErrorCode, Result};
 pub use context::{Context, Globals, NowArgs};
+pub use shapes::shapes;
 
 /// Incident response from the command line: classify, contain, roll back, prove, tell, write up.
 ///

@@ -1,7 +1,7 @@
 //! `irctl notify`: send, preview, outbox, flush, test, explain.
 
-mod outbox;
-mod preview;
+pub mod outbox;
+pub mod preview;
 mod send;
 
 use chrono::DateTime;
@@ -18,6 +18,9 @@ use crate::store::{Actor, DeliveryState};
 
 /// See, send and account for messages.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  irctl notify outbox                 # what did not get through\n  \
+                        irctl notify preview rila-unsafe    # the exact bytes, secrets masked\n  \
+                        irctl notify send incident-updated --set summary=\"retraining runs\"")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -35,6 +38,7 @@ enum Command {
 
 /// Send a test message over one channel, once.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  irctl notify test oncall\n\nExit status: 0 delivered, 69 not.")]
 struct TestArgs {
     /// The channel.
     channel: String,
@@ -42,6 +46,9 @@ struct TestArgs {
 
 /// Show which route a message takes, and why.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  irctl notify explain --service rila_6y20b --level P0 --template rolled-back"
+)]
 struct ExplainArgs {
     /// Its level.
     #[arg(long)]

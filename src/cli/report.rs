@@ -18,6 +18,9 @@ use crate::store::EventFilter;
 
 /// Export incidents, rollbacks and response metrics, all from the same events.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  irctl report incident-log --write incident-log.json\n  irctl report rollback-history\n  irctl report decision-log 030700 --write .tracking/decisions.md\n  irctl report metrics --last 90d"
+)]
 pub struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -25,14 +28,16 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Every incident as JSON, oldest first: `incident-log.json`.
     IncidentLog(LogArgs),
     Incident(IncidentArgs),
     DecisionLog(DecisionArgs),
+    /// Every rollback as JSON, oldest first, in Protocol 25's fields: `rollback-history.json`.
     RollbackHistory(LogArgs),
     Metrics(MetricsArgs),
 }
 
-/// A list as JSON: every incident (`incident-log.json`) or every rollback (`rollback-history.json`), oldest first.
+// What it says of itself is said of each command that takes it.
 #[derive(Debug, clap::Args)]
 struct LogArgs {
     /// Only those of this service.

@@ -2,7 +2,7 @@
 
 mod ask;
 pub(super) mod desk;
-mod inspect;
+pub mod inspect;
 mod screen;
 mod wiring;
 
@@ -19,7 +19,14 @@ use desk::{Desk, Place};
 /// it switches, proves what serves, verifies, and lets the consumers back. After a crash at any point `irctl rollback
 /// resume` finishes it.
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  irctl rollback --model rila_6y20b --to prev\n  irctl rollback --to last-stable --dry-run\n  \
+                  irctl rollback --to backup_2026-09-28 --yes --reason \"drift confirmed\"\n  \
+                  irctl rollback /srv/model --to prev     # without any configuration\n\n\
+                  Exit status: 0 restored and proven, 10 undone, 11 halted (resume finishes it), 12 refused, 13 not \
+                  known, 14 switched but not proven."
+)]
 pub struct Args {
     /// A folder that serves, with backup_* folders in it: rolls back without any configuration.
     #[arg(value_name = "DIR", conflicts_with = "service")]
@@ -72,6 +79,7 @@ enum Verb {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  irctl rollback undo\n  irctl rollback undo OP-20261120-031200 --yes")]
 struct UndoArgs {
     /// The operation; the newest rollback otherwise.
     operation: Option<String>,
@@ -86,6 +94,9 @@ struct UndoArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  irctl rollback status      # names what is unfinished; resume finishes it, abort undoes it, attach watches it"
+)]
 struct OperationArgs {
     /// The operation; the newest unfinished one otherwise.
     operation: Option<String>,
@@ -97,6 +108,9 @@ struct OperationArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  irctl rollback versions --model rila_6y20b\n  irctl rollback history --output json\n  irctl rollback status /srv/model     # a folder without configuration"
+)]
 struct InspectArgs {
     /// A folder that serves, where there is no configuration.
     #[arg(value_name = "DIR", conflicts_with = "service")]

@@ -28,6 +28,7 @@ fn show(overview: &Overview, workspace: &str, context: &Context) -> Result<()> {
     let verdict = out.verdict(overview.verdict);
     let round = match overview.last_round {
         None => "never checked".to_owned(),
+        Some(last) if overview.at - last < chrono::TimeDelta::minutes(1) => "checked just now".to_owned(),
         Some(last) => format!("last check {} ago", Elapsed(overview.at - last)),
     };
     let late = if overview.overdue && overview.last_round.is_some() { " (overdue)" } else { "" };
@@ -104,7 +105,8 @@ fn show_incident(pending: &Pending, now: DateTime<Utc>, context: &Context) -> Re
         let label = if number == 0 { "why" } else { "" };
         out.line(&format!("    {label:<10} {}", rule.reason))?;
     }
-    if let Some(first) = &incident.first_action {
+    let working = matches!(incident.state, State::Triage | State::Active);
+    if let Some(first) = incident.first_action.as_ref().filter(|_| working) {
         out.line(&format!("    first      {first}"))?;
     }
     if let Some(runbook) = &incident.runbook {

@@ -19,6 +19,9 @@ use crate::verify::{SuiteConfig, Summary, run as run_suite};
 /// The exit status is the worst verdict: 0 OK, 2 CRIT, 3 UNKNOWN; WARN is 0 unless `--fail-on warn` makes it 1. What
 /// cannot be decided, and a run that selects nothing, is never 0.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  irctl verify\n  irctl verify rila-smoke --fail-on warn\n  irctl verify --untrusted --report junit=verify.xml     # in CI, on somebody else's change\n  irctl verify --list"
+)]
 pub struct Args {
     /// Run only these suites; all of them otherwise.
     #[arg(value_name = "SUITE")]

@@ -74,11 +74,9 @@ fn partner(event: &Event, all: &[&Event], index: usize) -> Option<usize> {
     };
     if event.kind == "notice.queued" {
         let settled = ["notice.delivered", "notice.failed", "notice.ambiguous"];
-        let later = all.iter().enumerate().skip(index + 1);
-        return later
-            .filter(|(_, other)| settled.iter().any(|kind| same(other, kind, "delivery")))
-            .map(|(at, _)| at)
-            .last();
+        let mut later = all.iter().enumerate().skip(index + 1).rev();
+        let found = later.find(|(_, other)| settled.iter().any(|kind| same(other, kind, "delivery")));
+        return found.map(|(at, _)| at);
     }
     let kind = match IncidentEvent::decode(event) {
         IncidentEvent::Contained(_) => "contain.completed",
@@ -87,8 +85,8 @@ fn partner(event: &Event, all: &[&Event], index: usize) -> Option<usize> {
         _ => return None,
     };
     let own = operation(event)?;
-    let earlier = all.iter().enumerate().take(index);
-    earlier.filter(|(_, other)| other.kind == kind && operation(other) == Some(own)).map(|(at, _)| at).last()
+    let mut earlier = all.iter().enumerate().take(index).rev();
+    earlier.find(|(_, other)| other.kind == kind && operation(other) == Some(own)).map(|(at, _)| at)
 }
 
 /// The operation that an event belongs to.

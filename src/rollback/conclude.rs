@@ -171,9 +171,9 @@ impl Concluding<'_> {
         }
         let switched = matches!(conclusion.ending, Ending::Restored | Ending::Unproven);
         if switched {
-            attempt("evidence", self.evidence(plan, conclusion, &outcome.kind));
             let (state, service) = (self.environment.state, &self.subject.service);
-            attempt("earlier watches", watch::supersede(state, service, &outcome.operation));
+            attempt("earlier watches", watch::supersede(state, service, &self.directory.id));
+            attempt("evidence", self.evidence(plan, conclusion, &outcome.kind));
         }
         if conclusion.ending == Ending::Restored && !outcome.contained {
             attempt("watch", self.watch(plan, outcome));

@@ -24,7 +24,8 @@ pub fn execute(environment: &Environment<'_>, prepared: Prepared) -> Result<Roll
     }
     let Prepared { plan, subject, directory, claim, mut journal, specs, spent, .. } = prepared;
     let incident = plan.incident.clone();
-    let summary = format!("Rollback of {} to {} started: {}", subject.service, plan.to.shown(), plan.why);
+    let summary =
+        format!("Rollback from {} to {} started: {}", plan.served.shown(), plan.to.shown(), plan.why);
     environment.tell(
         "rollback.started",
         &subject.service,

@@ -118,7 +118,10 @@ pub fn fail(
     let reason = format!("{} was not confirmed within its watch: {why}", watch.operation);
     let incident = watch.incident.as_deref();
     let outcome = contain::contain(environment, subject, Some(&reason), incident)?;
-    let payload = serde_json::json!({"operation": watch.operation, "version": watch.version, "why": why});
+    let payload = serde_json::json!({
+        "operation": watch.operation, "version": watch.version, "why": why,
+        "summary": format!("{} on {} was not confirmed: {why}", watch.service, watch.name),
+    });
     environment.tell("rollback.unconfirmed", &watch.service, Some(&watch.operation), incident, &payload)?;
     remove(environment.state, watch)?;
     Ok(outcome)

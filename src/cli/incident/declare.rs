@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
-use super::levels;
 use super::show::Shown;
+use super::{levels, tell};
 use crate::base::{Error, ErrorCode, Result};
 use crate::cli::Context;
-use crate::incident::event::{DetectedBy, Opened};
-use crate::incident::{Book, Opening, Reading};
+use crate::incident::event::{ByOperation, DetectedBy, Opened};
+use crate::incident::{Book, Change, Opening, Reading};
+use crate::rollback;
 
 /// Open an incident for what no probe can tell: a breach, corrupted data, a complaint.
 ///
@@ -113,8 +114,23 @@ pub fn run(args: &DeclareArgs, context: &Context) -> Result<u8> {
     };
     let opening = Opening { service: args.service.clone(), opened };
     let store = context.store()?;
-    let (incident, fresh) =
-        store.with(|session| Book::new(session, context.actor.clone(), now).open(&opening))?;
+    let contained = rollback::contain::current(&workspace.state, &args.service)?;
+    let (incident, fresh) = store.with(|session| {
+        let mut book = Book::new(session, context.actor.clone(), now);
+        let (incident, fresh) = book.open(&opening)?;
+        match &contained {
+            // Its consumers were stopped before anybody opened an incident.
+            Some(known) if fresh => {
+                let operation = Some(known.operation.clone());
+                let reason = known.reason.as_deref().map(Into::into);
+                Ok((book.contained(&incident.id, ByOperation { operation, reason })?, fresh))
+            }
+            _ => Ok((incident, fresh)),
+        }
+    })?;
+    if fresh {
+        tell(&incident, &Change::Opened, context)?;
+    }
     if !fresh {
         let (id, level) = (&incident.id, &incident.level.name);
         context.out.warning(&format!(

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::base::Verdict;
 use crate::base::clock::{Elapsed, format_near};
 use crate::base::untrusted::{Sink, escape};
 use crate::cli::output::Tone;
@@ -46,7 +47,9 @@ pub fn next_commands(incident: &Incident, way: Option<&str>) -> Vec<String> {
     let id = &incident.id;
     let mut commands = Vec::new();
     let working = matches!(incident.state, State::Triage | State::Active);
-    if let Some(way) = way.filter(|_| working) {
+    // Only what is critical is contained and rolled back: late data or a single bad week is none of the model's doing.
+    let critical = incident.level.verdict == Verdict::Crit;
+    if let Some(way) = way.filter(|_| working && critical) {
         if incident.contained.is_none() {
             commands.push(format!("irctl contain {way}"));
         }

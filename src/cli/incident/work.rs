@@ -5,12 +5,12 @@ use std::io::Read as _;
 
 use super::declare::parse_word;
 use super::show::Shown;
-use super::{levels, named};
+use super::{levels, named, tell};
 use crate::base::{Duration, Error, ErrorCode, Result, Untrusted};
 use crate::cli::Context;
 use crate::incident::book::Releveling;
 use crate::incident::event::{ByOperation, Noted, Priority};
-use crate::incident::{Book, Incident, NoteKind};
+use crate::incident::{Book, Change, Incident, NoteKind};
 
 /// Say that you have seen it and are on it.
 #[derive(Debug, clap::Args)]
@@ -182,14 +182,28 @@ pub struct MergeArgs {
 fn step(
     name: Option<&str>,
     context: &Context,
+    work: impl FnMut(&mut Book, &Incident, DateTime<Utc>) -> Result<Incident>,
+) -> Result<u8> {
+    step_and_tell(name, context, work, |_, _| None)
+}
+
+/// The same, and tells people of the change that `told` makes of the incident before and after.
+fn step_and_tell(
+    name: Option<&str>,
+    context: &Context,
     mut work: impl FnMut(&mut Book, &Incident, DateTime<Utc>) -> Result<Incident>,
+    told: impl Fn(&Incident, &Incident) -> Option<Change>,
 ) -> Result<u8> {
     let now = context.clock.now()?;
     let store = context.store()?;
-    let incident = store.with(|session| {
+    let (before, incident) = store.with(|session| {
         let incident = named(session, name)?;
-        work(&mut Book::new(session, context.actor.clone(), now), &incident, now)
+        let after = work(&mut Book::new(session, context.actor.clone(), now), &incident, now)?;
+        Ok((incident, after))
     })?;
+    if let Some(change) = told(&before, &incident) {
+        tell(&incident, &change, context)?;
+    }
     Shown::new(&incident, context, now)?.print(context)
 }
 
@@ -209,7 +223,7 @@ pub fn assign(args: &AssignArgs, context: &Context) -> Result<u8> {
 pub fn level(args: &LevelArgs, context: &Context) -> Result<u8> {
     let (name, level) = id_and_rest(&args.words, "the level")?;
     let workspace = context.workspace()?;
-    step(name, context, |book, incident, now| {
+    let work = |book: &mut Book, incident: &Incident, now| {
         let (level, timings) = levels::find(workspace, &incident.scheme, level)?;
         let start = if level.is_worse_than(&incident.level) { now } else { incident.episode_at };
         let to = Releveling {
@@ -220,6 +234,11 @@ pub fn level(args: &LevelArgs, context: &Context) -> Result<u8> {
             deadlines: timings.from(start),
         };
         book.change_level(&incident.id, to)
+    };
+    step_and_tell(name, context, work, |before, after| {
+        let raised = after.level.is_worse_than(&before.level);
+        let from = before.level.clone();
+        Some(if raised { Change::Raised(from) } else { Change::Lowered(from) })
     })
 }
 
@@ -258,9 +277,9 @@ pub fn mitigate(args: &MitigateArgs, context: &Context) -> Result<u8> {
 
 /// Resolves.
 pub fn resolve(args: &ReasonArgs, context: &Context) -> Result<u8> {
-    step(args.id.as_deref(), context, |book, incident, _| {
-        book.resolve(&incident.id, args.reason.as_str().into())
-    })
+    let work =
+        |book: &mut Book, incident: &Incident, _| book.resolve(&incident.id, args.reason.as_str().into());
+    step_and_tell(args.id.as_deref(), context, work, |_, _| Some(Change::Resolved))
 }
 
 /// Closes.
@@ -272,18 +291,19 @@ pub fn close(args: &CloseArgs, context: &Context) -> Result<u8> {
 
 /// Cancels.
 pub fn cancel(args: &CancelArgs, context: &Context) -> Result<u8> {
-    step(args.id.as_deref(), context, |book, incident, _| {
-        book.cancel(&incident.id, args.reason.as_str().into())
-    })
+    let work =
+        |book: &mut Book, incident: &Incident, _| book.cancel(&incident.id, args.reason.as_str().into());
+    step_and_tell(args.id.as_deref(), context, work, |_, _| Some(Change::Resolved))
 }
 
 /// Reopens.
 pub fn reopen(args: &ReopenArgs, context: &Context) -> Result<u8> {
     let workspace = context.workspace()?;
-    step(Some(&args.id), context, |book, incident, now| {
+    let work = |book: &mut Book, incident: &Incident, now| {
         let (_, timings) = levels::find(workspace, &incident.scheme, &incident.level.name)?;
         book.reopen(&incident.id, args.reason.as_str().into(), timings.from(now))
-    })
+    };
+    step_and_tell(Some(&args.id), context, work, |_, _| Some(Change::Reopened))
 }
 
 /// Merges, and shows the incident that goes on.

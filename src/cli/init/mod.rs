@@ -15,6 +15,7 @@ use crate::config::{MARK, Workspace, render};
 
 /// Write a small working configuration for the layout found here. Nothing that exists is overwritten.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  irctl init --dry-run\n  irctl -C /srv/pricing init")]
 pub struct Args {
     /// Print what would be written.
     #[arg(long)]

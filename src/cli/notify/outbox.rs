@@ -15,6 +15,9 @@ use crate::store::{Delivery, DeliveryState};
 
 /// List what waits to be sent, failed, or may not have arrived.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  irctl notify outbox\n  irctl notify outbox --all --incident INC-20261120-030700"
+)]
 pub struct OutboxArgs {
     /// Also what was delivered.
     #[arg(long)]
@@ -28,6 +31,9 @@ pub struct OutboxArgs {
 ///
 /// Exit status: 0 when nothing is left to deliver, 69 otherwise.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  irctl notify flush\n  irctl notify flush --all --ignore-backoff --wait 2m"
+)]
 pub struct FlushArgs {
     /// Also try again what failed.
     #[arg(long)]

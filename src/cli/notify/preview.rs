@@ -19,6 +19,9 @@ use crate::store::{Delivery, DeliveryState};
 
 /// Show the exact bytes that would be sent, secrets masked. Nothing is sent.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  irctl notify preview rila-unsafe\n  irctl notify preview rolled-back --channel oncall\n  irctl notify preview --incident INC-20261120-030700"
+)]
 pub struct Args {
     /// A template, filled with an example.
     #[arg(required_unless_present = "incident", conflicts_with = "incident")]
@@ -35,7 +38,7 @@ pub struct Args {
 
 /// One message as it would leave over one channel.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Previewed {
+pub struct Previewed {
     /// The channel.
     channel: String,
     /// The template that says it.

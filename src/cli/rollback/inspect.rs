@@ -8,7 +8,7 @@ use super::desk::{Desk, Place, states_of};
 use crate::base::clock::{Elapsed, format_instant};
 use crate::base::{Error, ErrorCode, Result, Untrusted};
 use crate::cli::Context;
-use crate::operation::{Record, RecordKind, Stop, Summary, list};
+use crate::operation::{Ending, Record, RecordKind, Stop, Summary, list};
 use crate::rollback::{self, candidates, evidence, plan::VersionView, versions as on_disk};
 
 /// The newest operation that can be resumed.
@@ -24,6 +24,8 @@ pub fn newest_unfinished(state: &Path, service: Option<&str>) -> Result<String> 
 
 fn words(summary: &Summary) -> Vec<String> {
     let state = match summary.ending {
+        Some(Ending::Restored) if summary.kind == "contain" => "contained".to_owned(),
+        Some(Ending::Restored) if summary.kind == "release" => "released".to_owned(),
         Some(ending) => ending.to_string(),
         None if summary.running => "running".to_owned(),
         None => "unfinished".to_owned(),
@@ -101,7 +103,7 @@ pub fn history(context: &Context, place: &Place) -> Result<u8> {
 
 /// A version and what is known about it.
 #[derive(Debug, Serialize, JsonSchema)]
-struct VersionRow {
+pub struct VersionRow {
     /// The version.
     version: VersionView,
     /// What it is now: `serves`, `candidate`, or why it is none.
@@ -145,7 +147,7 @@ pub fn versions(context: &Context, place: &Place) -> Result<u8> {
             dated.unwrap_or_default(),
             source.unwrap_or_default(),
             row.tier.map(|tier| tier.to_string()).unwrap_or_default(),
-            row.state.to_string(),
+            row.state.to_string().replace(": proven to serve", ", proven"),
         ]
     });
     let headers = ["NAME", "VERSION", "DIGEST", "DATED (UTC)", "BY", "EVIDENCE", "STATE"];

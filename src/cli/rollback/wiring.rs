@@ -75,8 +75,7 @@ impl<'a> Wiring<'a> {
         let Some(service) = self.service(&outcome.service) else { return };
         let incident =
             self.warned("the open incident is not known", self.hand.incident(&outcome.service, named));
-        let Some(Some(incident)) = incident else { return };
-        let told = self.hand.contained(service, outcome, &incident, reason);
+        let told = self.hand.contained(service, outcome, incident.flatten().as_ref(), reason);
         self.warned("the incident does not know of it yet", told);
         self.warned("nobody was told yet", self.hand.deliver());
     }

@@ -154,10 +154,14 @@ fn failed(path: &Path, error: rusqlite::Error) -> Error {
             Error::new(ErrorCode::StoreUnavailable, format!("{place} cannot be opened or written: {error}"))
                 .hint("check the owner and the permissions of the state directory")
         }
-        Some(Sqlite::DatabaseCorrupt | Sqlite::NotADatabase) => {
-            Error::new(ErrorCode::StoreUnavailable, format!("{place} is damaged: {error}"))
-                .hint("move it away and restore it from a backup, which `irctl audit` checks; `irctl rollback` works without it")
-        }
+        Some(Sqlite::DatabaseCorrupt | Sqlite::NotADatabase) => Error::new(
+            ErrorCode::StoreUnavailable,
+            format!("{place} is damaged: {error}"),
+        )
+        .hint(
+            "move it and the files beside it (-wal, -shm) away together and restore a backup, which `irctl \
+                     audit` checks; `irctl rollback` works without it",
+        ),
         _ => Error::new(ErrorCode::StoreUnavailable, format!("{place}: {error}")),
     }
 }
@@ -189,6 +193,35 @@ mod tests {
     }
 
     #[test]
+    fn what_was_committed_is_there_after_a_crash_that_left_only_the_log() {
+        let directory = tempfile::tempdir().unwrap();
+        let (state, copy) = (directory.path().join("s"), directory.path().join("c"));
+        let store = SqliteStore::open(&state).unwrap();
+        let store: &dyn Store = &store;
+        store.with(|session| session.set_value("durable", "1")).unwrap();
+        store.write_relaxed(&mut |session| session.set_value("relaxed", "1")).unwrap();
+        store.with(|session| session.set_value("after", "1")).unwrap();
+        // As the files lie on disk while the process lives: nothing was closed.
+        std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&copy).unwrap();
+        for name in [FILE_NAME.to_owned(), format!("{FILE_NAME}-wal")] {
+            fs_err::copy(state.join(&name), copy.join(&name)).unwrap();
+        }
+        let found = SqliteStore::open(&copy).unwrap();
+        let found: &dyn Store = &found;
+        for key in ["durable", "relaxed", "after"] {
+            assert!(found.view(|session| session.value(key)).unwrap().is_some(), "{key}");
+        }
+        let again: i64 = store_synchronous(&state);
+        assert_eq!(again, 2, "every other transaction waits for the disk");
+    }
+
+    fn store_synchronous(state: &Path) -> i64 {
+        let store = SqliteStore::open(state).unwrap();
+        (&store as &dyn Store).write_relaxed(&mut |session| session.set_value("relaxed", "2")).unwrap();
+        store.connection().pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap()
+    }
+
+    #[test]
     fn refuses_a_newer_schema() {
         let directory = tempfile::tempdir().unwrap();
         let state = directory.path().join("s");
@@ -202,6 +235,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let state = directory.path().join("s");
         drop(SqliteStore::open(&state).unwrap());
+        // What is committed may still lie in the log alone, and is read from there whatever the main file holds.
+        fs_err::remove_file(state.join(format!("{FILE_NAME}-wal"))).unwrap();
         fs_err::write(state.join(FILE_NAME), vec![b'x'; 4096]).unwrap();
         let error = SqliteStore::open(&state).unwrap_err();
         assert_eq!(error.code, ErrorCode::StoreUnavailable);

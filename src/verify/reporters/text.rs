@@ -2,7 +2,7 @@
 
 use super::super::report::{Check, Examination, Report, Summary};
 use super::Style;
-use crate::base::clock::{Elapsed, format_instant};
+use crate::base::clock::{Elapsed, format_minute};
 use crate::base::untrusted::{Sink, escape};
 use crate::base::{Digest, Untrusted, Verdict};
 
@@ -64,7 +64,7 @@ fn heading(report: &Report, style: &Style<'_>) -> String {
         "{} {}{service}{title}: {count} {checks} at {} in {}\n",
         (style.verdict)(report.verdict),
         escape(&report.suite, Sink::Terminal),
-        format_instant(report.started_at),
+        format_minute(report.started_at),
         Elapsed(chrono::TimeDelta::milliseconds(elapsed)),
     )
 }
@@ -96,8 +96,7 @@ fn behind(check: &Check) -> String {
         return format!("{}: nothing", escape(&check.probes.join(", "), Sink::Terminal));
     }
     let rows = if check.rows == 1 { "row" } else { "rows" };
-    let newest =
-        check.newest.map(|newest| format!(", newest {}", format_instant(newest))).unwrap_or_default();
+    let newest = check.newest.map(|newest| format!(", newest {}", format_minute(newest))).unwrap_or_default();
     format!("{}: {} {rows}{newest}", escape(&check.probes.join(", "), Sink::Terminal), check.rows)
 }
 

@@ -1,0 +1,48 @@
+//! The shape of what each command prints with `--output json`, as JSON Schemas: `docs/schema/output` holds them.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+
+use super::{incident, notify, rollback};
+use crate::check::{Overview, Round};
+use crate::incident::timeline::Line;
+use crate::notify::Summary as Deliveries;
+use crate::notify::route::Routing;
+use crate::operation::Summary as Operation;
+use crate::report::{decision, history, metrics, record};
+use crate::rollback::{ContainOutcome, Plan, RollbackOutcome, follow};
+use crate::severity::Classification;
+use crate::{postmortem, verify};
+
+/// Each command, as a file name, with the schema of its output.
+pub fn shapes() -> Vec<(&'static str, Schema)> {
+    vec![
+        ("irctl", shape::<Overview>()),
+        ("check", shape::<Round>()),
+        ("classify", shape::<Classification>()),
+        ("contain", shape::<ContainOutcome>()),
+        ("rollback", shape::<RollbackOutcome>()),
+        ("rollback-dry-run", shape::<Plan>()),
+        ("rollback-status", shape::<follow::Status>()),
+        ("rollback-history", shape::<Vec<Operation>>()),
+        ("rollback-versions", shape::<Vec<rollback::inspect::VersionRow>>()),
+        ("verify", shape::<verify::Summary>()),
+        ("incident", shape::<incident::show::Shown>()),
+        ("incident-timeline", shape::<Vec<Line>>()),
+        ("notify-outbox", shape::<Vec<notify::outbox::Row>>()),
+        ("notify-preview", shape::<Vec<notify::preview::Previewed>>()),
+        ("notify-flush", shape::<Deliveries>()),
+        ("notify-explain", shape::<Routing>()),
+        ("postmortem", shape::<postmortem::document::Document>()),
+        ("report-incident", shape::<record::IncidentRecord>()),
+        ("report-incident-log", shape::<Vec<record::LogEntry>>()),
+        ("report-rollback-history", shape::<Vec<history::HistoryEntry>>()),
+        ("report-decision-log", shape::<decision::Decision>()),
+        ("report-metrics", shape::<metrics::ResponseMetrics>()),
+    ]
+}
+
+/// As it is written, which is not as it would be read: what is left out where it is empty is not required.
+fn shape<T: JsonSchema>() -> Schema {
+    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
+}
