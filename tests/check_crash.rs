@@ -110,12 +110,16 @@ fn a_rollback_that_died_before_it_said_so_is_known_to_the_next_round() {
 fn a_rollback_without_a_store_is_told_later() {
     let workspace = contained();
     let store = workspace.state().join("irctl.sqlite");
-    let _ = std::fs::remove_file(workspace.state().join("irctl.sqlite-wal"));
-    let kept = std::fs::read(&store).unwrap();
+    let aside = workspace.path("../aside");
+    std::fs::create_dir(&aside).unwrap();
+    let put_aside = format!("mv {}* {}", store.display(), aside.display());
+    assert!(workspace.shell(&put_aside).success());
     std::fs::write(&store, vec![b'x'; 4096]).unwrap();
     let run = workspace.irctl(&BACK).expect(0);
     assert!(run.stderr.contains("damaged"), "{}", run.stderr);
-    std::fs::write(&store, kept).unwrap();
+    let put_back =
+        format!("rm -f {0}*; mv {1}/* {2}", store.display(), aside.display(), workspace.state().display());
+    assert!(workspace.shell(&put_back).success());
     workspace.set_clock("2026-11-20T03:45:00Z");
     workspace.irctl(&["check"]).expect(0);
     assert!(workspace.read("config/rollout.yml").contains("mode: active"));

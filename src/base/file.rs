@@ -63,8 +63,19 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 
 /// Reads a file of at most `limit` bytes; a larger one is an error, not a surprise.
 pub fn read_limited(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    use fs_err::os::unix::fs::OpenOptionsExt as _;
     use std::io::Read as _;
-    let file = fs_err::File::open(path).map_err(|error| Error::io("cannot read", error))?;
+    // A pipe or a device in a file's place must not keep anybody waiting.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = fs_err::OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .map_err(|error| Error::io("cannot read", error))?;
+    if !file.metadata()?.is_file() {
+        let why = format!("{} is no regular file", path.display());
+        return Err(Error::new(ErrorCode::InvalidData, why).hint("put a file there"));
+    }
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| Error::io("cannot read", error))?;
     if bytes.len() as u64 > limit {
@@ -101,5 +112,10 @@ mod tests {
         fs_err::write(&path, b"12345").unwrap();
         assert_eq!(read_limited(&path, 5).unwrap().len(), 5);
         assert!(read_limited(&path, 4).is_err());
+        assert!(read_limited(directory.path(), 4).is_err());
+        assert!(read_limited(Path::new("/dev/zero"), 4).unwrap_err().message.contains("no regular file"));
+        let pipe = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert_eq!(read_limited(&pipe, 4).unwrap_err().code, ErrorCode::InvalidData);
     }
 }
