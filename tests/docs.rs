@@ -72,9 +72,9 @@ fn examples(page: &str) -> Vec<String> {
 fn examples_of_configuration_are_valid() {
     let workspace = support::Workspace::healthy();
     let first = |page: &str| examples(page).remove(0);
-    workspace.write("config/verify/doc.yaml", &first("verify.md").replace("suite: rila-smoke", "suite: doc"));
-    workspace.write("config/severity/doc.yaml", &first("severity.md"));
-    workspace.write("config/notify.yaml", &first("notify.md"));
+    workspace.write("config/verify/doc.yaml", first("verify.md").replace("suite: rila-smoke", "suite: doc"));
+    workspace.write("config/severity/doc.yaml", first("severity.md"));
+    workspace.write("config/notify.yaml", first("notify.md"));
     let probes: String = examples("probes.md").concat().lines().map(|line| format!("  {line}\n")).collect();
     let service = format!(
         "service: doc\nkind: model\nscheme: protocol-25\nprobes:\n{probes}{}{}",
