@@ -188,3 +188,13 @@ fn verbose_says_what_is_measured_and_nothing_else_changes() {
     assert!(verbose.stderr.contains("measured service=rila_6y20b"), "{}", verbose.stderr);
     assert_eq!(quiet.stdout, verbose.stdout);
 }
+
+#[test]
+fn a_service_that_does_not_say_what_it_serves_is_unknown() {
+    for health in ["", "{}", "not json", "{\"model_sha256\": \"0000\"}"] {
+        let workspace = Workspace::healthy();
+        workspace.write("outputs/production/rila_6y20b/health.json", health);
+        let run = workspace.irctl(&["check"]).expect(3);
+        assert!(run.stdout.contains("served version unknown"), "{health}: {}", run.stdout);
+    }
+}

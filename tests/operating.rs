@@ -291,7 +291,7 @@ fn a_rollback_that_is_not_confirmed_reopens_its_incident() {
         .write("config/verify/rila-smoke.yaml", suite.replace("sign_violations == 0", "sign_violations > 0"));
     workspace.set_clock("2026-11-20T03:45:00Z");
     let run = workspace.irctl(&["check"]).expect(2);
-    assert!(run.stdout.contains("contained: again, since its rollback was not confirmed"), "{}", run.stdout);
+    assert!(run.stdout.contains("contained, again, since its rollback was not confirmed"), "{}", run.stdout);
     let screen = workspace.irctl(&[]).expect(2).stdout;
     assert!(screen.contains("contained since 2026-11-20 03:45 UTC"), "{screen}");
     assert!(screen.contains(&format!("({INCIDENT}, active)")), "{screen}");

@@ -147,7 +147,12 @@ impl ServiceRound {
 fn verdict(measured: &Measured, acted: &Acted) -> Verdict {
     let failed = acted.contained.values().any(|contained| contained.problem.is_some())
         || acted.watches.iter().any(|watch| watch.failed);
-    if failed { Verdict::Crit } else { measured.classification.verdict }
+    if failed {
+        return Verdict::Crit;
+    }
+    // Good numbers of nobody knows which version are no evidence of health.
+    let known = if measured.doubt.is_some() { Verdict::Unknown } else { Verdict::Ok };
+    measured.classification.verdict.worst(known)
 }
 
 fn incident(observed: &Observed, acted: &Acted) -> Option<IncidentRound> {

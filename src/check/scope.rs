@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use crate::base::{Error, ErrorCode, Result, Verdict};
 use crate::config::{ServiceConfig, Workspace};
 use crate::probe::{self, ProbeConfig, VersionMap};
+use crate::rollback::serving::Proof;
 use crate::rollback::{self, RollbackConfig, ServingConfig, Subject, VerifyOutcome};
 use crate::verify::{self, SuiteConfig};
 
@@ -65,13 +66,22 @@ pub fn versions(workspace: &Workspace, service: &ServiceConfig) -> (VersionMap, 
         return (VersionMap::default(), None);
     }
     let known =
-        subject(workspace, service).and_then(|subject| rollback::version_map(&subject, &workspace.state));
+        subject(workspace, service).and_then(|subject| rollback::known_versions(&subject, &workspace.state));
     match known {
-        Ok(versions) if versions.served.is_none() => {
+        Ok((versions, _)) if versions.served.is_none() => {
             (versions, Some("what is on disk is not a whole version".to_owned()))
         }
-        Ok(versions) => (versions, None),
+        Ok((versions, proof)) => (versions, silent(&proof)),
         Err(error) => (VersionMap::default(), Some(error.message)),
+    }
+}
+
+/// A service that is to say what it serves, and does not, or says something else than what is on disk.
+fn silent(proof: &Proof) -> Option<String> {
+    match proof {
+        Proof::Serving | Proof::OnDisk => None,
+        Proof::Silent { why } => Some(format!("the service does not say what it serves: {why}")),
+        Proof::Different { says } => Some(format!("the service says {says}, which is not what is on disk")),
     }
 }
 

@@ -37,6 +37,6 @@ pub use follow::{attach, status};
 pub use plan::Plan;
 pub use planning::dry_run;
 pub use prepare::{Prepared, prepare};
-pub use serving::{Served, served, version_map};
+pub use serving::{Served, known_versions, served, version_map};
 pub use undo::prepare_undo;
 pub use watch::{Watch, due_watches};

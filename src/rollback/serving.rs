@@ -117,6 +117,11 @@ pub fn proves(subject: &Subject, version: &Version) -> Result<Proof> {
 ///
 /// A name that stands for two versions stands for neither.
 pub fn version_map(subject: &Subject, state: &std::path::Path) -> Result<VersionMap> {
+    known_versions(subject, state).map(|(versions, _)| versions)
+}
+
+/// [`version_map`], and how it is known which version serves.
+pub fn known_versions(subject: &Subject, state: &std::path::Path) -> Result<(VersionMap, Proof)> {
     let served = served(subject)?;
     let live = subject.live()?;
     let mut names: BTreeMap<String, Option<Digest>> = BTreeMap::new();
@@ -145,5 +150,5 @@ pub fn version_map(subject: &Subject, state: &std::path::Path) -> Result<Version
     deployments.sort();
     deployments.dedup();
     let names = names.into_iter().filter_map(|(name, digest)| Some((name, digest?))).collect();
-    Ok(VersionMap { served: served.digest, names, deployments })
+    Ok((VersionMap { served: served.digest, names, deployments }, served.proof))
 }
