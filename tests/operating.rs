@@ -293,7 +293,7 @@ fn a_rollback_that_is_not_confirmed_reopens_its_incident() {
     let run = workspace.irctl(&["check"]).expect(2);
     assert!(run.stdout.contains("contained, again, since its rollback was not confirmed"), "{}", run.stdout);
     let screen = workspace.irctl(&[]).expect(2).stdout;
-    assert!(screen.contains("contained since 2026-11-20 03:45 UTC"), "{screen}");
+    assert!(screen.contains("contained since 03:45 UTC"), "{screen}");
     assert!(screen.contains(&format!("({INCIDENT}, active)")), "{screen}");
     assert!(screen.contains("Next: irctl rollback --model rila_6y20b --to prev"), "{screen}");
 }
