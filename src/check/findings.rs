@@ -7,7 +7,7 @@ use crate::base::{Untrusted, Verdict};
 use crate::config::ServiceConfig;
 use crate::incident::event::DetectedBy;
 use crate::incident::{EvidenceInput, Finding, Level, Observation, Reading, RuleReason, Timings};
-use crate::severity::{Outcome, RuleResult, Scheme, SymptomSummary};
+use crate::severity::{Outcome, PostmortemKind, RuleResult, Scheme, SymptomSummary};
 
 /// What a level promises for one observation.
 pub type LevelTimings<'a> = Box<dyn Fn(&str) -> Timings + 'a>;
@@ -39,7 +39,7 @@ pub fn level(scheme: &Scheme, name: &str) -> Level {
 /// What a level of a scheme promises; `rule` is the one that decided, which may have a postmortem deadline of its own.
 pub fn timings(scheme: &Scheme, rule: Option<&str>, name: &str) -> Timings {
     let Some(level) = scheme.level(name) else { return Timings::default() };
-    let postmortem = scheme.postmortem(rule, name);
+    let postmortem = scheme.postmortem(rule, name).filter(|found| found.kind != PostmortemKind::None);
     let own = rule.filter(|rule| scheme.rule(rule).is_some_and(|rule| rule.postmortem.is_some()));
     let because = match own {
         Some(rule) => format!("rule {rule}"),

@@ -8,7 +8,7 @@ mod automatic;
 pub mod blind;
 mod catch_up;
 pub mod failing;
-mod findings;
+pub mod findings;
 pub mod held;
 mod lock;
 pub mod measure;

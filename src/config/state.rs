@@ -54,12 +54,12 @@ mod tests {
     #[test]
     fn the_first_that_applies() {
         let shared = tempfile::tempdir().unwrap();
-        let root = Path::new("/work");
+        let root = Path::new("/srv");
         let home = |name: &str| (name == "HOME").then(|| "/home/u".to_owned());
         let find = |state, variable: fn(&str) -> Option<String>| {
             resolve(root, &settings(state), shared.path(), variable)
         };
-        assert_eq!(find(Some("../s"), home).unwrap(), Path::new("/work/../s"));
+        assert_eq!(find(Some("../s"), home).unwrap(), Path::new("/srv/../s"));
         assert_eq!(find(None, home).unwrap(), Path::new("/home/u/.local/state/irctl/w"));
         let xdg: fn(&str) -> Option<String> = |name| Some(format!("/{name}"));
         assert_eq!(find(None, xdg).unwrap(), Path::new("/XDG_STATE_HOME/irctl/w"));
