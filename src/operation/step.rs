@@ -48,7 +48,12 @@ pub struct StepContext<'a> {
     pub(super) clock: &'a Clock,
 }
 
-impl StepContext<'_> {
+impl<'a> StepContext<'a> {
+    /// For a step that writes to this journal.
+    pub fn new(step: &'a str, journal: &'a mut Journal, clock: &'a Clock) -> Self {
+        Self { step, journal, clock }
+    }
+
     /// The current instant.
     pub fn now(&self) -> Result<DateTime<Utc>> {
         self.clock.now()

@@ -256,7 +256,7 @@ mod tests {
         let at = parse_instant(&format!("2026-11-{day:02}T04:00:00Z")).unwrap();
         Version {
             name: name.into(),
-            path: name.into(),
+            folder: Some(name.into()),
             digest: Some(Digest::of(content.as_bytes())),
             artifacts: Default::default(),
             label: None,

@@ -5,6 +5,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::targets::command::{CommandTargetConfig, RecipeConfig};
+use super::targets::git::GitConfig;
+use super::targets::kubernetes::KubernetesConfig;
+use super::targets::registry::RegistryConfig;
+use super::targets::sql::SqlConfig;
 use crate::base::Duration;
 
 /// How to see which version really serves.
@@ -115,8 +120,20 @@ impl JsonSchema for Scalar {
 pub enum TargetConfig {
     /// Files in a folder, and the folders with their earlier versions.
     Files(FilesConfig),
-    /// Keys in a YAML or JSON file.
+    /// Keys in a YAML, JSON, TOML or .env file.
     Settings(SettingsConfig),
+    /// A model registry: a manifest, and an active and a shadow model.
+    Registry(RegistryConfig),
+    /// A git work tree: a branch, single paths, or a tag.
+    Git(GitConfig),
+    /// Rows of a database: PostgreSQL or SQLite.
+    Sql(SqlConfig),
+    /// Objects of a Kubernetes cluster: a Service, its Deployments.
+    Kubernetes(KubernetesConfig),
+    /// Programs that speak JSON: observe, predict, apply, undo.
+    Command(CommandTargetConfig),
+    /// A recipe: such programs, described in a file of their own.
+    Recipe(RecipeConfig),
 }
 
 /// Files in a folder, and the folders with their earlier versions.
@@ -246,7 +263,7 @@ impl RollbackConfig {
     pub fn files(&self) -> crate::base::Result<&FilesConfig> {
         let mut files = self.targets.iter().filter_map(|target| match target {
             TargetConfig::Files(files) => Some(files),
-            TargetConfig::Settings(_) => None,
+            _ => None,
         });
         match (files.next(), files.next()) {
             (Some(files), None) => Ok(files),
@@ -262,7 +279,7 @@ impl RollbackConfig {
     pub fn settings(&self) -> impl Iterator<Item = &SettingsConfig> {
         self.targets.iter().filter_map(|target| match target {
             TargetConfig::Settings(settings) => Some(settings),
-            TargetConfig::Files(_) => None,
+            _ => None,
         })
     }
 }

@@ -3,6 +3,7 @@
 //! The order is fixed: claim → contain → resolve → guards → stage → plan → yes → backup → switch → activate and
 //! prove → verify → release, provisionally → record. [`prepare`] does all up to the plan, [`execute`] the rest.
 
+pub mod adapters;
 pub mod candidates;
 pub mod conclude;
 pub mod config;
@@ -23,6 +24,7 @@ pub mod settings;
 pub mod settings_edit;
 pub mod stage;
 pub mod steps;
+pub mod targets;
 pub mod undo;
 pub mod versions;
 pub mod watch;

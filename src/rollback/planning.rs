@@ -120,7 +120,11 @@ pub(super) fn draft(
 fn would_help(subject: &Subject, request: &Request<'_>, served: &Served, aim: &Aim) -> Option<WouldHelp> {
     let failing = request.failing.as_ref()?;
     let of = |version: &Version| {
-        evaluate::evaluate(subject, failing, (version.shown(), version.digest.as_ref(), &version.path))
+        evaluate::evaluate(
+            subject,
+            failing,
+            (version.shown(), version.digest.as_ref(), &version.folder.clone().unwrap_or_default()),
+        )
     };
     let candidates: Vec<_> = aim.evaluated.iter().map(|one| of(&one.version)).collect();
     let chosen = candidates.iter().find(|one| one.digest == aim.to.digest);

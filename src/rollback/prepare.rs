@@ -201,11 +201,11 @@ impl Work<'_> {
         let stage = stage::folder(self.live, mode, &self.directory.id);
         match mode {
             SwitchMode::PerFile => {
-                stage::copy(&draft.to.path, &stage, &draft.to.artifacts, Some(self.live))?;
+                stage::copy(draft.to.folder()?, &stage, &draft.to.artifacts, Some(self.live))?;
             }
             SwitchMode::Exchange => {
-                stage::copy_tree(&draft.to.path, &stage)?;
-                stage::copy(&draft.to.path, &stage, &draft.to.artifacts, None)?;
+                stage::copy_tree(draft.to.folder()?, &stage)?;
+                stage::copy(draft.to.folder()?, &stage, &draft.to.artifacts, None)?;
             }
         }
         fault::point("stage:done");

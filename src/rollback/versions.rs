@@ -55,13 +55,13 @@ pub struct Dated {
     pub source: DateSource,
 }
 
-/// A version as it stands on disk.
+/// A version as it stands.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Version {
-    /// The folder's name; `live` for the one that serves.
+    /// The folder's name, or what else its target calls it; `live` for the one that serves.
     pub name: String,
-    /// Its folder.
-    pub path: PathBuf,
+    /// Its folder; absent where it is none, as a git revision.
+    pub folder: Option<PathBuf>,
     /// Its identity; absent where an artifact is missing.
     pub digest: Option<Digest>,
     /// What is there of its artifacts.
@@ -77,6 +77,30 @@ pub struct Version {
 }
 
 impl Version {
+    /// A version of which nothing but the name is known.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            folder: None,
+            digest: None,
+            artifacts: BTreeMap::new(),
+            label: None,
+            metadata: None,
+            dated: None,
+            defect: None,
+        }
+    }
+
+    /// Its folder.
+    ///
+    /// # Errors
+    /// A version that is none, as a git revision.
+    pub fn folder(&self) -> Result<&Path> {
+        self.folder.as_deref().ok_or_else(|| {
+            Error::new(ErrorCode::Refused, format!("{} is no folder of files", self.name.escape_debug()))
+        })
+    }
+
     /// What people call it: the version of its metadata, else the folder's name.
     pub fn shown(&self) -> &str {
         self.label.as_deref().unwrap_or(&self.name)
@@ -87,7 +111,7 @@ impl Version {
 pub fn read(folder: &Path, name: &str, files: &FilesConfig) -> Result<Version> {
     let mut version = Version {
         name: name.to_owned(),
-        path: folder.to_path_buf(),
+        folder: Some(folder.to_path_buf()),
         digest: None,
         artifacts: BTreeMap::new(),
         label: None,
@@ -245,7 +269,7 @@ pub fn list(live: &Path, files: &FilesConfig) -> Result<Vec<Version>> {
 fn link(path: &Path, name: &str) -> Version {
     Version {
         name: name.to_owned(),
-        path: path.to_path_buf(),
+        folder: Some(path.to_path_buf()),
         digest: None,
         artifacts: BTreeMap::new(),
         label: None,
