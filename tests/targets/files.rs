@@ -90,6 +90,14 @@ impl Fixture for Files {
     }
 
     fn meddle(&self) {
+        let live = self.ground.root.join(&self.config.live);
+        if live.is_symlink() {
+            // A deploy points the link at a release of its own.
+            write(self.ground.root.join("releases/theirs/model.json"), "somebody else's");
+            std::fs::remove_file(&live).unwrap();
+            std::os::unix::fs::symlink("theirs", &live).unwrap();
+            return;
+        }
         write(self.ground.root.join(&self.config.live).join("model.json"), "somebody else's");
     }
 }

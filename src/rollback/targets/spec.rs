@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::command::{CommandSwitch, CommandTarget};
-use super::files::{FileSwitch, FilesTarget, FolderSwitch, Preserve};
+use super::files::{FileSwitch, FilesTarget, FolderSwitch, LinkSwitch, Preserve};
 use super::git::{GitSwitch, GitTarget};
 use super::kubernetes::{KubernetesSwitch, KubernetesTarget};
 use super::registry::{RegistrySwitch, RegistryTarget};
@@ -22,6 +22,8 @@ pub enum SwitchSpec {
     File(FileSwitch),
     /// A whole folder.
     Folder(FolderSwitch),
+    /// A symbolic link.
+    Link(LinkSwitch),
     /// Keys of a settings file.
     Settings(SettingsSwitch),
     /// A model registry.
@@ -43,6 +45,7 @@ impl SwitchSpec {
             SwitchSpec::Preserve(switch) => switch,
             SwitchSpec::File(switch) => switch,
             SwitchSpec::Folder(switch) => switch,
+            SwitchSpec::Link(switch) => switch,
             SwitchSpec::Settings(switch) => switch,
             SwitchSpec::Registry(switch) => switch,
             SwitchSpec::Git(switch) => switch,

@@ -2,12 +2,14 @@
 
 mod file;
 mod folder;
+mod link;
 mod preserve;
 
 use std::path::{Path, PathBuf};
 
 pub use file::FileSwitch;
 pub use folder::FolderSwitch;
+pub use link::LinkSwitch;
 pub use preserve::Preserve;
 
 use super::{
@@ -43,8 +45,26 @@ impl FilesTarget<'_> {
             .hint("`live:` names the folder that serves, relative to the workspace"))
     }
 
+    /// What the live path says if it is a symbolic link that is switched as such.
+    fn link(&self, live: &Path) -> Option<PathBuf> {
+        (self.config.mode == SwitchMode::Exchange).then(|| link::read_link(live)).flatten()
+    }
+
+    fn manner(&self, live: &Path) -> &'static str {
+        match self.config.mode {
+            SwitchMode::PerFile => "file by file: for some milliseconds the folder holds a mix",
+            SwitchMode::Exchange if self.link(live).is_some() => {
+                "the symbolic link is pointed elsewhere at once"
+            }
+            SwitchMode::Exchange => "the whole folder at once",
+        }
+    }
+
     fn stage_folder(&self, live: &Path, to: &Version, operation: &str) -> Result<PathBuf> {
         let stage = stage::folder(live, self.config.mode, operation);
+        if self.link(live).is_some() {
+            return Ok(stage);
+        }
         match self.config.mode {
             SwitchMode::PerFile => stage::copy(to.folder()?, &stage, &to.artifacts, Some(live))?,
             SwitchMode::Exchange => {
@@ -67,6 +87,12 @@ impl FilesTarget<'_> {
         let (folder, _) = versions::folder(&live, self.config)?;
         let backup = backup_path(&folder, staging.operation)?;
         let artifacts = self.config.artifacts.clone();
+        if let Some(before) = self.link(&live) {
+            let folder = goal.version.folder()?;
+            let beside = folder.strip_prefix(files_on_disk::parent(&live)).unwrap_or(folder);
+            let (after, operation) = (beside.to_path_buf(), staging.operation.to_owned());
+            return Ok(vec![SwitchSpec::Link(LinkSwitch { live, before, after, operation })]);
+        }
         if self.config.mode == SwitchMode::Exchange {
             let after = goal.version.digest.clone().ok_or_else(|| {
                 Error::new(ErrorCode::Refused, "a whole folder can only be exchanged for a whole version")
@@ -145,7 +171,8 @@ impl Target for FilesTarget<'_> {
     }
 
     fn staged(&self, operation: &str) -> Option<PathBuf> {
-        Some(stage::folder(&self.live().ok()?, self.config.mode, operation))
+        let live = self.live().ok()?;
+        self.link(&live).is_none().then(|| stage::folder(&live, self.config.mode, operation))
     }
 
     fn sweep(&self, operation: &str) -> Result<()> {
@@ -171,7 +198,7 @@ impl Target for FilesTarget<'_> {
         let since = since.map_or(String::new(), |since| format!(" since {since}"));
         Ok(Prediction {
             changes,
-            manner: Some(manner(self.config.mode).to_owned()),
+            manner: Some(self.manner(&live).to_owned()),
             mixed: self.config.mode == SwitchMode::PerFile,
             cannot_be_undone: vec![format!("what consumers already did with {}{since}", here.shown())],
             could_undo_this: could_undo_this(&live),
@@ -198,13 +225,6 @@ impl Target for FilesTarget<'_> {
         stage::copy(&self.live()?, &scratch.join("live"), &here.artifacts, None)?;
         let ground = Ground { root: scratch.to_path_buf(), ..self.ground.clone() };
         rehearsal::on_copy(&FilesTarget { config: &copy, ground: &ground }, goal, scratch)
-    }
-}
-
-fn manner(mode: SwitchMode) -> &'static str {
-    match mode {
-        SwitchMode::PerFile => "file by file: for some milliseconds the folder holds a mix",
-        SwitchMode::Exchange => "the whole folder at once",
     }
 }
 
