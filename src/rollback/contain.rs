@@ -368,9 +368,9 @@ pub fn release(
 }
 
 fn may_release(state: &Path, service: &str, reason: Option<&str>) -> Result<()> {
-    let last = listing::list(state)?
-        .into_iter()
-        .rfind(|one| one.service == service && matches!(one.kind.as_str(), "rollback" | "undo") && one.acted);
+    let last = listing::list(state)?.into_iter().rfind(|one| {
+        one.service == service && matches!(one.kind.as_str(), "rollback" | "undo" | "redo") && one.acted
+    });
     let Some(last) = last else { return Ok(()) };
     if last.running {
         return Err(Error::new(ErrorCode::Busy, format!("{} is running", last.id))
