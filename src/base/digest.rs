@@ -131,16 +131,42 @@ impl Hasher {
         self.0.update(bytes);
     }
 
+    /// How far it has come, as text, so that another process can go on.
+    pub fn saved(&self) -> String {
+        use sha2::digest::common::hazmat::SerializableState as _;
+        hexadecimal(&self.0.serialize())
+    }
+
+    /// Goes on from what [`Hasher::saved`] gave.
+    ///
+    /// # Errors
+    /// `invalid-data` for any other text.
+    pub fn restored(text: &str) -> Result<Self> {
+        use sha2::digest::common::hazmat::{SerializableState as _, SerializedState};
+        let wrong = || Error::new(ErrorCode::InvalidData, "this is no digest in the making");
+        let mut state = SerializedState::<Sha256>::default();
+        if text.len() != state.len() * 2 || !text.is_ascii() {
+            return Err(wrong());
+        }
+        for (byte, at) in state.iter_mut().zip((0..text.len()).step_by(2)) {
+            let digits = text.get(at..at + 2).ok_or_else(wrong)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
+        }
+        Sha256::deserialize(&state).map(Self).map_err(|_| wrong())
+    }
+
     /// The digest of everything taken in.
     pub fn finish(self) -> Digest {
-        use fmt::Write as _;
-        let mut text = String::with_capacity(71);
-        text.push_str("sha256:");
-        for byte in self.0.finalize() {
-            let _ = write!(text, "{byte:02x}");
-        }
-        Digest(text)
+        Digest(format!("sha256:{}", hexadecimal(&self.0.finalize())))
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    use fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]
@@ -160,6 +186,20 @@ mod tests {
         let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
         assert_eq!(Digest::of_parts([("x", &a), ("y", &b)]), Digest::of_parts([("y", &b), ("x", &a)]));
         assert_ne!(Digest::of_parts([("x", &a), ("y", &b)]), Digest::of_parts([("y", &a), ("x", &b)]));
+    }
+
+    #[test]
+    fn a_digest_can_be_gone_on_with() {
+        for split in [0, 1, 63, 64, 65, 130] {
+            let bytes = [7_u8; 200];
+            let mut first = Hasher::default();
+            first.update(&bytes[..split]);
+            let mut second = Hasher::restored(&first.saved()).unwrap();
+            second.update(&bytes[split..]);
+            assert_eq!(second.finish(), Digest::of(&bytes));
+        }
+        assert!(Hasher::restored("").is_err());
+        assert!(Hasher::restored(&"zz".repeat(105)).is_err());
     }
 
     #[test]

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::drill::DrillConfig;
+use super::snapshot::SnapshotConfig;
 use super::targets::command::{CommandTargetConfig, RecipeConfig};
 use super::targets::git::GitConfig;
 use super::targets::kubernetes::KubernetesConfig;
@@ -84,6 +86,12 @@ pub struct RollbackConfig {
     /// When irctl rolls back on its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto: Option<AutoConfig>,
+    /// What is recorded as known to be good before a deploy, and what else must be ready then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotConfig>,
+    /// How often a rollback is rehearsed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillConfig>,
     /// A file that gets a copy of the rollback history, relative to the workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<PathBuf>,

@@ -68,7 +68,17 @@ pub fn evaluate(subject: &Subject, failing: &FailingRule<'_>, version: &Version)
 }
 
 fn value(subject: &Subject, metric: &str, version: &Version) -> Result<f64> {
+    let found = metrics(subject, version, Some(metric))?;
     let none = || Error::new(ErrorCode::InvalidData, format!("there is no {metric}"));
+    found.get(metric).copied().flatten().ok_or_else(none)
+}
+
+/// Every metric that is found for a version; with `only`, at least that one. One without a value is not known.
+pub fn metrics(
+    subject: &Subject,
+    version: &Version,
+    only: Option<&str>,
+) -> Result<BTreeMap<String, Option<f64>>> {
     match &subject.rollback.evaluate {
         None => Err(Error::new(ErrorCode::InvalidConfiguration, "no `evaluate:` says how to find out")),
         Some(EvaluateConfig::Command(argv)) => {
@@ -83,12 +93,16 @@ fn value(subject: &Subject, metric: &str, version: &Version) -> Result<f64> {
                     format!("what it printed is not {{\"metrics\": …}}: {error}"),
                 )
             })?;
-            printed.metrics.get(metric).copied().flatten().ok_or_else(none)
+            Ok(printed.metrics)
         }
         Some(EvaluateConfig::Metadata(metadata)) => {
-            let pointer = metadata.metrics.get(metric).ok_or_else(none)?;
-            let value = recorded(version, &metadata.file)?;
-            value.pointer(pointer).and_then(serde_json::Value::as_f64).ok_or_else(none)
+            let wanted = metadata.metrics.iter().filter(|(name, _)| only.is_none_or(|only| only == *name));
+            let mut found = BTreeMap::new();
+            for (name, pointer) in wanted {
+                let value = recorded(version, &metadata.file)?;
+                found.insert(name.clone(), value.pointer(pointer).and_then(serde_json::Value::as_f64));
+            }
+            Ok(found)
         }
     }
 }

@@ -74,6 +74,8 @@ fn config(files: FilesConfig) -> RollbackConfig {
         watch: None,
         guards: Default::default(),
         auto: None,
+        snapshot: None,
+        drill: None,
         history: None,
     }
 }

@@ -9,6 +9,7 @@ pub mod command;
 pub mod declared;
 pub mod files;
 pub mod git;
+mod kept;
 pub mod kubernetes;
 pub mod registry;
 pub mod rehearsal;
@@ -21,6 +22,7 @@ use chrono::{DateTime, Utc};
 use std::path::{Path, PathBuf};
 
 pub use change::{Change, Fence, Fidelity, Observed, Prediction, Rehearsed};
+pub use kept::{Kept, KeptAt};
 pub use spec::{SwitchSpec, build};
 
 use super::versions::Version;
@@ -175,6 +177,18 @@ pub trait Target {
 
     /// What is in place now: its digest and its words. The same state always gives the same digest.
     fn observe(&self) -> Result<Observed>;
+
+    /// Keeps what is in place now as known to be good: writes what it makes up into the folder `into` (which exists
+    /// and is empty), and names the files that are to be copied. What it observes, unless the kind can keep more.
+    /// Changes nothing else, and never keeps the value of a secret.
+    fn keep(&self, into: &Path) -> Result<Vec<Kept>> {
+        Ok(vec![Kept::json(into, "observed.json", &self.observe()?)?])
+    }
+
+    /// The git work tree (or bare repository) that it stands in, where tags say which versions there were.
+    fn work_tree(&self) -> Option<PathBuf> {
+        None
+    }
 
     /// What switching would change, and how sure that is. Changes nothing.
     fn predict(&self, goal: &Goal<'_>) -> Result<Prediction>;

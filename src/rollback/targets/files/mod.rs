@@ -2,6 +2,7 @@
 
 mod file;
 mod folder;
+mod keep;
 mod link;
 mod preserve;
 
@@ -13,7 +14,7 @@ pub use link::LinkSwitch;
 pub use preserve::Preserve;
 
 use super::{
-    Change, Fence, Fidelity, Goal, Ground, Observed, Prediction, Rehearsed, Staging, SwitchSpec, Target,
+    Change, Fence, Fidelity, Goal, Ground, Kept, Observed, Prediction, Rehearsed, Staging, SwitchSpec, Target,
     rehearsal,
 };
 use crate::base::{Digest, Error, ErrorCode, Result, fault, file as files_on_disk, identity, path};
@@ -184,6 +185,10 @@ impl Target for FilesTarget<'_> {
         let parts = here.artifacts.iter().map(|(name, artifact)| (name.as_str(), &artifact.digest));
         let digest = here.digest.clone().unwrap_or_else(|| Digest::of_parts(parts));
         Ok(Observed { digest, shown: here.shown().into() })
+    }
+
+    fn keep(&self, _into: &Path) -> Result<Vec<Kept>> {
+        keep::artifacts(&self.live()?, self.config)
     }
 
     fn predict(&self, goal: &Goal<'_>) -> Result<Prediction> {

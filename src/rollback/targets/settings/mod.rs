@@ -5,13 +5,14 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Change, Fence, Fidelity, Goal, Ground, Observed, Prediction, Rehearsed, Staging, Switch, SwitchSpec,
-    Target, rehearsal,
+    Change, Fence, Fidelity, Goal, Ground, Kept, Observed, Prediction, Rehearsed, Staging, Switch,
+    SwitchSpec, Target, rehearsal,
 };
 use crate::base::{Digest, Error, ErrorCode, Result, Untrusted, file, path};
 use crate::operation::{Observation, StepContext, claim};
 use crate::rollback::config::SettingsConfig;
 use crate::rollback::settings::{self, FileEdit, KeyState, Wanted};
+use crate::rollback::snapshot::conceal;
 
 /// See [`SettingsConfig`].
 pub struct SettingsTarget<'a> {
@@ -74,6 +75,13 @@ impl Target for SettingsTarget<'_> {
             .collect();
         let digest = Digest::of_parts(parts.iter().map(|(key, digest)| (*key, digest)));
         Ok(Observed { digest, shown: words.join(", ").into() })
+    }
+
+    fn keep(&self, into: &Path) -> Result<Vec<Kept>> {
+        let text = settings::read(&self.path()?)?;
+        let (text, left_out) = conceal::secrets(&text);
+        let kept = Kept::written(into, self.config.file.display().to_string(), text.as_bytes())?;
+        Ok(vec![Kept { left_out, ..kept }])
     }
 
     fn predict(&self, goal: &Goal<'_>) -> Result<Prediction> {
