@@ -16,6 +16,7 @@ pub mod notices;
 mod overview;
 mod owed;
 pub mod post;
+pub mod readiness;
 pub mod report;
 pub mod scope;
 mod updates;
@@ -117,7 +118,8 @@ fn service_round(
     if let Err(problem) = remember(surroundings, service, &measured, &observed, now) {
         measured.doubt.get_or_insert(problem);
     }
-    Ok(ServiceRound::new(service, measured, observed, acted, warming))
+    let readiness = readiness::round(surroundings, service, now);
+    Ok(ServiceRound::new(service, measured, observed, acted, warming, readiness))
 }
 
 /// Stores the samples and what they mean for incidents, together or not at all. Also returns whether rules are

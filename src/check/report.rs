@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::act::{Acted, AutomaticRollback};
 use super::measure::Measured;
+use super::readiness::Unready;
 use super::watches::WatchReport;
 use crate::base::{Digest, Verdict};
 use crate::config::ServiceConfig;
@@ -54,6 +55,8 @@ pub struct ServiceRound {
     pub rollback: Option<AutomaticRollback>,
     /// Rollbacks that were being watched.
     pub watches: Vec<WatchReport>,
+    /// What a rollback would need and is not there: a drill that passed, a snapshot that is what it was.
+    pub unready: Vec<Unready>,
 }
 
 /// One incident of a round.
@@ -125,9 +128,12 @@ impl ServiceRound {
         observed: Vec<Observed>,
         acted: Acted,
         warming_is_news: bool,
+        unready: Vec<Unready>,
     ) -> Self {
         let incidents = observed.iter().filter_map(|one| incident(one, &acted)).collect();
-        let verdict = verdict(&measured, &acted);
+        // Nothing is broken by it, and no incident is opened; but it is not well either.
+        let prepared = if unready.is_empty() { Verdict::Ok } else { Verdict::Warn };
+        let verdict = verdict(&measured, &acted).worst(prepared);
         Self {
             service: service.service.clone(),
             verdict,
@@ -139,6 +145,7 @@ impl ServiceRound {
             incidents,
             rollback: acted.rollback,
             watches: acted.watches,
+            unready,
         }
     }
 }

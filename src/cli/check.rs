@@ -194,6 +194,9 @@ fn findings(service: &ServiceRound, context: &Context) -> Vec<String> {
             if watch.failed { out.tone(Tone::Bad, &watch.summary) } else { watch.summary.clone() }
         }),
     );
+    lines.extend(service.unready.iter().map(|unready| {
+        format!("{} {}; next: {}", out.tone(Tone::Warning, "not ready"), unready.summary, unready.next)
+    }));
     lines
 }
 

@@ -64,6 +64,37 @@ const ENTRIES: &[Entry] = &[
     ),
     ("rollback history", &["irctl rollback history", "irctl rollback history --output json"], ""),
     (
+        "snapshot",
+        &[
+            "irctl snapshot --model rila_6y20b --name \"before 2.4\"",
+            "irctl snapshot --check                      what a deploy still lacks",
+            "irctl snapshot verify",
+        ],
+        "Exit status: 0 recorded, 12 refused: nothing was recorded; with --check that of the worst verdict; 75 another one runs.",
+    ),
+    ("snapshot list", &["irctl snapshot list", "irctl snapshot list --model rila_6y20b --output json"], ""),
+    ("snapshot show", &["irctl snapshot show", "irctl snapshot show SNAP-20261120-030700"], ""),
+    (
+        "snapshot verify",
+        &["irctl snapshot verify", "irctl snapshot verify SNAP-20261120-030700 --output json"],
+        "Exit status: 0 everything matches, 2 something does not, 3 something cannot be read.",
+    ),
+    (
+        "snapshot remove",
+        &["irctl snapshot remove SNAP-20261120-030700 --yes"],
+        "Exit status: 0 removed, 12 refused: it is the last one.",
+    ),
+    (
+        "drill",
+        &[
+            "irctl drill --model rila_6y20b",
+            "irctl drill --service options --phase 2",
+            "irctl drill --all --output json",
+        ],
+        "Exit status: 0 OK, 1 WARN: a part was not rehearsed, 2 CRIT: it failed or takes too long, 3 UNKNOWN.",
+    ),
+    ("drill list", &["irctl drill list", "irctl drill list --model rila_6y20b --output json"], ""),
+    (
         "verify",
         &[
             "irctl verify",

@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod contain;
 mod context;
+mod drill;
 mod help;
 mod incident;
 mod init;
@@ -20,6 +21,7 @@ mod release;
 mod report;
 mod rollback;
 mod shapes;
+mod snapshot;
 mod status;
 mod verify;
 
@@ -52,6 +54,8 @@ enum Command {
     Contain(contain::Args),
     Release(release::Args),
     Rollback(rollback::Args),
+    Snapshot(snapshot::Args),
+    Drill(drill::Args),
     Verify(verify::Args),
     Incident(incident::Args),
     Notify(notify::Args),
@@ -110,6 +114,8 @@ fn dispatch(command: Option<Command>, now: &NowArgs, context: &Context) -> Resul
         Some(Command::Contain(args)) => contain::run(&args, context),
         Some(Command::Release(args)) => release::run(&args, context),
         Some(Command::Rollback(args)) => rollback::run(&args, context),
+        Some(Command::Snapshot(args)) => snapshot::run(&args, context),
+        Some(Command::Drill(args)) => drill::run(&args, context),
         Some(Command::Verify(args)) => verify::run(&args, context),
         Some(Command::Incident(args)) => incident::run(&args, context),
         Some(Command::Notify(args)) => notify::run(&args, context),

@@ -3,13 +3,16 @@
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
-use super::{incident, notify, rollback};
+use super::{drill, incident, notify, rollback, snapshot};
 use crate::check::{Overview, Round};
 use crate::incident::timeline::Line;
 use crate::notify::Summary as Deliveries;
 use crate::notify::route::Routing;
 use crate::operation::Summary as Operation;
 use crate::report::{decision, history, metrics, record};
+use crate::rollback::drill::Drill;
+use crate::rollback::snapshot::readiness::Readiness;
+use crate::rollback::snapshot::{Removed, Snapshot, Verification};
 use crate::rollback::{ContainOutcome, Plan, RollbackOutcome, follow};
 use crate::severity::Classification;
 use crate::{postmortem, verify};
@@ -26,6 +29,14 @@ pub fn shapes() -> Vec<(&'static str, Schema)> {
         ("rollback-status", shape::<follow::Status>()),
         ("rollback-history", shape::<Vec<Operation>>()),
         ("rollback-versions", shape::<Vec<rollback::inspect::VersionRow>>()),
+        ("snapshot", shape::<snapshot::Taken>()),
+        ("snapshot-check", shape::<Readiness>()),
+        ("snapshot-list", shape::<Vec<snapshot::inspect::Row>>()),
+        ("snapshot-show", shape::<Snapshot>()),
+        ("snapshot-verify", shape::<Verification>()),
+        ("snapshot-remove", shape::<Removed>()),
+        ("drill", shape::<drill::Rehearsal>()),
+        ("drill-list", shape::<Vec<Drill>>()),
         ("verify", shape::<verify::Summary>()),
         ("incident", shape::<incident::show::Shown>()),
         ("incident-timeline", shape::<Vec<Line>>()),

@@ -98,7 +98,13 @@ impl Loader<'_> {
         let notify = self.take(Kind::Notify, &mut broken).into_values().next().unwrap_or_default();
         let contacts = self.take(Kind::Contacts, &mut broken).into_values().next().unwrap_or_default();
         let shipped = self.files.get(self.files.len() - self.shipped..).unwrap_or_default();
+        let mut sources = BTreeMap::new();
+        for file in self.own() {
+            let key = (file.kind, file.name.clone());
+            sources.entry(key).or_insert_with(|| PathBuf::from(&file.source.path));
+        }
         Some(Workspace {
+            sources,
             shipped: shipped.iter().map(|file| file.name.clone()).collect(),
             root: self.root.to_path_buf(),
             state,

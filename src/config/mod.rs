@@ -69,6 +69,8 @@ pub struct Workspace {
     pub shipped: BTreeSet<String>,
     /// What does not stop the command that loaded this, and should still be said.
     pub warnings: Report,
+    /// The file that each thing was read from, relative to the root, by kind and name.
+    sources: BTreeMap<(Kind, String), PathBuf>,
     /// What could not be loaded and was not needed, by kind and name.
     broken: BTreeMap<(Kind, String), Broken>,
 }
@@ -138,6 +140,18 @@ impl Workspace {
     /// Whether it is known whom to tell, and how: channels, routes and contacts could be loaded.
     pub fn can_notify(&self) -> bool {
         !self.broken.keys().any(|(kind, _)| matches!(kind, Kind::Notify | Kind::Contacts))
+    }
+
+    /// The file that something was read from; without a name, the first file of the kind.
+    pub fn source(&self, kind: Kind, name: Option<&str>) -> Option<PathBuf> {
+        let fits = |known: &(Kind, String)| known.0 == kind && name.is_none_or(|name| known.1 == name);
+        let found = self.sources.iter().find(|(known, _)| fits(known));
+        found.map(|(_, path)| self.root.join(path))
+    }
+
+    /// Whether a file of this kind has errors and was left out.
+    pub fn lacks(&self, kind: Kind) -> bool {
+        self.broken.keys().any(|(known, _)| *known == kind)
     }
 
     /// A service by name.

@@ -41,9 +41,8 @@ pub fn judge(parts: &mut [DrillPart], budget: &Budget, stopped: bool) -> Judgeme
     for part in parts.iter_mut() {
         part.share = part.took_ms.filter(|_| budget_ms > 0).map(|took| took as f64 / budget_ms as f64);
     }
-    let took = |part: &str| {
-        parts.iter().filter(|one| one.part == part).filter_map(|one| one.took_ms).sum::<u64>()
-    };
+    let took =
+        |part: &str| parts.iter().filter(|one| one.part == part).filter_map(|one| one.took_ms).sum::<u64>();
     let total_ms = parts.iter().filter_map(|part| part.took_ms).sum();
     let immediate = budget.immediate.map(|budget| {
         let (took_ms, budget_ms) = (took("immediate") + took("prepare"), milliseconds(budget));

@@ -36,10 +36,8 @@ pub fn drill(environment: &Environment<'_>, subject: &Subject, to: &Selector) ->
     let stopped = environment.stop.is_requested();
     let mut parts = run.parts;
     let judged = judge::judge(&mut parts, &budget(subject), stopped);
-    let name = |version: &Version| VersionName {
-        name: version.shown().to_owned(),
-        digest: version.digest.clone(),
-    };
+    let name =
+        |version: &Version| VersionName { name: version.shown().to_owned(), digest: version.digest.clone() };
     let took = crate::base::clock::Elapsed(span(judged.total_ms));
     let allowed = crate::base::clock::Elapsed(span(judged.budget_ms));
     let phase = subject.phase.as_ref().map(|phase| format!(" phase {phase}")).unwrap_or_default();
@@ -74,7 +72,8 @@ fn span(milliseconds: u64) -> chrono::TimeDelta {
 
 /// What a rollback may take; that of a phase is already the service's own budget.
 fn budget(subject: &Subject) -> Budget {
-    let immediate = subject.phase_config().filter(|_| subject.immediate > 0).map(|phase| phase.immediate_within);
+    let immediate =
+        subject.phase_config().filter(|_| subject.immediate > 0).map(|phase| phase.immediate_within);
     Budget { whole: subject.rollback.guards.budget, immediate }
 }
 
@@ -269,7 +268,13 @@ impl Run<'_> {
         self.push(name, role, &part.what, part.elapsed_ms, outcome);
     }
 
-    fn timed<T>(&mut self, name: &str, role: &str, what: &str, work: impl FnOnce() -> Result<T>) -> Option<T> {
+    fn timed<T>(
+        &mut self,
+        name: &str,
+        role: &str,
+        what: &str,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Option<T> {
         let begun = Instant::now();
         let done = work();
         let elapsed_ms = elapsed(begun);

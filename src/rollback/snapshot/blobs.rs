@@ -39,8 +39,11 @@ pub fn put(state: &Path, source: &Path, digest: &Digest) -> Result<()> {
     let mut new = tempfile::Builder::new().prefix(NEW).tempfile_in(folder).map_err(cannot)?;
     copy(source, new.as_file_mut()).map_err(cannot)?;
     if Digest::of_file(new.path())?.0 != *digest {
-        return Err(Error::new(ErrorCode::Drifted, format!("{} changed while it was kept", source.display()))
-            .hint("somebody writes there; wait for that to end, then take the snapshot again"));
+        return Err(Error::new(
+            ErrorCode::Drifted,
+            format!("{} changed while it was kept", source.display()),
+        )
+        .hint("somebody writes there; wait for that to end, then take the snapshot again"));
     }
     file::sync_file(new.as_file())?;
     fault::point("snapshot:before-keep");

@@ -8,7 +8,15 @@ const LEFT_OUT: &str = "[left out]";
 
 /// Last words of a key that holds a secret.
 const WORDS: [&str; 10] = [
-    "password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "credential", "credentials",
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "secret",
+    "token",
+    "apikey",
+    "credential",
+    "credentials",
     "secretkey",
 ];
 
@@ -93,7 +101,6 @@ fn one_line(line: &str, out: &mut String, left_out: &mut Vec<String>) -> Skippin
         }
         let Some((separator, value)) = value_of(after) else { continue };
         out.push_str(separator);
-        rest = value;
         if matches!(value.trim(), "|" | "|-" | "|+" | ">" | ">-" | ">+") {
             left_out.push(key.to_owned());
             out.push_str(&format!("\"{LEFT_OUT}\"\n"));
@@ -117,7 +124,9 @@ fn one_line(line: &str, out: &mut String, left_out: &mut Vec<String>) -> Skippin
 /// `://user:password@` keeps its user.
 fn userinfo<'a>(rest: &'a str, out: &mut String, left_out: &mut Vec<String>) -> &'a str {
     let Some(authority) = rest.strip_prefix("://") else { return rest };
-    let end = authority.find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'')).unwrap_or(authority.len());
+    let end = authority
+        .find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\''))
+        .unwrap_or(authority.len());
     let (authority, _) = authority.split_at(end);
     let Some((user, password)) = authority.rsplit_once('@').and_then(|(info, _)| info.split_once(':')) else {
         return rest;
@@ -206,17 +215,26 @@ mod tests {
         for (text, expected) in [
             ("db:\n  password: hunter2   # old\n", "db:\n  password: \"[left out]\"   # old\n"),
             ("{\"apiToken\": \"hun\\\"ter2\", \"rows\": 3}", "{\"apiToken\": \"[left out]\", \"rows\": 3}"),
-            ("AWS_SECRET_ACCESS_KEY=hunter2\nTOKEN_COUNT=5\n", "AWS_SECRET_ACCESS_KEY=\"[left out]\"\nTOKEN_COUNT=5\n"),
+            (
+                "AWS_SECRET_ACCESS_KEY=hunter2\nTOKEN_COUNT=5\n",
+                "AWS_SECRET_ACCESS_KEY=\"[left out]\"\nTOKEN_COUNT=5\n",
+            ),
             ("secret = 'hunter2'\n", "secret = '[left out]'\n"),
             ("{user: a, password: hunter2}", "{user: a, password: \"[left out]\"}"),
             ("password: env:DATABASE_PASSWORD\n", "password: env:DATABASE_PASSWORD\n"),
             ("password: ${PASSWORD}\n", "password: ${PASSWORD}\n"),
             ("password:\nnext: 1\n", "password:\nnext: 1\n"),
             ("max_tokens: 5\nmode: disabled\n", "max_tokens: 5\nmode: disabled\n"),
-            ("url: postgres://pricing:hunter2@db.example.org/x\n", "url: postgres://pricing:[left out]@db.example.org/x\n"),
+            (
+                "url: postgres://pricing:hunter2@db.example.org/x\n",
+                "url: postgres://pricing:[left out]@db.example.org/x\n",
+            ),
             ("url: https://example.org:8080/a\n", "url: https://example.org:8080/a\n"),
             ("private_key: |\n  hunter2\n  hunter2\nnext: 1\n", "private_key: \"[left out]\"\nnext: 1\n"),
-            ("k: -----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----\nb: 1\n", "k: [left out]\nb: 1\n"),
+            (
+                "k: -----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----\nb: 1\n",
+                "k: [left out]\nb: 1\n",
+            ),
             ("db.password \"hunter2\", rows 3", "db.password \"[left out]\", rows 3"),
         ] {
             let (out, left_out) = secrets(text);

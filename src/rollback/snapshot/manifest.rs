@@ -97,11 +97,7 @@ impl Snapshot {
     /// Everything that is kept, with the target that it belongs to; what belongs to none is the service's own.
     pub fn kept(&self) -> impl Iterator<Item = (&str, &KeptFile)> {
         let own = self.files.iter().map(|file| (self.service.as_str(), file));
-        let of = |target: &'_ TargetRecord| -> Vec<_> { target.kept.iter().collect() };
-        let targets = self.targets.iter().flat_map(move |target| {
-            of(target).into_iter().map(|file| (target.name.as_str(), file)).collect::<Vec<_>>()
-        });
-        targets.chain(own)
+        self.targets.iter().flat_map(kept_of).chain(own)
     }
 
     /// The digest over everything but itself.
@@ -147,6 +143,10 @@ impl Snapshot {
         }
         Ok(snapshot)
     }
+}
+
+fn kept_of(target: &TargetRecord) -> impl Iterator<Item = (&str, &KeptFile)> {
+    target.kept.iter().map(|file| (target.name.as_str(), file))
 }
 
 #[derive(Deserialize)]

@@ -68,7 +68,13 @@ pub fn forget(state: &Path, service: &str) -> Result<()> {
 
 /// Hashes some of what the snapshots of a service keep, and of `more`; returns everything that is known to be wrong.
 /// Once all is hashed nothing more is, until `every` is over.
-pub fn round(state: &Path, service: &str, more: &[Item], every: Duration, now: DateTime<Utc>) -> Result<Vec<Fault>> {
+pub fn round(
+    state: &Path,
+    service: &str,
+    more: &[Item],
+    every: Duration,
+    now: DateTime<Utc>,
+) -> Result<Vec<Fault>> {
     let (mut items, mut broken) = (more.to_vec(), Vec::new());
     for found in shelf::list(state, Some(service))? {
         match &found.snapshot {
@@ -128,7 +134,9 @@ impl Progress {
             };
             self.seen.push(item.place.clone());
             self.faults.retain(|fault| fault.place != item.place);
-            if let Some(fault) = verify::compared(&item.owner, &item.name, item.place.clone(), &item.digest, hashed) {
+            if let Some(fault) =
+                verify::compared(&item.owner, &item.name, item.place.clone(), &item.digest, hashed)
+            {
                 self.found.push(fault.clone());
                 self.faults.push(fault);
             }
@@ -142,9 +150,10 @@ impl Progress {
         let mut opened = fs_err::File::open(place).map_err(|error| Error::io("cannot read", error))?;
         let about = opened.metadata()?;
         let (length, modified) = (about.len(), about.mtime());
-        let half = self.half.take().filter(|half| {
-            half.place == place && half.length == length && half.modified == modified
-        });
+        let half = self
+            .half
+            .take()
+            .filter(|half| half.place == place && half.length == length && half.modified == modified);
         let (mut hasher, mut offset) = match half {
             Some(half) => (Hasher::restored(&half.hasher)?, half.offset),
             None => (Hasher::default(), 0),

@@ -65,7 +65,10 @@ pub fn remove(environment: &Environment<'_>, service: Option<&str>, named: &str)
 fn last(found: &Found) -> Error {
     Error::new(
         ErrorCode::Refused,
-        format!("{} is the last snapshot of {}: without it nothing is recorded as good", found.id, found.service),
+        format!(
+            "{} is the last snapshot of {}: without it nothing is recorded as good",
+            found.id, found.service
+        ),
     )
     .hint("take another one first: irctl snapshot")
 }

@@ -68,7 +68,11 @@ pub fn list(state: &Path, service: Option<&str>) -> Result<Vec<Found>> {
 /// The newest snapshot of a service that can be read, of the same phase.
 pub fn newest(state: &Path, service: &str, phase: Option<&str>) -> Result<Option<Snapshot>> {
     let all = list(state, Some(service))?;
-    Ok(all.into_iter().rev().filter_map(|found| found.snapshot.ok()).find(|one| one.phase.as_deref() == phase))
+    Ok(all
+        .into_iter()
+        .rev()
+        .filter_map(|found| found.snapshot.ok())
+        .find(|one| one.phase.as_deref() == phase))
 }
 
 /// The snapshot that is meant: by its identifier, its name, its digest, or the newest where nothing is said.
@@ -84,10 +88,8 @@ pub fn find(state: &Path, service: Option<&str>, named: Option<&str>) -> Result<
     match (fitting.pop(), fitting.pop()) {
         (Some(only), None) => Ok(only),
         (None, _) => Err(none(format!("there is no snapshot `{}`", named.escape_debug()))),
-        (Some(_), Some(_)) => {
-            Err(none(format!("there are several snapshots `{}`", named.escape_debug()))
-                .hint("name one by its identifier, or say which service: --service NAME"))
-        }
+        (Some(_), Some(_)) => Err(none(format!("there are several snapshots `{}`", named.escape_debug()))
+            .hint("name one by its identifier, or say which service: --service NAME")),
     }
 }
 
@@ -152,8 +154,12 @@ pub fn try_lock(state: &Path) -> Result<Option<Lock>> {
     use fs_err::os::unix::fs::OpenOptionsExt as _;
     let root = root(state);
     directory::make(&root)?;
-    let opened =
-        fs_err::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(root.join("lock"))?;
+    let opened = fs_err::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(root.join("lock"))?;
     match opened.file().try_lock() {
         Ok(()) => Ok(Some(Lock { _file: opened })),
         Err(std::fs::TryLockError::WouldBlock) => Ok(None),

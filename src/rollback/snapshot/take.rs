@@ -20,8 +20,8 @@ pub struct Asked<'a> {
     pub name: Option<&'a str>,
     /// Files of the configuration that go into it, by the name under which they are shown.
     pub files: &'a [(String, PathBuf)],
-    /// Why the version that serves is not good, if somebody knows: an incident is open on it.
-    pub blamed: Option<&'a str>,
+    /// An open incident: the version that it blames (whichever serves, where it names none), and its identifier.
+    pub blamed: Option<(Option<&'a Digest>, &'a str)>,
 }
 
 /// Takes a snapshot. Nothing of it is seen before it is whole and on disk.
@@ -37,7 +37,8 @@ pub fn take(environment: &Environment<'_>, subject: &Subject, asked: &Asked<'_>)
     let served = served(subject)?;
     let work = Work::begin(state, &subject.service, now)?;
     let targets = work.targets(subject, environment)?;
-    let files = asked.files.iter().map(|(name, path)| work.configuration(name, path)).collect::<Result<_>>()?;
+    let files =
+        asked.files.iter().map(|(name, path)| work.configuration(name, path)).collect::<Result<_>>()?;
     let not_adopted = match &served {
         None => Some("the service has no version as a whole".to_owned()),
         Some(served) => why_not_adopted(environment, subject, served, asked, now)?,
@@ -75,8 +76,11 @@ fn served(subject: &Subject) -> Result<Option<Served>> {
     }
     let served = serving::served(subject)?;
     if let Some(defect) = &served.on_disk.defect {
-        return Err(Error::new(ErrorCode::Refused, format!("what is in place is no whole version: {defect}"))
-            .hint("nothing was recorded; only a whole version can be known to be good"));
+        return Err(Error::new(
+            ErrorCode::Refused,
+            format!("what is in place is no whole version: {defect}"),
+        )
+        .hint("nothing was recorded; only a whole version can be known to be good"));
     }
     if let Proof::Different { .. } = served.proof {
         return Err(Error::new(ErrorCode::Refused, format!("what would be recorded is {}", served.proof))
@@ -99,8 +103,10 @@ fn why_not_adopted(
     if let Proof::Silent { why } = &served.proof {
         return Ok(Some(format!("the service does not say what it serves: {}", why.raw())));
     }
-    if let Some(why) = asked.blamed {
-        return Ok(Some(why.to_owned()));
+    if let Some((version, incident)) = asked.blamed
+        && version.is_none_or(|version| version == digest)
+    {
+        return Ok(Some(format!("{incident} is open on it")));
     }
     let known = evidence::load(environment.state, &subject.service)?;
     let quarantine = known.quarantined(digest, now);
@@ -148,9 +154,9 @@ impl<'a> Work<'a> {
         crate::operation::directory::make(&folder)?;
         let base = identity::stamped("SNAP", now);
         let mut ids = std::iter::once(base.clone()).chain((2..10_000).map(|n| format!("{base}-{n}")));
-        let id = ids.find(|id| folder.join(id).symlink_metadata().is_err()).ok_or_else(|| {
-            Error::new(ErrorCode::StateDirectory, format!("{} is full", folder.display()))
-        })?;
+        let id = ids
+            .find(|id| folder.join(id).symlink_metadata().is_err())
+            .ok_or_else(|| Error::new(ErrorCode::StateDirectory, format!("{} is full", folder.display())))?;
         let new = folder.join(format!("{}{id}", shelf::UNFINISHED));
         make(&new)?;
         fault::point("snapshot:begun");

@@ -38,7 +38,8 @@ impl Kept {
         let digest = Digest::of(bytes);
         let path = into.join(digest.hex());
         let cannot = |error| Error::io(format!("cannot write {}", path.display()), error);
-        let opened = fs_err::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+        let opened =
+            fs_err::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
         opened.and_then(|mut file| file.write_all(bytes)).map_err(cannot)?;
         let size = bytes.len() as u64;
         Ok(Self { name: name.into(), digest, size, at: KeptAt::Written(path), left_out: Vec::new() })

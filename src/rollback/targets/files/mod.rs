@@ -14,8 +14,8 @@ pub use link::LinkSwitch;
 pub use preserve::Preserve;
 
 use super::{
-    Change, Fence, Fidelity, Goal, Ground, Kept, Observed, Prediction, Rehearsed, Staging, SwitchSpec, Target,
-    rehearsal,
+    Change, Fence, Fidelity, Goal, Ground, Kept, Observed, Prediction, Rehearsed, Staging, SwitchSpec,
+    Target, rehearsal,
 };
 use crate::base::{Digest, Error, ErrorCode, Result, fault, file as files_on_disk, identity, path};
 use crate::operation::claim;
