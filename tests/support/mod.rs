@@ -2,6 +2,7 @@
 
 #![allow(dead_code)] // Each test program uses a part of it.
 
+pub mod outside;
 pub mod rollback;
 
 use std::path::{Path, PathBuf};
