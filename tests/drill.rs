@@ -5,7 +5,7 @@ mod support;
 use serde_json::Value;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
-use support::outside::fingerprint;
+use support::outside::{each, fingerprint};
 use support::rollback::{LIVE, SERVICE, bad_model};
 use support::{Run, Workspace};
 
@@ -197,7 +197,7 @@ fn killed_at_every_point_nothing_outside_changes_and_the_next_one_sweeps() {
     log.irctl_with(&[("IRCTL_TEST_FAULT_LOG", place.to_str().unwrap())], &DRILL).expect(0);
     let points = std::fs::read_to_string(place).unwrap().lines().count();
     assert!(points > 10, "{points}");
-    for at in 1..=points {
+    each(points, |at| {
         let workspace = with("  load: {command: [\"true\"]}\n");
         let before = fingerprint(&workspace.root());
         let run = workspace.irctl_with(&[("IRCTL_TEST_FAULT", &at.to_string())], &DRILL);
@@ -212,7 +212,7 @@ fn killed_at_every_point_nothing_outside_changes_and_the_next_one_sweeps() {
         scratch_is_gone(&workspace);
         let status = workspace.irctl(&["rollback", "status", "--output", "json"]).expect(0).json();
         assert!(status["unfinished"].as_array().unwrap().is_empty());
-    }
+    });
 }
 
 fn slow() -> (Workspace, Child) {

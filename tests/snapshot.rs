@@ -6,8 +6,8 @@ use serde_json::Value;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use support::outside::{files, fingerprint};
-use support::rollback::{LIVE, SERVICE, bad_model};
+use support::outside::{each, files, fingerprint};
+use support::rollback::{LIVE, SERVICE};
 use support::{Run, Workspace};
 
 const TAKE: [&str; 3] = ["snapshot", "--output", "json"];
@@ -80,7 +80,7 @@ fn records_every_target_once_and_adopts_what_serves() {
 fn what_a_version_folder_keeps_is_not_copied() {
     let workspace = plain();
     let kept = format!("{LIVE}/backup_2026-11-19");
-    support::copy_tree(&workspace.path(LIVE).join("backup_2026-10-26"), &workspace.path(&kept));
+    support::copy_tree(&workspace.path(LIVE).join("backup_2026-09-28"), &workspace.path(&kept));
     std::fs::copy(workspace.path(format!("{LIVE}/model.json")), workspace.path(format!("{kept}/model.json")))
         .unwrap();
     let taken = workspace.irctl(&TAKE).expect(0).json();
@@ -199,7 +199,7 @@ fn what_is_not_known_to_be_good_is_not_recorded_as_good() {
     assert_eq!(silent["adopted"], false, "nobody says what serves");
     assert_eq!(workspace.irctl(&["rollback", "versions", "--output", "json"]).json()[0]["tier"], "unproven");
 
-    let blamed = bad_model(SERVICE);
+    let blamed = Workspace::variant("mape-two-weeks");
     blamed.irctl(&["check"]).expect(2);
     let taken = blamed.irctl(&TAKE).expect(0).json();
     assert_eq!(taken["adopted"], false);
@@ -240,7 +240,7 @@ fn killed_at_every_point_it_is_there_whole_or_not_at_all() {
     let points = std::fs::read_to_string(place).unwrap().lines().count();
     assert!(points > 10, "{points}");
     let expected = blobs(&log);
-    for at in 1..=points {
+    each(points, |at| {
         let workspace = plain();
         let run = workspace.irctl_with(&[("IRCTL_TEST_FAULT", &at.to_string())], &TAKE);
         assert_eq!(run.status, KILLED, "point {at}");
@@ -255,7 +255,7 @@ fn killed_at_every_point_it_is_there_whole_or_not_at_all() {
         assert!(!bundles.keys().any(|path| path.to_string_lossy().contains("/.")), "point {at}: {bundles:?}");
         let versions = workspace.irctl(&["rollback", "versions", "--output", "json"]).json();
         assert_eq!(versions[0]["tier"], "adopted", "point {at}");
-    }
+    });
 }
 
 #[test]
@@ -271,14 +271,14 @@ fn removing_can_be_killed_at_every_point() {
     let place = log.path("../faults");
     log.irctl_with(&[("IRCTL_TEST_FAULT_LOG", place.to_str().unwrap())], &remove).expect(0);
     let points = std::fs::read_to_string(place).unwrap().lines().count();
-    for at in 1..=points {
+    each(points, |at| {
         let workspace = two();
         assert_eq!(workspace.irctl_with(&[("IRCTL_TEST_FAULT", &at.to_string())], &remove).status, KILLED);
         is_whole(&workspace, &format!("point {at}"));
         assert!(!snapshots(&workspace).is_empty());
         workspace.irctl(&TAKE).expect(0);
         is_whole(&workspace, &format!("after point {at}"));
-    }
+    });
 }
 
 #[test]
@@ -398,7 +398,7 @@ fn the_checklist_becomes_good_one_by_one() {
     workspace.irctl(&TAKE).expect(0);
     assert_eq!(verdict("configuration-saved"), "OK");
     let rollout = workspace.read("config/rollout.yml");
-    workspace.write("config/rollout.yml", rollout.replace("mode: enabled", "mode: shadow"));
+    workspace.write("config/rollout.yml", rollout.replace("  mode: active   #", "  mode: shadow   #"));
     assert_eq!(verdict("configuration-saved"), "WARN");
     workspace.write("config/rollout.yml", rollout);
     workspace.irctl(&["drill"]).expect(0);

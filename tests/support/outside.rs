@@ -34,3 +34,21 @@ fn walk(root: &Path, folder: &Path, all: &mut BTreeMap<PathBuf, String>) {
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     fingerprint(folder).keys().map(|name| folder.join(name)).filter(|path| path.is_file()).collect()
 }
+
+/// Does something for every number from 1 on, on four threads.
+pub fn each(count: usize, work: impl Fn(usize) + Sync) {
+    let next = std::sync::atomic::AtomicUsize::new(1);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    if at > count {
+                        return;
+                    }
+                    work(at);
+                }
+            });
+        }
+    });
+}

@@ -36,7 +36,7 @@ pub fn remove(environment: &Environment<'_>, service: Option<&str>, named: &str)
     let state = environment.state;
     let lock = shelf::lock(state)?;
     let found = shelf::find(state, service, Some(named))?;
-    settle::settle(environment, &found.service)?;
+    settle::all(environment, &found.service, &lock)?;
     let all = shelf::list(state, Some(&found.service))?;
     let others = all.iter().filter(|other| other.id != found.id);
     let good = others.clone().filter(|other| other.snapshot.is_ok()).count();

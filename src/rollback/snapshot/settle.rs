@@ -27,8 +27,16 @@ struct TakenEvent<'a> {
 /// The file that says that everything which follows from a snapshot was done.
 const SETTLED: &str = "settled";
 
-/// Does for every snapshot of a service what a crash kept from being done.
+/// Does for every snapshot of a service what a crash kept from being done; nothing while one is being taken.
 pub fn settle(environment: &Environment<'_>, service: &str) -> Result<()> {
+    match shelf::try_lock(environment.state)? {
+        Some(lock) => all(environment, service, &lock),
+        None => Ok(()),
+    }
+}
+
+/// [`settle`], for whoever has the lock.
+pub fn all(environment: &Environment<'_>, service: &str, _lock: &shelf::Lock) -> Result<()> {
     for found in shelf::list(environment.state, Some(service))? {
         if let Ok(snapshot) = &found.snapshot
             && !found.folder.join(SETTLED).exists()

@@ -33,6 +33,7 @@ pub fn take(environment: &Environment<'_>, subject: &Subject, asked: &Asked<'_>)
     let state = environment.state;
     let lock = shelf::lock(state)?;
     shelf::sweep(state, &lock)?;
+    settle::all(environment, &subject.service, &lock)?;
     let now = environment.clock.now()?;
     let served = served(subject)?;
     let work = Work::begin(state, &subject.service, now)?;
