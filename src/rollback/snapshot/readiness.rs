@@ -155,9 +155,12 @@ fn database(subject: &Subject, snapshot: Newest<'_>, now: DateTime<Utc>) -> Chec
         };
         return check(verdict, evidence).next("make a backup, then look again");
     }
-    let rows = snapshot.ok().flatten().filter(|snapshot| {
-        snapshot.targets.iter().any(|target| target.kind == "sql" && !target.kept.is_empty())
-    });
+    let has_rows = |snapshot: &&Snapshot| {
+        let mut kept =
+            snapshot.targets.iter().filter(|target| target.kind == "sql").flat_map(|one| &one.kept);
+        kept.any(|file| file.name.raw() == targets::ROWS)
+    };
+    let rows = snapshot.ok().flatten().filter(has_rows);
     match rows {
         Some(snapshot) => check(
             aged(snapshot.at, config.max_age, now),

@@ -4,7 +4,12 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::Observed;
 use crate::base::{Digest, Error, ErrorCode, Result};
+use crate::rollback::snapshot::conceal;
+
+/// What the rows are called that a target of a database keeps: those that a rollback would change.
+pub const ROWS: &str = "rows.json";
 
 /// One thing that a target keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +48,13 @@ impl Kept {
         opened.and_then(|mut file| file.write_all(bytes)).map_err(cannot)?;
         let size = bytes.len() as u64;
         Ok(Self { name: name.into(), digest, size, at: KeptAt::Written(path), left_out: Vec::new() })
+    }
+
+    /// What was observed, without the values of secrets.
+    pub fn observed(into: &Path, observed: &Observed) -> Result<Self> {
+        let (shown, left_out) = conceal::secrets(observed.shown.raw());
+        let observed = Observed { digest: observed.digest.clone(), shown: shown.into() };
+        Ok(Self { left_out, ..Self::json(into, "observed.json", &observed)? })
     }
 
     /// A value, as indented JSON.

@@ -22,7 +22,7 @@ use chrono::{DateTime, Utc};
 use std::path::{Path, PathBuf};
 
 pub use change::{Change, Fence, Fidelity, Observed, Prediction, Rehearsed};
-pub use kept::{Kept, KeptAt};
+pub use kept::{Kept, KeptAt, ROWS};
 pub use spec::{SwitchSpec, build};
 
 use super::versions::Version;
@@ -182,7 +182,7 @@ pub trait Target {
     /// and is empty), and names the files that are to be copied. What it observes, unless the kind can keep more.
     /// Changes nothing else, and never keeps the value of a secret.
     fn keep(&self, into: &Path) -> Result<Vec<Kept>> {
-        Ok(vec![Kept::json(into, "observed.json", &self.observe()?)?])
+        Ok(vec![Kept::observed(into, &self.observe()?)?])
     }
 
     /// The git work tree (or bare repository) that it stands in, where tags say which versions there were.
