@@ -183,7 +183,7 @@ fn show(context: &Context, rehearsal: &Rehearsal) -> Result<()> {
             let fits = if immediate.fits { "fits" } else { "does NOT fit" };
             out.line(&format!("Immediate part {took} of {budget}: {fits}"))?;
         }
-        out.line(&format!("{} {}", out.verdict(drill.verdict), out.tone(Tone::Strong, &drill.summary)))?;
+        out.line(&out.tone(Tone::Strong, &drill.summary))?;
     }
     for problem in &rehearsal.problems {
         out.line(&out.tone(Tone::Bad, &format!("not rehearsed: {problem}")))?;
