@@ -256,7 +256,7 @@ impl Concluding<'_> {
                 }
                 entry.quarantine = Some(Quarantine {
                     since: now,
-                    until: None,
+                    until: self.subject.rollback.guards.quarantine.map(|length| length.after(now)),
                     reason: format!("rolled back by {}", self.directory.id),
                     operation: Some(self.directory.id.clone()),
                 });

@@ -277,6 +277,10 @@ pub struct GuardsConfig {
     /// How long the same two versions may not be switched again.
     #[serde(default = "breaker")]
     pub breaker: Duration,
+    /// How long a version that was rolled back is not gone back to; without it until an undo, or
+    /// `irctl rollback quarantine --lift`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Duration>,
 }
 
 impl Default for GuardsConfig {
@@ -287,6 +291,7 @@ impl Default for GuardsConfig {
             budget: budget(),
             undo_budget: undo_budget(),
             breaker: breaker(),
+            quarantine: None,
         }
     }
 }

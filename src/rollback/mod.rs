@@ -21,6 +21,7 @@ pub mod phases;
 pub mod plan;
 pub mod planning;
 pub mod prepare;
+pub mod quarantine;
 pub mod saved;
 pub mod serving;
 pub mod settings;
