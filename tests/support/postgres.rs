@@ -85,6 +85,7 @@ impl Server {
             .arg(self.port.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let stdin = keeper.stdin.take().unwrap();

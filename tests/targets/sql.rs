@@ -26,6 +26,13 @@ pub struct Case {
     ground: Ground,
 }
 
+/// What a file of the configuration says, read as it is.
+#[track_caller]
+pub fn read<T: serde::de::DeserializeOwned>(text: &str) -> T {
+    let value: serde_json::Value = serde_yaml::from_str(text).expect("YAML");
+    serde_json::from_value(value).expect("the configuration")
+}
+
 /// Which database.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Kind {
@@ -49,8 +56,10 @@ impl Case {
                 "{sqlite: {file: data.db}}".to_owned()
             }
         };
-        let config =
-            serde_yaml::from_str(&format!("database: {database}\n{rest}")).expect("the configuration");
+        let config = read(&format!(
+            "database: {database}
+{rest}"
+        ));
         let ground = Ground { root: folder.path().to_path_buf(), service: "growth_large".to_owned() };
         let case = Self { folder, schema, tables: tables.to_vec(), meddle, config, ground };
         case.sql(setup);

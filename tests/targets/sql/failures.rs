@@ -1,7 +1,7 @@
 //! What goes wrong ends in the right state, with a clear error and a way out.
 
 use super::postgres::{self, Server};
-use super::{Case, Fixture as _, Kind, goal, statements};
+use super::{Case, Fixture as _, Kind, goal, read, statements};
 use irctl::base::ErrorCode;
 use irctl::operation::Observation;
 use irctl::rollback::targets::sql::{SqlConfig, SqlSwitch, SqlTarget};
@@ -30,7 +30,7 @@ fn elsewhere(url: &str) -> (Case, SqlConfig) {
         "database: {{postgres: {{url: 'file:{}'}}}}\nchange: {{statements: {{run: [{{sql: 'DELETE FROM a'}}], keep: [{{table: a}}]}}}}",
         path.display()
     );
-    let config = serde_yaml::from_str(&text).unwrap();
+    let config = read(&text);
     (case, config)
 }
 
@@ -370,10 +370,7 @@ fn a_role_without_rights_and_a_missing_file_are_told() {
     let url = server.url(&schema).replace("irctl@", &format!("reader_{schema}@"));
     let (other, config) = elsewhere(&url);
     let config = SqlConfig {
-        change: serde_yaml::from_str(
-            "{statements: {run: [{sql: 'UPDATE a SET v = 2'}], keep: [{table: a}]}}",
-        )
-        .unwrap(),
+        change: read("{statements: {run: [{sql: 'UPDATE a SET v = 2'}], keep: [{table: a}]}}"),
         ..config
     };
     let ground = Ground { root: other.file().parent().unwrap().to_path_buf(), service: "s".to_owned() };

@@ -28,7 +28,8 @@ pub(super) struct Postgres {
     place: String,
     timeouts: SqlTimeouts,
     prepared: HashMap<String, Statement>,
-    baseline: BTreeMap<TableName, Touched>,
+    /// What was touched before it was watched; none while nothing is.
+    baseline: Option<BTreeMap<TableName, Touched>>,
 }
 
 /// A value as text, for a parameter of whatever type.
@@ -92,7 +93,7 @@ impl Postgres {
         };
         // What goes wrong with the connection is told to whoever waits for an answer on it.
         runtime.spawn(async { connection.await.ok() });
-        Ok(Self { client, runtime, place, timeouts, prepared: HashMap::new(), baseline: BTreeMap::new() })
+        Ok(Self { client, runtime, place, timeouts, prepared: HashMap::new(), baseline: None })
     }
 
     fn answer<T>(
@@ -191,6 +192,7 @@ impl Connection for Postgres {
     /// Read committed, so that what was waited for is seen; that nothing came in between is checked before the
     /// commit. A session that nobody hears of any more is ended by the server itself.
     fn begin(&mut self, _writes: bool) -> Result<()> {
+        self.baseline = None;
         let (statement, lock) =
             (self.timeouts.statement.to_std().as_millis(), self.timeouts.lock.to_std().as_millis());
         self.batch(&format!(
@@ -262,13 +264,13 @@ impl Connection for Postgres {
     }
 
     fn watch(&mut self, _: &[Shape]) -> Result<()> {
-        self.baseline = self.counts()?;
+        self.baseline = Some(self.counts()?);
         Ok(())
     }
 
     fn touched(&mut self) -> Result<BTreeMap<TableName, Touched>> {
         let mut counts = self.counts()?;
-        for (table, before) in &self.baseline {
+        for (table, before) in self.baseline.iter().flatten() {
             if let Some(count) = counts.get_mut(table) {
                 count.inserted -= before.inserted.min(count.inserted);
                 count.updated -= before.updated.min(count.updated);
@@ -290,6 +292,10 @@ impl Connection for Postgres {
     }
 
     fn written_column(&self, _: &Shape) -> String {
+        // Asking for it gives the transaction a number, which one that only reads does not need.
+        if self.baseline.is_none() {
+            return "NULL::text".to_owned();
+        }
         format!("CASE WHEN {} THEN '1' END", postgres_shape::WRITTEN)
     }
 

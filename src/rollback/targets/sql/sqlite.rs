@@ -3,7 +3,7 @@
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection as Handle, OpenFlags};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use crate::base::{Error, ErrorCode, Result};
 /// One open file.
 pub(super) struct Sqlite {
     handle: Handle,
+    file: PathBuf,
     place: String,
     limit: Duration,
     /// Dropped when the transaction ends; what waits at the other end interrupts one that takes too long.
@@ -45,7 +46,8 @@ impl Sqlite {
             Ok(handle)
         };
         let handle = open().map_err(|error| failure::sqlite(&place, &error))?;
-        Ok(Self { handle, place, limit: timeouts.statement.to_std(), alarm: None, watching: false })
+        let file = file.to_path_buf();
+        Ok(Self { handle, file, place, limit: timeouts.statement.to_std(), alarm: None, watching: false })
     }
 
     fn failed(&self, error: rusqlite::Error) -> Error {
@@ -253,8 +255,32 @@ impl Connection for Sqlite {
     }
 
     fn holders(&mut self, _: &TableName) -> Vec<String> {
-        Vec::new()
+        holders(&self.file)
     }
+}
+
+/// Who else holds a lock on a file, as Linux lists them. It only explains a failure; without it the failure stands.
+fn holders(file: &Path) -> Vec<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let beside = ["", "-wal", "-shm"].map(|suffix| PathBuf::from(format!("{}{suffix}", file.display())));
+    let places: Vec<_> =
+        beside.iter().filter_map(|path| Some(path.metadata().ok()?.ino().to_string())).collect();
+    let own = std::process::id().to_string();
+    let mut holders = Vec::new();
+    for line in fs_err::read_to_string("/proc/locks").unwrap_or_default().lines() {
+        // 4: POSIX ADVISORY WRITE 2263 fe:00:131 1073741824 1073742335
+        let words: Vec<_> = line.split_whitespace().collect();
+        let [_, _, _, _, process, place, ..] = words.as_slice() else { continue };
+        let inode = place.rsplit(':').next().unwrap_or_default();
+        if *process == own || !places.iter().any(|place| place == inode) {
+            continue;
+        }
+        let program = fs_err::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+        holders.push(format!("process {process} ({})", program.trim()));
+    }
+    holders.sort();
+    holders.dedup();
+    holders
 }
 
 fn shape(connection: &Sqlite, table: &TableName, key: &[String]) -> Result<Shape> {

@@ -79,7 +79,11 @@ impl SqlTarget<'_> {
             Some(format!("one transaction over {rows} rows{shown}; others see all of it or nothing"));
         for shape in &trial.shapes {
             let inserts = appeared(&trial.before, &trial.after, &shape.table);
-            if inserts > 0 {
+            if inserts > 0 && !shape.sequences.is_empty() {
+                // The next number is given out when it is done, and will be another one.
+                for change in prediction.changes.iter_mut().filter(|change| change.from.is_none()) {
+                    change.fidelity = Fidelity::Predicted;
+                }
                 prediction.cannot_be_undone.extend(
                     shape
                         .sequences
