@@ -107,7 +107,7 @@ impl Case {
 
     fn dump(&self, table: &str) -> String {
         if self.schema.is_some() {
-            return self.value(&format!("COPY (SELECT * FROM {table} ORDER BY 1) TO STDOUT"));
+            return self.value(&format!("COPY (SELECT * FROM {table} AS r ORDER BY r::text) TO STDOUT"));
         }
         let connection = rusqlite::Connection::open(self.file()).unwrap();
         let mut statement = connection.prepare(&format!("SELECT rowid, * FROM {table} ORDER BY 1")).unwrap();

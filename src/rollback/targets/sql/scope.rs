@@ -13,8 +13,8 @@ use crate::base::{Error, ErrorCode, Result};
 /// How many rows can be kept.
 const LIMIT: usize = 200_000;
 
-/// How many rows are asked for by their keys at once.
-const BATCH: usize = 200;
+/// How many rows are named by their keys at once.
+pub(super) const BATCH: usize = 200;
 
 /// Rows of one table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -106,7 +106,8 @@ fn table(
     }
     let missing: Vec<_> = keys.iter().filter(|key| !found.contains_key(*key)).collect();
     for batch in missing.chunks(BATCH) {
-        let (condition, values) = by_keys(connection.dialect(), shape, batch);
+        let mut values = Vec::new();
+        let condition = by_keys(connection.dialect(), shape, batch.iter().copied(), &mut values);
         for (row, written) in select(connection, shape, &condition, values, lock)? {
             if found.insert(row.key.clone(), (row, written)).is_some() {
                 return Err(ambiguous(shape));
@@ -123,17 +124,22 @@ fn ambiguous(shape: &Shape) -> Error {
         .hint("name columns under `key:` that do, and hold no NULL")
 }
 
-fn by_keys(dialect: Dialect, shape: &Shape, keys: &[&Key]) -> (String, Vec<Value>) {
-    let mut values = Vec::new();
+/// The condition that names several rows.
+pub(super) fn by_keys<'a>(
+    dialect: Dialect,
+    shape: &Shape,
+    keys: impl IntoIterator<Item = &'a Key>,
+    values: &mut Vec<Value>,
+) -> String {
     let mut conditions = Vec::new();
     for key in keys {
-        conditions.push(format!("({})", key_condition(dialect, shape, key, &mut values)));
+        conditions.push(format!("({})", key_condition(dialect, shape, key, values)));
     }
-    (conditions.join(" OR "), values)
+    conditions.join(" OR ")
 }
 
 /// The condition that names one row.
-pub(super) fn key_condition(dialect: Dialect, shape: &Shape, key: &Key, values: &mut Vec<Value>) -> String {
+fn key_condition(dialect: Dialect, shape: &Shape, key: &Key, values: &mut Vec<Value>) -> String {
     let mut parts = Vec::new();
     for (column, value) in shape.key.iter().zip(key) {
         values.push(value.clone());

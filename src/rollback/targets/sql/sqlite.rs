@@ -342,7 +342,7 @@ fn watch(connection: &Sqlite, shapes: &[Shape]) -> Result<()> {
         "CREATE TEMP TABLE IF NOT EXISTS irctl_touched (irctl_place TEXT PRIMARY KEY, inserted INTEGER DEFAULT 0, \
          updated INTEGER DEFAULT 0, deleted INTEGER DEFAULT 0); DELETE FROM temp.irctl_touched; \
          CREATE TEMP TABLE IF NOT EXISTS irctl_written (irctl_place TEXT, irctl_key TEXT, \
-         PRIMARY KEY (irctl_place, irctl_key)); DELETE FROM temp.irctl_written;",
+         PRIMARY KEY (irctl_place, irctl_key)) WITHOUT ROWID; DELETE FROM temp.irctl_written;",
     );
     let tables = connection.names(
         "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \

@@ -146,11 +146,9 @@ impl DeploymentLogConfig {
             Bound { sql, values }
         };
         let third = placeholder(dialect, 3);
-        let settled = format!(
-            "SELECT 'settled' FROM {table} WHERE {} HAVING count(*) = 1 AND count(*) FILTER (WHERE {} = {third}) = 1",
-            production.sql,
-            quoted(&self.columns.version)
-        );
+        let count = |more: &str| format!("(SELECT count(*) FROM {table} WHERE {}{more})", production.sql);
+        let same = format!(" AND {} = {third}", quoted(&self.columns.version));
+        let settled = format!("SELECT 'settled' WHERE {} = 1 AND {} = 1", count(""), count(&same));
         let retire = format!(
             "UPDATE {table} SET {} = {third} WHERE {}",
             quoted(&self.columns.is_production),
