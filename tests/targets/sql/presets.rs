@@ -2,7 +2,6 @@
 
 use super::{Case, Fixture as _, Kind, goal};
 use irctl::base::ErrorCode;
-use irctl::base::clock::parse_instant;
 use irctl::rollback::targets::{Switch as _, Target as _};
 
 pub fn deployment_log(kind: Kind) -> Case {
@@ -146,7 +145,6 @@ fn the_log_may_have_other_names() {
 fn clients_get_back_what_each_of_them_had() {
     for kind in [Kind::Postgres, Kind::Sqlite] {
         let case = client_settings(kind);
-        let now = parse_instant("2026-11-20T03:30:00Z").unwrap();
         let before = case.all();
         let switch = case.staged("OP-1");
         assert_eq!(switch.rows, 3, "who was off already is not touched");
@@ -159,7 +157,7 @@ fn clients_get_back_what_each_of_them_had() {
              UPDATE client_settings SET note = 'called them' WHERE client_id = 4;
              DELETE FROM client_settings WHERE client_id = 5",
         );
-        let left = switch.put_back(now).unwrap();
+        let left = case.with(|context| switch.put_back(context)).unwrap();
         assert_eq!(
             left,
             [
@@ -177,12 +175,16 @@ fn clients_get_back_what_each_of_them_had() {
         assert_eq!(case.value("SELECT note FROM client_settings WHERE client_id = 4"), "called them");
         let off = "SELECT CAST(count(*) AS text) FROM client_settings WHERE auto_rebalance = false AND client_id IN (1, 2)";
         assert_eq!(case.value(off), "2");
-        assert_eq!(switch.put_back(now).unwrap(), Vec::<String>::new(), "once is enough");
+        assert_eq!(
+            case.with(|context| switch.put_back(context)).unwrap(),
+            Vec::<String>::new(),
+            "once is enough"
+        );
         // Nobody else touched anything: all of it comes back.
         let case = client_settings(kind);
         let switch = case.staged("OP-1");
         case.with(|context| switch.act(context)).unwrap();
-        assert_eq!(switch.put_back(now).unwrap(), Vec::<String>::new());
+        assert_eq!(case.with(|context| switch.put_back(context)).unwrap(), Vec::<String>::new());
         assert_eq!(case.all(), before);
     }
 }

@@ -18,7 +18,7 @@ impl SqlSwitch {
     ///
     /// # Errors
     /// A database that is not available, or that refuses; then nothing was put back.
-    pub fn put_back(&self, now: DateTime<Utc>) -> Result<Vec<String>> {
+    pub(super) fn return_rows(&self, now: DateTime<Utc>) -> Result<Vec<String>> {
         let mut left_alone = Vec::new();
         transact(self, |connection| {
             let (inside, left) = self.returned(connection, now)?;

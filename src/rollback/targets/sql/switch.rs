@@ -214,6 +214,10 @@ impl Switch for SqlSwitch {
         transact(self, |connection| self.backward(connection, now)).map(Some)
     }
 
+    fn put_back(&self, context: &mut StepContext<'_>) -> Result<Vec<String>> {
+        self.return_rows(context.now()?)
+    }
+
     fn changes(&self) -> Vec<Change> {
         self.changes.clone()
     }
