@@ -139,7 +139,7 @@ impl Case {
     pub fn staged(&self, operation: &str) -> SqlSwitch {
         let mut specs = self.stage_as(operation).unwrap_or_else(|error| panic!("{error:?}"));
         match specs.pop() {
-            Some(SwitchSpec::Sql(switch)) if specs.is_empty() => switch,
+            Some(SwitchSpec::Sql(switch)) if specs.is_empty() => *switch,
             other => panic!("{other:?}"),
         }
     }

@@ -244,7 +244,7 @@ impl Switch for SqlSwitch {
         }
         let (before, after) = self.images(Some(&mark))?;
         let changes = super::image::difference(&after, &before, crate::rollback::targets::Fidelity::Proven);
-        Ok(SwitchSpec::Sql(Self {
+        Ok(SwitchSpec::Sql(Box::new(Self {
             operation: staging.operation.to_owned(),
             images: staging.images.to_path_buf(),
             work: Work::Rows,
@@ -254,6 +254,6 @@ impl Switch for SqlSwitch {
             rows: changes.rows,
             changes: changes.changes,
             ..self.clone()
-        }))
+        })))
     }
 }

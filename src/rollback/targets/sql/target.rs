@@ -225,7 +225,7 @@ impl Target for SqlTarget<'_> {
         let pinned = serde_json::to_vec(&(&work, &compiled.scopes)).map_err(|error| {
             Error::new(ErrorCode::Bug, format!("a switch cannot be written down: {error}"))
         })?;
-        Ok(vec![SwitchSpec::Sql(SqlSwitch {
+        Ok(vec![SwitchSpec::Sql(Box::new(SqlSwitch {
             database,
             timeouts: self.config.timeouts,
             marker: self.marker(),
@@ -241,7 +241,7 @@ impl Target for SqlTarget<'_> {
             after: trial.after.save(staging.images)?,
             rows: difference.rows,
             changes: difference.changes,
-        })])
+        }))])
     }
 
     fn rehearse(&self, goal: &Goal<'_>, _scratch: &Path) -> Result<Vec<Rehearsed>> {

@@ -92,7 +92,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 
 /// The bytes of hexadecimal digits.
 pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }
     let digits = text.as_bytes().chunks_exact(2);
