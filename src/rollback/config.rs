@@ -168,7 +168,7 @@ pub enum TargetConfig {
     /// A git work tree: a branch, single paths, or a tag.
     Git(GitConfig),
     /// Rows of a database: PostgreSQL or SQLite.
-    Sql(SqlConfig),
+    Sql(Box<SqlConfig>),
     /// Objects of a Kubernetes cluster: a Service, its Deployments.
     Kubernetes(KubernetesConfig),
     /// Programs that speak JSON: observe, predict, apply, undo.
