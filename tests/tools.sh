@@ -21,6 +21,12 @@ if [ "$purpose" = test ]; then
     need git git
     need strace strace
     need script bsdutils
+    need openssl openssl
+    need setpriv util-linux
+    # PostgreSQL's programs are not on PATH where Debian puts them.
+    if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+        missing="$missing postgresql"
+    fi
 fi
 
 # rustfmt and clippy are parts of rustup; only lint needs them.
