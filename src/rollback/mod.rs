@@ -8,6 +8,8 @@ pub mod candidates;
 pub mod conclude;
 pub mod config;
 pub mod contain;
+pub mod copying;
+pub mod digests;
 pub mod environment;
 pub mod evaluate;
 pub mod evidence;
