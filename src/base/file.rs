@@ -35,7 +35,9 @@ pub fn settled(metadata: &std::fs::Metadata) -> bool {
     times.into_iter().all(|(seconds, nanoseconds)| {
         let nanoseconds = u32::try_from(nanoseconds).unwrap_or(0);
         let since = Duration::new(u64::try_from(seconds).unwrap_or(0), nanoseconds);
-        let age = SystemTime::UNIX_EPOCH.checked_add(since).and_then(|at| SystemTime::now().duration_since(at).ok());
+        let age = SystemTime::UNIX_EPOCH
+            .checked_add(since)
+            .and_then(|at| SystemTime::now().duration_since(at).ok());
         age.is_some_and(|age| age >= Duration::from_secs(2))
     })
 }

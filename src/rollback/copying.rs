@@ -114,8 +114,11 @@ pub fn copy(from: &Path, to: &Path, sharing: Sharing, digests: &DigestCache) -> 
     };
     let after = source.metadata()?;
     if Identity::of(&after) != Identity::of(&before) || copied.size != before.len() {
-        return Err(Error::new(ErrorCode::Drifted, format!("{} changed while it was copied", from.display()))
-            .hint("somebody writes there; wait for that to end, then make a new plan"));
+        return Err(Error::new(
+            ErrorCode::Drifted,
+            format!("{} changed while it was copied", from.display()),
+        )
+        .hint("somebody writes there; wait for that to end, then make a new plan"));
     }
     digests.learn(&after, &copied.digest);
     let mode = std::fs::Permissions::from_mode(before.mode() & 0o7777);

@@ -242,9 +242,8 @@ fn read_metadata(folder: &Folder<'_>, name: &str) -> Result<Option<serde_json::V
 
 /// A file that only an unfinished copy leaves.
 pub(crate) fn half_written(names: &[String]) -> Option<String> {
-    let unfinished = |name: &&String| {
-        [".tmp", ".part", ".partial", ".incomplete"].iter().any(|end| name.ends_with(end))
-    };
+    let unfinished =
+        |name: &&String| [".tmp", ".part", ".partial", ".incomplete"].iter().any(|end| name.ends_with(end));
     names.iter().find(unfinished).map(|name| format!("half-written: it holds {}", name.escape_debug()))
 }
 
