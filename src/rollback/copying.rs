@@ -289,7 +289,7 @@ mod tests {
     fn copies_of_every_size_are_whole_and_hashed() {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("a"), folder.path().join("b"));
-        for size in [0, 1, CHUNK - 1, CHUNK, 4 * CHUNK, 9 * CHUNK + 7] {
+        for size in [0, 1, CHUNK, 6 * CHUNK + 7] {
             let bytes: Vec<u8> = (0..size).map(|at| (at * 31 % 251) as u8).collect();
             fs_err::write(&from, &bytes).unwrap();
             fs_err::set_permissions(&from, std::fs::Permissions::from_mode(0o640)).unwrap();

@@ -16,11 +16,13 @@ pub(super) enum Style {
     Single,
     /// In double quotes.
     Double,
-    /// A `|` or `>` block.
+    /// A `|` or `>` block; in TOML, three quotes.
     Block,
+    /// A date or a time of TOML.
+    Date,
     /// A collection in brackets or braces.
     Flow,
-    /// A collection by indentation.
+    /// A collection by indentation; in TOML, by headers and dotted keys.
     Indented,
 }
 
