@@ -471,3 +471,45 @@ fn registry_of_thousands_is_read_once() {
     assert_eq!(digests(&first), digests(&again));
     assert_eq!(again.len(), 1000);
 }
+
+/// The trading workspace of the fixtures: its configuration is right, and `prev` is the last whole entry before the
+/// one that is active.
+#[test]
+fn registry_of_the_fixtures() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/trading");
+    let report = irctl::config::Workspace::check(&root).unwrap().report;
+    assert!(report.is_empty(), "{}", irctl::config::render(&report, false));
+    let ground = Ground { root, service: "scorer".to_owned() };
+    let config: RegistryConfig = serde_yaml::from_str("root: models/registry").unwrap();
+    let target = RegistryTarget { config: &config, ground: &ground };
+    let served = target.served().unwrap();
+    assert_eq!(served.name, "sc-2026-11-02");
+    let versions = target.versions().unwrap();
+    let before = versions.iter().filter(|v| v.dated.unwrap().at < served.dated.unwrap().at);
+    let shown: Vec<_> =
+        before.map(|v| format!("{}: {}", v.name, v.defect.as_deref().unwrap_or("good"))).collect();
+    assert_eq!(
+        shown,
+        ["sc-2026-10-27: half-written: model.json breaks off", "sc-2026-10-12: good", "sc-2026-09-15: good"]
+    );
+    let candidate = versions.iter().find(|version| version.name == "sc-2026-11-14").unwrap();
+    let prediction = target.predict(&Registry::goal(candidate, &served)).unwrap();
+    assert!(prediction.warnings[0].contains("schema_hash"));
+    let shadow: RegistryConfig = serde_yaml::from_str("{root: models/registry, role: shadow}").unwrap();
+    let shadow = RegistryTarget { config: &shadow, ground: &ground };
+    assert_eq!(shadow.served().unwrap().name, "sc-2026-11-14");
+    // Containing sets single keys; comments and the rest of the executor's file stay.
+    let app = std::fs::read_to_string(ground.root.join("config/app.yml")).unwrap();
+    let keys = [
+        ("exchange.mode", serde_json::json!("paper")),
+        ("rollout.mode", serde_json::json!("disabled")),
+        ("rollout.canary_fraction", serde_json::json!(0.0)),
+    ];
+    use irctl::rollback::settings_edit::{Format, set};
+    let contained = set(Format::Yaml, &app, &keys).unwrap();
+    let expected = app
+        .replace("mode: real ", "mode: paper ")
+        .replace("mode: canary ", "mode: disabled ")
+        .replace("canary_fraction: 0.10 ", "canary_fraction: 0.0 ");
+    assert_eq!(contained, expected);
+}

@@ -100,7 +100,7 @@ pub fn set<P: AsRef<str>>(format: Format, text: &str, changes: &[(P, Value)]) ->
         }
         let place = document.find(&path)?;
         document.refuse_shared(&place, &path)?;
-        if !holds(format, text, place.node, value) {
+        if !holds(format, text, place.node, &path, value) {
             splices.extend(replacement(format, text, &document, &place, &path, value)?);
         }
         edits.push(Edit { path, trail: place.trail, value });

@@ -8,7 +8,10 @@ use super::{Format, KeyPath, env, toml, write};
 use crate::base::{Error, ErrorCode, Result};
 
 /// Whether a node already has the value, in a form that every reader understands so.
-pub(super) fn holds(format: Format, text: &str, node: &Node, value: &Value) -> bool {
+pub(super) fn holds(format: Format, text: &str, node: &Node, path: &KeyPath, value: &Value) -> bool {
+    if format == Format::Toml {
+        return node.value(path).is_ok_and(|found| found == *value);
+    }
     let Content::Scalar(Scalar::Known(found)) = &node.content else { return false };
     let raw = text.get(node.span.clone()).unwrap_or_default();
     let ambiguous = format == Format::Yaml
@@ -46,6 +49,13 @@ pub(super) fn replacement(
         Format::Env => as_variable(place.node, raw, value).map_err(|(why, hint)| refused(why, hint))?,
     };
     match place.node.style {
+        Style::Indented if format == Format::Toml => {
+            Err(refused("is a table or a list of tables", "name a single key inside it"))
+        }
+        Style::Flow if has_date(place.node) => Err(refused(
+            "has a date or a time inside, which would become a text",
+            "name a single key or item inside it",
+        )),
         Style::Indented => Err(refused(
             "is written over several lines by indentation",
             "name a single key inside it, or write it in brackets on one line",
@@ -60,6 +70,11 @@ pub(super) fn replacement(
             .ok_or_else(|| refused("has no value written", "write `null` there first")),
         _ => Ok(vec![(span, written)]),
     }
+}
+
+/// Whether a collection of TOML has a date or a time somewhere in it.
+fn has_date(node: &Node) -> bool {
+    node.style == Style::Date || node.children().into_iter().any(has_date)
 }
 
 /// Why a value cannot be written, and the way out.

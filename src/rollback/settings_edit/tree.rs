@@ -69,7 +69,8 @@ pub(super) struct Node {
 }
 
 impl Node {
-    fn children(&self) -> Vec<&Node> {
+    /// The nodes right below it.
+    pub fn children(&self) -> Vec<&Node> {
         match &self.content {
             Content::List(items) => items.iter().collect(),
             Content::Map(entries) => entries.iter().map(|entry| &entry.value).collect(),
