@@ -83,7 +83,7 @@ fn resembles(file: &Path, place: &Path) -> bool {
 }
 
 /// Gives a staged file the permissions and, where we may, the owner of the one whose place it takes.
-pub(crate) fn resemble(staged: &Path, like: &Path) -> Result<()> {
+pub fn resemble(staged: &Path, like: &Path) -> Result<()> {
     let Ok(there) = fs_err::metadata(like) else { return Ok(()) };
     fs_err::set_permissions(staged, std::fs::Permissions::from_mode(there.mode() & 0o7777))?;
     let ours = fs_err::metadata(staged)?;

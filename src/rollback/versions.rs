@@ -125,7 +125,10 @@ pub fn read(folder: &Path, name: &str, files: &FilesConfig) -> Result<Version> {
 /// [`read`], with the digests of files that are known taken as known.
 pub fn read_with(folder: &Path, name: &str, files: &FilesConfig, digests: &DigestCache) -> Result<Version> {
     let mut version = Version { folder: Some(folder.to_path_buf()), ..Version::named(name) };
-    let open = Folder::open(folder)?;
+    let Some(open) = Folder::open(folder)? else {
+        version.defect = Some(format!("there is no folder {}", folder.display()));
+        return Ok(version);
+    };
     let mut modified = None;
     for artifact in &files.artifacts {
         match read_artifact(&open, artifact, digests)? {
@@ -169,10 +172,13 @@ struct Folder<'a> {
 }
 
 impl<'a> Folder<'a> {
-    fn open(path: &'a Path) -> Result<Self> {
+    fn open(path: &'a Path) -> Result<Option<Self>> {
         let failed = |errno: Errno| Error::io(format!("cannot read {}", path.display()), errno.into());
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = openat(CWD, path, flags, Mode::empty()).map_err(failed)?;
+        let fd = match openat(CWD, path, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(None),
+            fd => fd.map_err(failed)?,
+        };
         let mut names = Vec::new();
         let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
         let mut entries = RawDir::new(&fd, &mut buffer);
@@ -182,7 +188,7 @@ impl<'a> Folder<'a> {
                 names.push(name);
             }
         }
-        Ok(Self { path, fd, names })
+        Ok(Some(Self { path, fd, names }))
     }
 
     /// What stands at a name, no link followed; a path of several names must not leave the folder.

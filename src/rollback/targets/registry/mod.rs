@@ -104,6 +104,29 @@ impl Target for RegistryTarget<'_> {
         self.served_with(&DigestCache::none())
     }
 
+    fn answers(&self, version: &Version, says: &str, artifact: Option<&str>) -> bool {
+        let Ok(digest) = says.parse::<Digest>() else {
+            return version.name == says || version.label.as_deref() == Some(says);
+        };
+        let of = |name: &str| version.artifacts.get(name).is_some_and(|artifact| artifact.digest == digest);
+        match artifact {
+            Some(name) => of(name),
+            None => {
+                version.digest.as_ref() == Some(&digest)
+                    || self.config.artifacts.first().is_some_and(|name| of(name))
+            }
+        }
+    }
+
+    fn staged(&self, operation: &str) -> Option<PathBuf> {
+        let root = self.registry().ok()?.root;
+        Some(switch::stage_path(&root, self.config.slot(), operation)).filter(|stage| stage.is_dir())
+    }
+
+    fn sweep(&self, operation: &str) -> Result<()> {
+        switch::clear(&switch::stage_path(&self.registry()?.root, self.config.slot(), operation))
+    }
+
     fn observe(&self) -> Result<Observed> {
         let registry = self.registry()?;
         let occupant = registry.occupant()?;
@@ -127,7 +150,7 @@ impl Target for RegistryTarget<'_> {
     }
 
     fn stage(&self, goal: &Goal<'_>, staging: &Staging<'_>) -> Result<Vec<SwitchSpec>> {
-        self.staged(goal, staging)
+        self.stage_all(goal, staging)
     }
 
     fn rehearse(&self, goal: &Goal<'_>, scratch: &Path) -> Result<Vec<Rehearsed>> {

@@ -130,7 +130,7 @@ fn digests(artifacts: &BTreeMap<String, crate::rollback::versions::Artifact>) ->
 
 impl RegistryTarget<'_> {
     /// See [`crate::rollback::targets::Target::stage`].
-    pub(super) fn staged(&self, goal: &Goal<'_>, staging: &Staging<'_>) -> Result<Vec<SwitchSpec>> {
+    pub(super) fn stage_all(&self, goal: &Goal<'_>, staging: &Staging<'_>) -> Result<Vec<SwitchSpec>> {
         let registry = self.registry()?;
         let chosen = registry.chosen(goal)?;
         let prediction = self.prediction(goal)?;

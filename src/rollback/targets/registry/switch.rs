@@ -320,16 +320,24 @@ impl SlotSwitch {
     /// Takes away what waits or was displaced, unless it is somebody else's.
     pub fn tidy(&self) -> Result<()> {
         match State::of(&self.stage)? {
-            State::Absent => return Ok(()),
+            State::Absent => Ok(()),
             found if found != self.before && found != self.after => {
                 tracing::warn!("{} holds {found}, which is not ours; it stays", self.stage.display());
-                return Ok(());
+                Ok(())
             }
-            State::Link(_) => fs_err::remove_file(&self.stage)?,
-            State::Folder(_) => fs_err::remove_dir_all(&self.stage)?,
+            _ => clear(&self.stage),
         }
-        file::sync_directory(&self.root)
     }
+}
+
+/// Takes a staged link or folder away.
+pub fn clear(stage: &Path) -> Result<()> {
+    match State::of(stage)? {
+        State::Absent => return Ok(()),
+        State::Link(_) => fs_err::remove_file(stage)?,
+        State::Folder(_) => fs_err::remove_dir_all(stage)?,
+    }
+    file::sync_directory(file::parent(stage))
 }
 
 /// A folder from its image, owned as what stands in its place.
