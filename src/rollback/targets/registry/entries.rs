@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Component, Path, PathBuf};
 
 use super::config::RegistryConfig;
 use super::manifest::{self, Entry};
 use crate::base::{Digest, Error, ErrorCode, Result, path};
-use crate::rollback::digests::DigestCache;
+use crate::rollback::digests::{DigestCache, Identity};
 use crate::rollback::versions::{self, Artifact, Version};
 
 /// Keys of an entry that hold the digest of its model.
@@ -19,6 +20,8 @@ pub struct Registry<'a> {
     pub config: &'a RegistryConfig,
     /// Its folder.
     pub root: PathBuf,
+    /// Where that really is, no link in its path.
+    pub real: PathBuf,
 }
 
 /// Where the files of an entry are.
@@ -54,7 +57,11 @@ impl Registry<'_> {
             return Ok(Err(defect.clone()));
         }
         let written = PathBuf::from(entry.path.as_deref().unwrap_or_default());
-        let mut place = match path::inside(&self.root, &written) {
+        let joined = self.root.join(&written);
+        let plain = written.components().all(|part| matches!(part, Component::Normal(_)));
+        // What is there and inside is seen in one look; why something else is not allowed takes a second one.
+        let inside = plain && joined.canonicalize().is_ok_and(|real| real.starts_with(&self.real));
+        let mut place = match if inside { Ok(joined) } else { path::inside(&self.root, &written) } {
             Ok(place) => place,
             Err(error) if error.code == ErrorCode::OutsideRoot => return Ok(Err(error.message)),
             Err(error) => return Err(error),
@@ -179,6 +186,8 @@ fn label(entry: &Value) -> Option<String> {
 /// The file of an entry that takes the name of an artifact.
 pub fn source(home: &Home, name: &str) -> Result<PathBuf> {
     match home {
+        // One name in the folder cannot lead out of it but by being a link, and a link is no plain file.
+        Home::Folder(folder) if !name.contains('/') => Ok(folder.join(name)),
         Home::Folder(folder) => path::inside(folder, Path::new(name)),
         Home::File(file) => Ok(file.clone()),
     }
@@ -189,37 +198,36 @@ fn artifact(home: &Home, name: &str, digests: &DigestCache) -> Read<Artifact> {
         Err(error) if error.code == ErrorCode::OutsideRoot => return Ok(Err(error.message)),
         path => path?,
     };
-    match fs_err::symlink_metadata(&path) {
-        Ok(metadata) if metadata.is_file() => {}
+    let metadata = match fs_err::symlink_metadata(&path) {
+        Ok(metadata) if metadata.is_file() => metadata,
         Ok(_) => return Ok(Err(format!("{name} is not a plain file"))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Ok(Err(format!("missing artifact {name}")));
         }
         Err(error) => return Err(error.into()),
-    }
-    let (digest, size) = digests.of_file(&path)?;
+    };
+    let (digest, size) = match digests.get(&Identity::of(&metadata)) {
+        Some(digest) => (digest, metadata.len()),
+        None => digests.of_file(&path)?,
+    };
     if size == 0 {
         return Ok(Err(format!("half-written: {name} is empty")));
     }
     // A model that breaks off in the middle is no JSON; other kinds are judged by `load:`.
-    if name.ends_with(".json") && torn(&path)? {
+    if name.ends_with(".json") && torn(&path, size)? {
         return Ok(Err(format!("half-written: {name} breaks off")));
     }
     Ok(Ok(Artifact { digest, size }))
 }
 
 /// Whether a JSON file lacks its closing bracket.
-fn torn(path: &Path) -> Result<bool> {
-    use std::io::{Read as _, Seek as _, SeekFrom};
-    let mut file = fs_err::File::open(path)?;
-    let mut first = [0; 64];
-    let read = file.read(&mut first)?;
-    let first = first.iter().take(read).find(|byte| !byte.is_ascii_whitespace()).copied();
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(64)))?;
-    let mut last = Vec::new();
-    file.read_to_end(&mut last)?;
-    let last = last.iter().rev().find(|byte| !byte.is_ascii_whitespace()).copied();
+fn torn(path: &Path, size: u64) -> Result<bool> {
+    let file = fs_err::File::open(path)?;
+    let mut part = [0; 64];
+    let read = file.file().read_at(&mut part, 0)?;
+    let first = part.iter().take(read).find(|byte| !byte.is_ascii_whitespace()).copied();
+    let read = file.file().read_at(&mut part, size.saturating_sub(64))?;
+    let last = part.iter().take(read).rev().find(|byte| !byte.is_ascii_whitespace()).copied();
     Ok(matches!((first, last), (Some(b'{'), last) if last != Some(b'}'))
         || matches!((first, last), (Some(b'['), last) if last != Some(b']')))
 }

@@ -37,7 +37,8 @@ pub struct RegistryTarget<'a> {
 impl RegistryTarget<'_> {
     fn registry(&self) -> Result<Registry<'_>> {
         let root = path::inside(&self.ground.root, &self.config.root)?;
-        Ok(Registry { config: self.config, root })
+        let real = root.canonicalize().map_err(|error| Error::io(root.display().to_string(), error))?;
+        Ok(Registry { config: self.config, root, real })
     }
 
     /// [`Target::versions`], with the digests of files that are known taken as known.

@@ -96,8 +96,7 @@ fn copy(registry: &Registry<'_>, goal: &Goal<'_>, scratch: &Path) -> Result<()> 
         }
     }
     for place in places {
-        let from = registry.root.canonicalize().map_err(|error| Error::io("the registry", error))?;
-        let relative: Option<PathBuf> = [&registry.root, &from]
+        let relative: Option<PathBuf> = [&registry.root, &registry.real]
             .iter()
             .find_map(|root| place.strip_prefix(root).ok().map(Path::to_path_buf));
         let Some(to) = relative.map(|relative| root.join(relative)) else { continue };

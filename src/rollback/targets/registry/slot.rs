@@ -107,13 +107,12 @@ impl Registry<'_> {
             occupant.defect = Some(format!("there is no {}", self.config.slot()));
             return Ok(occupant);
         }
-        let root =
-            self.root.canonicalize().map_err(|error| Error::io(self.root.display().to_string(), error))?;
+        let root = &self.real;
         for name in &self.config.artifacts {
             // The slot may be a link and so may what is in it: what counts is where they lead.
             let seen = slot.join(name).canonicalize();
             match seen {
-                Ok(path) if path.starts_with(&root) && path.is_file() => {
+                Ok(path) if path.starts_with(root) && path.is_file() => {
                     let (digest, size) = DigestCache::none().of_file(&path)?;
                     occupant.artifacts.insert(name.clone(), Artifact { digest, size });
                 }
@@ -132,8 +131,7 @@ impl Registry<'_> {
         let slot = self.slot()?;
         let mut homes = vec![slot.canonicalize().ok()];
         homes.extend(self.config.artifacts.iter().map(|name| slot.join(name).canonicalize().ok()));
-        let root =
-            self.root.canonicalize().map_err(|error| Error::io(self.root.display().to_string(), error))?;
+        let root = &self.real;
         let id = fs_err::read_to_string(slot.join(&self.config.id_file)).ok();
         let id = id.as_deref().map(str::trim);
         let entries = self.entries()?;
@@ -145,7 +143,7 @@ impl Registry<'_> {
                 homes
                     .iter()
                     .flatten()
-                    .any(|home| home == place || place.parent() == Some(home.as_path()) && home != &root)
+                    .any(|home| home == place || place.parent() == Some(home.as_path()) && home != root)
             });
             own.then_some(())
         };
