@@ -126,7 +126,9 @@ fn recovery_budget() -> Duration {
     Duration::minutes(60)
 }
 
-/// Keys in a YAML, JSON, TOML or .env file and what they are set to; the rest of the file stays byte for byte.
+/// Keys in a YAML, JSON, TOML or .env file and what they are set to; the rest of the file stays byte for byte. The
+/// format is that of the file's name: `.yaml`, `.yml`, `.json`, `.toml`; `.env`, `.env.NAME` and `NAME.env`. In an
+/// environment file every value is a text (`"0.1"`); a date of TOML stays one.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SettingsConfig {

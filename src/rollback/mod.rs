@@ -9,6 +9,8 @@ pub mod claims;
 pub mod conclude;
 pub mod config;
 pub mod contain;
+pub mod copying;
+pub mod digests;
 pub mod environment;
 pub mod evaluate;
 pub mod evidence;
