@@ -1,0 +1,182 @@
+//! What the target does when the API hangs, breaks, refuses, forgets, or is quicker than we are.
+
+use super::double::{Break, Double, Fault};
+use super::*;
+
+fn break_next(double: &Double, method: &'static str, path: &'static str, times: u32, how: Break) {
+    double.fault(Fault { method, path, times, how });
+}
+
+fn writes(scene: &Scene) -> usize {
+    let state = scene.double.state();
+    state.requests.iter().filter(|line| line.starts_with("PATCH") && !line.contains("dryRun")).count()
+}
+
+#[test]
+fn kubernetes_a_write_that_is_not_answered_is_looked_at_and_not_repeated() {
+    for how in [Break::CloseAfter, Break::HangAfter] {
+        let scene = Scene::traffic();
+        let specs = scene.stage();
+        break_next(&scene.double, "PATCH", "services", 1, how);
+        act(&specs[0]).unwrap();
+        assert_eq!(writes(&scene), 1);
+        assert_eq!(specs[0].switch().observe().unwrap(), Observation::After);
+    }
+    for how in [Break::CloseBefore, Break::Hang, Break::Status(500, None), Break::Status(504, None)] {
+        let scene = Scene::traffic();
+        let specs = scene.stage();
+        break_next(&scene.double, "PATCH", "services", 1, how);
+        let error = act(&specs[0]).unwrap_err();
+        assert_eq!(error.code, ErrorCode::OutcomeUnknown, "{error:?}");
+        assert_eq!(writes(&scene), 1, "{error:?}");
+        assert!(matches!(specs[0].switch().observe().unwrap(), Observation::Before(_)), "observing decides");
+        act(&specs[0]).unwrap();
+    }
+}
+
+#[test]
+fn kubernetes_what_the_api_puts_off_is_tried_again() {
+    let scene = Scene::traffic();
+    let specs = scene.stage();
+    break_next(&scene.double, "PATCH", "services", 2, Break::Status(429, Some(1)));
+    break_next(&scene.double, "GET", "services", 2, Break::Status(503, None));
+    act(&specs[0]).unwrap();
+    assert_eq!(writes(&scene), 3);
+}
+
+#[test]
+fn kubernetes_reads_are_given_up_in_time() {
+    let scene = Scene::traffic();
+    let specs = scene.stage();
+    break_next(&scene.double, "GET", "services", 100, Break::Hang);
+    let begun = std::time::Instant::now();
+    let error = act(&specs[0]).unwrap_err();
+    assert_eq!(error.code, ErrorCode::Io, "{error:?}");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(9), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn kubernetes_somebody_quicker_is_told_from_somebody_else() {
+    let scene = Scene::traffic();
+    let specs = scene.stage();
+    let harmless = |state: &mut super::double::State| {
+        let mut object = state.find("Service", "model-serving").unwrap().clone();
+        object["metadata"]["annotations"] = json!({"theirs": "kept"});
+        state.apply(object).unwrap();
+    };
+    break_next(&scene.double, "PATCH", "services", 1, Break::Meddle(harmless));
+    act(&specs[0]).unwrap();
+    assert_eq!(writes(&scene), 2, "the first was in conflict");
+    assert_eq!(scene.double.object("Service", "model-serving")["metadata"]["annotations"]["theirs"], "kept");
+
+    let scene = Scene::traffic();
+    let specs = scene.stage();
+    let theirs = |state: &mut super::double::State| {
+        let mut object = state.find("Service", "model-serving").unwrap().clone();
+        object["spec"]["selector"]["version"] = json!("v7");
+        state.apply(object).unwrap();
+    };
+    break_next(&scene.double, "PATCH", "services", 1, Break::Meddle(theirs));
+    let error = act(&specs[0]).unwrap_err();
+    assert_eq!(error.code, ErrorCode::Drifted);
+    for word in ["planned version=v2", "wanted version=v1", "found version=v7"] {
+        assert!(error.message.contains(word), "{}", error.message);
+    }
+    assert_eq!(scene.double.object("Service", "model-serving")["spec"]["selector"]["version"], "v7");
+}
+
+#[test]
+fn kubernetes_a_deploy_between_plan_and_switch_is_noticed() {
+    let scene = Scene::traffic();
+    let specs = scene.stage();
+    let image = json!([{"name": "server", "image": "registry.example.org/m@sha256:hotfix"}]);
+    let patch = json!({"spec": {"template": {"spec": {"containers": image}}}});
+    scene.double.meddle("Deployment", "model-serving-v2", patch);
+    assert!(matches!(specs[1].switch().observe().unwrap(), Observation::Other { .. }));
+    assert_eq!(act(&specs[1]).unwrap_err().code, ErrorCode::Drifted, "it may be the repair that is scaled down");
+    scene.double.state().remove("Service", "model-serving");
+    scene.double.apply(super::double::service("model-serving", json!({"app": "model-serving", "version": "v2"})));
+    assert!(matches!(specs[0].switch().observe().unwrap(), Observation::Other { .. }), "another object of that name");
+}
+
+#[test]
+fn kubernetes_a_rollout_that_does_not_come_is_a_failure_and_goes_back() {
+    let scene = Scene::revision();
+    let specs = scene.stage();
+    let before = Double::forgive(&scene.double.fingerprint());
+    {
+        let mut state = scene.double.state();
+        state.broken_images.insert("registry.example.org/m@sha256:2".into());
+        state.patience = 20;
+    }
+    let error = act(&specs[0]).unwrap_err();
+    assert_eq!(error.code, ErrorCode::TimedOut);
+    assert!(error.message.contains("makes no progress"), "{}", error.message);
+    undo(&specs[0]).unwrap();
+    assert_eq!(before, Double::forgive(&scene.double.fingerprint()));
+}
+
+#[test]
+fn kubernetes_readiness_is_waited_for_by_watching() {
+    for (gone_in_stream, denied) in [(false, false), (true, false), (false, true)] {
+        let scene = Scene::revision();
+        let specs = scene.stage();
+        {
+            let mut state = scene.double.state();
+            state.slow = 60;
+            state.gone_in_stream = gone_in_stream;
+            if denied {
+                state.denied.insert("watch deployments".into());
+            }
+        }
+        std::thread::scope(|scope| {
+            let forgetting = scope.spawn(|| {
+                for _ in 0..8 {
+                    std::thread::sleep(std::time::Duration::from_millis(30));
+                    scene.double.state().forget();
+                }
+            });
+            act(&specs[0]).unwrap();
+            forgetting.join().unwrap();
+        });
+        let state = scene.double.state();
+        let watches = state.requests.iter().filter(|line| line.contains("watch=true")).count();
+        assert!(watches >= 1, "{watches}");
+    }
+}
+
+#[test]
+fn kubernetes_traffic_does_not_go_back_to_where_nobody_answers() {
+    let scene = Scene::traffic_with(&TRAFFIC.replace("ready_within: 5s", "ready_within: 400ms"), 3);
+    let specs = scene.stage();
+    specs.iter().for_each(|spec| drop(act(spec).unwrap()));
+    scene.double.state().broken_images.insert("registry.example.org/m@sha256:b2".into());
+    let error = undo(&specs[1]).unwrap_err();
+    assert_eq!(error.code, ErrorCode::TimedOut, "{error:?}");
+    assert_eq!(scene.double.object("Service", "model-serving")["spec"]["selector"]["version"], "v1");
+}
+
+#[test]
+fn kubernetes_credentials_may_come_from_a_program() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scene = Scene::traffic();
+    let plugin = scene.folder.path().join("credentials");
+    let script = format!(
+        "#!/bin/sh\necho '{{\"apiVersion\": \"client.authentication.k8s.io/v1\", \"kind\": \"ExecCredential\", \"status\": \
+         {{\"token\": \"{}\"}}}}'\n",
+        super::double::TOKEN
+    );
+    std::fs::write(&plugin, script).unwrap();
+    std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = scene.folder.path().join("kubeconfig");
+    let by_token = std::fs::read_to_string(&path).unwrap();
+    let exec = "{exec: {apiVersion: client.authentication.k8s.io/v1, command: ./credentials, interactiveMode: IfAvailable}}";
+    let token = format!("{{token: {}}}", super::double::TOKEN);
+    std::fs::write(&path, by_token.replace(&token, exec)).unwrap();
+    scene.target().observe().unwrap();
+    std::fs::write(&plugin, "#!/bin/sh\necho hunter2; echo 'login expired' >&2; exit 1\n").unwrap();
+    let error = scene.target().observe().unwrap_err();
+    assert!(error.message.contains("login expired") && !error.message.contains("hunter2"), "{}", error.message);
+    std::fs::write(&path, by_token.replace(super::double::TOKEN, "wrong")).unwrap();
+    assert_eq!(scene.target().observe().unwrap_err().code, ErrorCode::NotPermitted);
+}
