@@ -48,8 +48,20 @@ impl Scene {
 
     pub fn traffic_with(config: &str, good: i64) -> Self {
         let double = Double::start();
-        double.apply(deployment("model-serving-v1", "model-serving", "v1", "registry.example.org/m@sha256:a1", good));
-        double.apply(deployment("model-serving-v2", "model-serving", "v2", "registry.example.org/m@sha256:b2", 3));
+        double.apply(deployment(
+            "model-serving-v1",
+            "model-serving",
+            "v1",
+            "registry.example.org/m@sha256:a1",
+            good,
+        ));
+        double.apply(deployment(
+            "model-serving-v2",
+            "model-serving",
+            "v2",
+            "registry.example.org/m@sha256:b2",
+            3,
+        ));
         double.apply(deployment("other", "other", "v2", "registry.example.org/other:1", 1));
         double.apply(service("model-serving", json!({"app": "model-serving", "version": "v2"})));
         Self::new(double, config, "v1", |double| {
@@ -211,14 +223,20 @@ fn kubernetes_traffic_leaves_before_anything_is_scaled_down() {
     let scene = Scene::traffic();
     let prediction = scene.predict();
     let places: Vec<_> = prediction.changes.iter().map(|change| change.place.raw().to_owned()).collect();
-    assert_eq!(places, ["service/model-serving spec.selector.version", "deployment/model-serving-v2 spec.replicas"]);
+    assert_eq!(
+        places,
+        ["service/model-serving spec.selector.version", "deployment/model-serving-v2 spec.replicas"]
+    );
     assert!(prediction.changes.iter().all(|change| change.fidelity == Fidelity::Proven), "{prediction:?}");
     let specs = scene.stage();
     for spec in &specs {
         assert!(matches!(spec.switch().observe().unwrap(), Observation::Before(Some(_))));
         act(spec).unwrap();
     }
-    let (object, bad) = (scene.double.object("Service", "model-serving"), scene.double.object("Deployment", "model-serving-v2"));
+    let (object, bad) = (
+        scene.double.object("Service", "model-serving"),
+        scene.double.object("Deployment", "model-serving-v2"),
+    );
     assert_eq!(object["spec"]["selector"], json!({"app": "model-serving", "version": "v1"}));
     assert_eq!((&bad["spec"]["replicas"], &bad["status"]["replicas"]), (&json!(0), &serde_json::Value::Null));
     assert_eq!(scene.target().served().unwrap().shown(), "v1");
@@ -241,8 +259,20 @@ fn kubernetes_versions_that_cannot_serve_are_refused() {
     refused(&Scene::traffic_with(TRAFFIC, 0), "scaled down to 0");
     let scene = Scene::traffic();
     scene.double.state().broken_images.insert("registry.example.org/m:broken".into());
-    scene.double.apply(deployment("model-serving-v1", "model-serving", "v1", "registry.example.org/m:broken", 0));
-    scene.double.apply(deployment("model-serving-v1", "model-serving", "v1", "registry.example.org/m:broken", 2));
+    scene.double.apply(deployment(
+        "model-serving-v1",
+        "model-serving",
+        "v1",
+        "registry.example.org/m:broken",
+        0,
+    ));
+    scene.double.apply(deployment(
+        "model-serving-v1",
+        "model-serving",
+        "v1",
+        "registry.example.org/m:broken",
+        2,
+    ));
     refused(&scene, "no ready replica");
     let scene = Scene::traffic();
     let gone = Version { label: Some("v0".into()), ..Version::named("model-serving-v0") };
@@ -280,9 +310,16 @@ fn kubernetes_undo_leaves_what_others_wrote_elsewhere() {
     let specs = scene.stage();
     specs.iter().for_each(|spec| drop(act(spec).unwrap()));
     scene.double.meddle("Service", "model-serving", json!({"metadata": {"annotations": {"theirs": "kept"}}}));
-    scene.double.meddle("Deployment", "model-serving-v2", json!({"metadata": {"labels": {"theirs": "kept"}}}));
+    scene.double.meddle(
+        "Deployment",
+        "model-serving-v2",
+        json!({"metadata": {"labels": {"theirs": "kept"}}}),
+    );
     specs.iter().rev().for_each(|spec| drop(undo(spec).unwrap()));
-    let (object, bad) = (scene.double.object("Service", "model-serving"), scene.double.object("Deployment", "model-serving-v2"));
+    let (object, bad) = (
+        scene.double.object("Service", "model-serving"),
+        scene.double.object("Deployment", "model-serving-v2"),
+    );
     assert_eq!(object["spec"]["selector"]["version"], "v2");
     assert_eq!(object["metadata"]["annotations"]["theirs"], "kept");
     assert_eq!((&bad["spec"]["replicas"], &bad["metadata"]["labels"]["theirs"]), (&json!(3), &json!("kept")));
@@ -298,7 +335,9 @@ fn kubernetes_names_who_could_undo_it() {
     scene.double.meddle("Deployment", "model-serving-v2", marks);
     scene.double.apply(autoscaler());
     let said = scene.predict().could_undo_this.join("\n");
-    for word in ["Argo CD application shop", "Kustomization flux-system/apps", "autoscaler by-load stands still"] {
+    for word in
+        ["Argo CD application shop", "Kustomization flux-system/apps", "autoscaler by-load stands still"]
+    {
         assert!(said.contains(word), "{word}: {said}");
     }
 }
@@ -335,15 +374,18 @@ fn kubernetes_rehearsal_asks_what_is_allowed_and_fails_without_a_cluster() {
     scene.double.state().denied.insert("patch deployments/scale".into());
     let scratch = scene.folder.path().join("scratch");
     let parts = scene.with_goal(|goal| scene.target().rehearse(goal, &scratch)).unwrap();
-    let failed: Vec<_> = parts.iter().filter(|part| part.failure.is_some()).map(|part| part.what.clone()).collect();
+    let failed: Vec<_> =
+        parts.iter().filter(|part| part.failure.is_some()).map(|part| part.what.clone()).collect();
     assert_eq!(failed.len(), 2, "the permission and the dry run: {parts:?}");
     assert!(failed[0].contains("permission to patch deployments/scale"));
     assert!(scene.predict().refusals.join(" ").contains("forbidden"));
     let pair = scene.pair();
     let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let path = scene.folder.path().join("kubeconfig");
-    let text = std::fs::read_to_string(&path).unwrap().replace(&scene.double.url(), &format!("http://{dead}"));
+    let text =
+        std::fs::read_to_string(&path).unwrap().replace(&scene.double.url(), &format!("http://{dead}"));
     std::fs::write(&path, text).unwrap();
-    let error = scene.with_goal_to(&pair.0, &pair.1, |goal| scene.target().rehearse(goal, &scratch)).unwrap_err();
+    let error =
+        scene.with_goal_to(&pair.0, &pair.1, |goal| scene.target().rehearse(goal, &scratch)).unwrap_err();
     assert_eq!(error.code, ErrorCode::Io, "{error:?}");
 }

@@ -35,7 +35,12 @@ fn kubernetes_double_refuses_what_the_api_refuses() {
     let scene = Scene::traffic();
     let name = "model-serving-v1";
     for (media, body, code, word) in [
-        ("merge-patch", json!({"metadata": {"resourceVersion": "1"}, "spec": {"replicas": 1}}), 409, "has been modified"),
+        (
+            "merge-patch",
+            json!({"metadata": {"resourceVersion": "1"}, "spec": {"replicas": 1}}),
+            409,
+            "has been modified",
+        ),
         ("merge-patch", json!({"metadata": {"uid": "x"}}), 409, "UID in precondition"),
         ("merge-patch", json!({"spec": {"replicas": -1}}), 422, "greater than or equal to 0"),
         ("merge-patch", json!({"spec": {"selector": {"matchLabels": {"app": "x"}}}}), 422, "immutable"),
@@ -76,14 +81,18 @@ fn kubernetes_double_tries_without_doing_and_counts_what_it_does() {
     let (_, merged) = patch(&scene, "model-serving-v1", "strategic-merge-patch", &by_name);
     let container = &merged["spec"]["template"]["spec"]["containers"][0];
     assert_eq!(container["image"], "registry.example.org/m@sha256:a1", "a container is found by its name");
-    assert_eq!((&container["env"][0]["value"], &container["env"][1]["name"]), (&json!("other"), &json!("MORE")));
+    assert_eq!(
+        (&container["env"][0]["value"], &container["env"][1]["name"]),
+        (&json!("other"), &json!("MORE"))
+    );
 }
 
 #[test]
 #[should_panic(expected = "what it does not know")]
 fn kubernetes_double_fails_the_test_that_asks_nonsense() {
     let scene = Scene::traffic();
-    let (code, _) = ask(&scene.double, "GET", "/apis/example.org/v1/nonsense", "application/json", &json!({}));
+    let (code, _) =
+        ask(&scene.double, "GET", "/apis/example.org/v1/nonsense", "application/json", &json!({}));
     assert_eq!(code, 404);
 }
 
@@ -112,7 +121,8 @@ fn kubernetes_double_and_kubectl_agree() {
             .env("HOME", scene.folder.path())
             .output()
             .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let text =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         (output.status.success(), text)
     };
     let done = |arguments: &[&str]| {
@@ -125,12 +135,16 @@ fn kubernetes_double_and_kubectl_agree() {
     assert_eq!(get, "3");
     done(&["rollout", "undo", "deployment/model-serving", "--to-revision=2"]);
     let by_kubectl = scene.double.object("Deployment", "model-serving");
-    assert!(done(&["rollout", "status", "deployment/model-serving", "--timeout=10s"]).contains("successfully rolled out"));
+    assert!(
+        done(&["rollout", "status", "deployment/model-serving", "--timeout=10s"])
+            .contains("successfully rolled out")
+    );
     done(&["scale", "deployment", "model-serving", "--replicas=5"]);
     assert_eq!(scene.double.object("Deployment", "model-serving")["spec"]["replicas"], 5);
     done(&["patch", "service", "model-serving", "-p", r#"{"spec":{"selector":{"version":"v"}}}"#]);
     assert_eq!(scene.double.object("Service", "model-serving")["spec"]["selector"]["version"], "v");
-    let (good, text) = kubectl(&["scale", "deployment", "model-serving", "--replicas=1", "--resource-version=1"]);
+    let (good, text) =
+        kubectl(&["scale", "deployment", "model-serving", "--replicas=1", "--resource-version=1"]);
     assert!(!good && text.contains("the object has been modified"), "{text}");
     let (good, text) = kubectl(&["get", "deployment", "nothing"]);
     assert!(!good && text.contains("not found"), "{text}");

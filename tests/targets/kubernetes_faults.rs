@@ -93,10 +93,19 @@ fn kubernetes_a_deploy_between_plan_and_switch_is_noticed() {
     let patch = json!({"spec": {"template": {"spec": {"containers": image}}}});
     scene.double.meddle("Deployment", "model-serving-v2", patch);
     assert!(matches!(specs[1].switch().observe().unwrap(), Observation::Other { .. }));
-    assert_eq!(act(&specs[1]).unwrap_err().code, ErrorCode::Drifted, "it may be the repair that is scaled down");
+    assert_eq!(
+        act(&specs[1]).unwrap_err().code,
+        ErrorCode::Drifted,
+        "it may be the repair that is scaled down"
+    );
     scene.double.state().remove("Service", "model-serving");
-    scene.double.apply(super::double::service("model-serving", json!({"app": "model-serving", "version": "v2"})));
-    assert!(matches!(specs[0].switch().observe().unwrap(), Observation::Other { .. }), "another object of that name");
+    scene
+        .double
+        .apply(super::double::service("model-serving", json!({"app": "model-serving", "version": "v2"})));
+    assert!(
+        matches!(specs[0].switch().observe().unwrap(), Observation::Other { .. }),
+        "another object of that name"
+    );
 }
 
 #[test]
@@ -176,7 +185,11 @@ fn kubernetes_credentials_may_come_from_a_program() {
     scene.target().observe().unwrap();
     std::fs::write(&plugin, "#!/bin/sh\necho hunter2; echo 'login expired' >&2; exit 1\n").unwrap();
     let error = scene.target().observe().unwrap_err();
-    assert!(error.message.contains("login expired") && !error.message.contains("hunter2"), "{}", error.message);
+    assert!(
+        error.message.contains("login expired") && !error.message.contains("hunter2"),
+        "{}",
+        error.message
+    );
     std::fs::write(&path, by_token.replace(super::double::TOKEN, "wrong")).unwrap();
     assert_eq!(scene.target().observe().unwrap_err().code, ErrorCode::NotPermitted);
 }

@@ -18,6 +18,9 @@ const OWN: [&str; 4] = [
 /// One look at everything.
 pub fn tick(state: &mut State) {
     state.ticks += 1;
+    if state.idle {
+        return;
+    }
     let version = state.version;
     for deployment in state.listed(&["Deployment"]) {
         reconcile(state, &deployment);
@@ -33,10 +36,11 @@ pub fn tick(state: &mut State) {
 
 /// Whether time alone will change something.
 fn waiting(state: &State) -> bool {
-    state.listed(&["Pod"]).iter().any(|pod| !is_ready(pod) && !is_broken(state, pod)) || state.listed(&["Deployment"]).iter().any(|deployment| {
-        let name = deployment["metadata"]["name"].as_str().unwrap();
-        state.patience > 0 && state.born.contains_key(&format!("rollout {name}")) && !exceeded(deployment)
-    })
+    state.listed(&["Pod"]).iter().any(|pod| !is_ready(pod) && !is_broken(state, pod))
+        || state.listed(&["Deployment"]).iter().any(|deployment| {
+            let name = deployment["metadata"]["name"].as_str().unwrap();
+            state.patience > 0 && state.born.contains_key(&format!("rollout {name}")) && !exceeded(deployment)
+        })
 }
 
 fn exceeded(deployment: &Value) -> bool {
@@ -116,6 +120,9 @@ fn renumbered(state: &mut State, deployment: &Value, mut set: Value, sets: &[Val
         let history = if history.is_empty() { old.to_string() } else { format!("{history},{old}") };
         set["metadata"]["annotations"][HISTORY] = json!(history);
         set["metadata"]["annotations"][REVISION] = json!((highest + 1).to_string());
+        let name = deployment["metadata"]["name"].as_str().unwrap();
+        let ticks = state.ticks;
+        state.born.insert(format!("rollout {name}"), ticks);
     }
     state.put(kind("ReplicaSet"), set)
 }
@@ -260,9 +267,10 @@ fn endpoints_of(state: &mut State, service: &Value) {
     if selector.is_empty() {
         return;
     }
-    let picked = state.listed(&["Pod"]).into_iter().filter(|pod| {
-        selector.iter().all(|(key, value)| pod["metadata"]["labels"].get(key) == Some(value))
-    });
+    let picked = state
+        .listed(&["Pod"])
+        .into_iter()
+        .filter(|pod| selector.iter().all(|(key, value)| pod["metadata"]["labels"].get(key) == Some(value)));
     let endpoints: Vec<_> = picked
         .map(|pod| {
             json!({

@@ -97,7 +97,8 @@ fn strategic_list(list: &mut Value, items: &[Value], by: &str, path: &mut Vec<St
         return Ok(());
     }
     for item in items {
-        let key = item.get(by).ok_or_else(|| format!("map: {item} does not contain declared merge key: {by}"))?;
+        let key =
+            item.get(by).ok_or_else(|| format!("map: {item} does not contain declared merge key: {by}"))?;
         let at = list.iter().position(|there| there.get(by) == Some(key));
         match (item["$patch"] == "delete", at) {
             (true, Some(at)) => drop(list.remove(at)),

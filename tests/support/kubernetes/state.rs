@@ -49,7 +49,11 @@ impl Kind {
 
     /// `apps/v1`.
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 }
 
@@ -142,6 +146,8 @@ pub struct State {
     pub faults: Vec<Fault>,
     /// What is not allowed: `patch deployments/scale`.
     pub denied: BTreeSet<String>,
+    /// Whether anybody may ask, without a token.
+    pub open: bool,
     /// Images whose pods never get ready.
     pub broken_images: BTreeSet<String>,
     /// Ticks until a pod is ready.
@@ -167,7 +173,11 @@ impl State {
 
     /// All objects of these kinds.
     pub fn listed(&self, kinds: &[&str]) -> Vec<Value> {
-        self.objects.iter().filter(|((kind, _), _)| kinds.contains(kind)).map(|(_, object)| object.clone()).collect()
+        self.objects
+            .iter()
+            .filter(|((kind, _), _)| kinds.contains(kind))
+            .map(|(_, object)| object.clone())
+            .collect()
     }
 
     /// Whether the controllers have nothing to do.

@@ -43,11 +43,11 @@ fn compare(sent: &Value, kept: &Value, place: &str) -> Result<(), String> {
                 None => Err(format!("unknown field \"{}\"", place.trim_start_matches('.'))),
             }
         }),
-        (Value::Array(sent), Value::Array(kept)) => {
-            sent.iter().zip(kept).enumerate().try_for_each(|(at, (sent, kept))| {
-                compare(sent, kept, &format!("{place}[{at}]"))
-            })
-        }
+        (Value::Array(sent), Value::Array(kept)) => sent
+            .iter()
+            .zip(kept)
+            .enumerate()
+            .try_for_each(|(at, (sent, kept))| compare(sent, kept, &format!("{place}[{at}]"))),
         _ => Ok(()),
     }
 }
@@ -66,7 +66,9 @@ pub fn fill_in(kind: &Kind, object: &mut Value) {
             default("/spec", "progressDeadlineSeconds", json!(600));
             default("/spec/template/spec", "restartPolicy", json!("Always"));
             default("/spec/template/spec", "terminationGracePeriodSeconds", json!(30));
-            if let Some(metadata) = object.pointer_mut("/spec/template/metadata").and_then(Value::as_object_mut) {
+            if let Some(metadata) =
+                object.pointer_mut("/spec/template/metadata").and_then(Value::as_object_mut)
+            {
                 metadata.insert("creationTimestamp".to_owned(), Value::Null);
             }
         }
@@ -110,7 +112,9 @@ pub fn valid(kind: &Kind, name: &str, old: Option<&Value>, new: &Value) -> Resul
         }
         let (selector, labels) =
             (&new["spec"]["selector"]["matchLabels"], &new["spec"]["template"]["metadata"]["labels"]);
-        let fits = selector.as_object().is_some_and(|map| map.iter().all(|(key, value)| labels.get(key) == Some(value)));
+        let fits = selector
+            .as_object()
+            .is_some_and(|map| map.iter().all(|(key, value)| labels.get(key) == Some(value)));
         if !fits {
             bad(
                 "spec.template.metadata.labels",
@@ -120,7 +124,8 @@ pub fn valid(kind: &Kind, name: &str, old: Option<&Value>, new: &Value) -> Resul
         if old.is_some_and(|old| old["spec"]["selector"] != new["spec"]["selector"]) {
             bad("spec.selector", format!("Invalid value: {selector}: field is immutable"));
         }
-        let containers = new["spec"]["template"]["spec"]["containers"].as_array().cloned().unwrap_or_default();
+        let containers =
+            new["spec"]["template"]["spec"]["containers"].as_array().cloned().unwrap_or_default();
         if containers.is_empty() {
             causes.push(("spec.template.spec.containers", "FieldValueRequired", "Required value".to_owned()));
         }
@@ -136,7 +141,8 @@ pub fn valid(kind: &Kind, name: &str, old: Option<&Value>, new: &Value) -> Resul
             let text = value.as_str().unwrap_or("?");
             let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
             if text.len() > 63 || !text.chars().all(fits) {
-                let message = format!("Invalid value: {value}: a valid label must consist of alphanumeric characters");
+                let message =
+                    format!("Invalid value: {value}: a valid label must consist of alphanumeric characters");
                 causes.push(("spec.selector", "FieldValueInvalid", message));
             }
         }

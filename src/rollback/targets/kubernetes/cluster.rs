@@ -1,9 +1,9 @@
 //! The API of a cluster: reads that are tried again, and writes that are not.
 
+use http::HeaderValue;
 use kube::config::Config;
 use kube::core::Request;
 use kube::core::params::{GetParams, ListParams, Patch, PatchParams, PostParams};
-use http::HeaderValue;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -105,8 +105,11 @@ impl Cluster {
     pub fn need(&self, resource: Resource, name: &str) -> Result<Value> {
         self.get(resource, name)?.ok_or_else(|| {
             let text = format!("{}/{name} not found in namespace {}", resource.shown(), self.namespace);
-            Error::new(ErrorCode::NotFound, text)
-                .hint(format!("`kubectl get {} -n {}` lists what there is", resource.shown(), self.namespace))
+            Error::new(ErrorCode::NotFound, text).hint(format!(
+                "`kubectl get {} -n {}` lists what there is",
+                resource.shown(),
+                self.namespace
+            ))
         })
     }
 
@@ -195,11 +198,7 @@ impl Cluster {
         self.tried(request, Failure::is_passing)
     }
 
-    fn tried(
-        &self,
-        request: impl Fn() -> Built,
-        again: impl Fn(&Failure) -> bool,
-    ) -> Result<Value, Failure> {
+    fn tried(&self, request: impl Fn() -> Built, again: impl Fn(&Failure) -> bool) -> Result<Value, Failure> {
         let deadline = Instant::now() + self.timeout * 2;
         let mut pause = Duration::from_millis(100);
         for left in (0..TRIES).rev() {
@@ -228,7 +227,9 @@ impl Cluster {
             match tokio::time::timeout(self.timeout, self.client.request::<Value>(request)).await {
                 Ok(Ok(value)) => Ok(value),
                 Ok(Err(error)) => Err(Failure::of(&error)),
-                Err(_) => Err(Failure::Unanswered(format!("no answer within {} ms", self.timeout.as_millis()))),
+                Err(_) => {
+                    Err(Failure::Unanswered(format!("no answer within {} ms", self.timeout.as_millis())))
+                }
             }
         })
     }

@@ -132,7 +132,10 @@ impl KubernetesConfig {
             ("undo", self.undo.is_some() && !matches!(mode, Mode::Revision { .. })),
         ];
         if let Some((key, _)) = stray.iter().find(|(_, stray)| *stray) {
-            return Err(wrong(&format!("`{key}` does not fit here"), "it belongs to `service` or to `deployment`"));
+            return Err(wrong(
+                &format!("`{key}` does not fit here"),
+                "it belongs to `service` or to `deployment`",
+            ));
         }
         if self.scale_up == Some(0) {
             return Err(wrong("`scale_up: 0` scales nothing up", "leave it out, or write at least 1"));

@@ -124,7 +124,9 @@ mod tests {
 
     #[test]
     fn only_what_was_not_done_or_is_not_known_may_be_asked_again() {
-        for (code, passing) in [(404, false), (409, false), (403, false), (422, false), (429, true), (500, true), (504, true)] {
+        for (code, passing) in
+            [(404, false), (409, false), (403, false), (422, false), (429, true), (500, true), (504, true)]
+        {
             assert_eq!(status(code).is_passing(), passing, "{code}");
         }
         assert!(matches!(status(500), Failure::Unanswered(_)), "it may have been done");

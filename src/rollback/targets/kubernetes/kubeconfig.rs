@@ -122,9 +122,11 @@ fn load(merged: Kubeconfig, context: &str) -> Result<Config> {
     let user = named.and_then(|named| named.context.as_ref()?.user.clone());
     let asks = merged.auth_infos.iter().any(|named| {
         Some(&named.name) == user.as_ref()
-            && named.auth_info.as_ref().and_then(|user| user.exec.as_ref()).is_some_and(|exec| {
-                exec.interactive_mode == Some(ExecInteractiveMode::Always)
-            })
+            && named
+                .auth_info
+                .as_ref()
+                .and_then(|user| user.exec.as_ref())
+                .is_some_and(|exec| exec.interactive_mode == Some(ExecInteractiveMode::Always))
     });
     if asks {
         let text = "the credentials of the kubeconfig come from a program that insists on a terminal";

@@ -116,8 +116,13 @@ impl Target for KubernetesTarget<'_> {
         };
         let deployment = site.cluster.need(Resource::Deployment, called)?;
         let state = traffic::deployment_state(&deployment, &scalers);
-        let revision = objects::revision(&deployment).map_or_else(String::new, |it| format!("revision {it}, "));
-        let shown = format!("{revision}{} replicas", objects::replicas(&deployment));
+        // The number of a revision counts up when one comes back; what runs is what it is.
+        let images: Vec<_> = objects::images(&objects::template(&deployment)).into_values().collect();
+        let replicas = match scalers.for_deployment(called) {
+            Some(_) if objects::replicas(&deployment) > 0 => "replicas by load".to_owned(),
+            _ => format!("{} replicas", objects::replicas(&deployment)),
+        };
+        let shown = format!("{}, {replicas}", images.join(" and "));
         Ok(Observed { digest: objects::digest(&state), shown: Untrusted::new(shown) })
     }
 
@@ -165,7 +170,9 @@ impl Target for KubernetesTarget<'_> {
 fn manner(planned: &Planned) -> String {
     use self::moves::Move;
     let words = planned.moves.iter().map(|(_, change)| match change {
-        Move::Selector(_) => "traffic moves to the other pods within seconds, and open connections stay where they are",
+        Move::Selector(_) => {
+            "traffic moves to the other pods within seconds, and open connections stay where they are"
+        }
         Move::Replicas(wanted) if wanted.count.after == 0 => "the pods that served are stopped",
         Move::Replicas(_) => "pods are started and waited for",
         Move::Template(_) => "pods are replaced one after the other, as the Deployment's strategy says",

@@ -128,9 +128,7 @@ impl Move {
     /// Whether this side stands in the object.
     pub fn stands(&self, object: &Value, side: Side) -> bool {
         match self {
-            Move::Selector(selector) => {
-                all_stand(&selector.keys, &pairs(object, "/spec/selector"), side)
-            }
+            Move::Selector(selector) => all_stand(&selector.keys, &pairs(object, "/spec/selector"), side),
             Move::Replicas(wanted) => {
                 let (found, count) = (replicas(object), *wanted.count.at(side));
                 let range = wanted.autoscaler.as_ref();

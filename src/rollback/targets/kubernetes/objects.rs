@@ -125,7 +125,8 @@ pub fn rest_of_spec(object: &Value, without: &[&str]) -> Digest {
 pub fn images(template: &Value) -> Pairs {
     let lists = ["/spec/initContainers", "/spec/containers"];
     let containers = lists.iter().filter_map(|list| template.pointer(list)?.as_array()).flatten();
-    let named = containers.filter_map(|container| Some((text(container, "/name")?, text(container, "/image")?)));
+    let named =
+        containers.filter_map(|container| Some((text(container, "/name")?, text(container, "/image")?)));
     named.map(|(name, image)| (name.to_owned(), image.to_owned())).collect()
 }
 

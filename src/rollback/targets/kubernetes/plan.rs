@@ -87,7 +87,9 @@ pub fn make(site: &Site<'_>, goal: &Goal<'_>) -> Result<Planned> {
         }
     };
     if let Some(why) = &scalers.unknown {
-        planned.warnings.push(format!("whether something scales the Deployments by load is not known: {why}"));
+        planned
+            .warnings
+            .push(format!("whether something scales the Deployments by load is not known: {why}"));
     }
     Ok(planned)
 }

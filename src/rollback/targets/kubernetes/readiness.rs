@@ -160,17 +160,18 @@ pub fn traffic_missing(cluster: &Cluster, service: &str, selector: &Pairs) -> Re
     let pods = cluster.list(Resource::Pod, Some(&labels.join(",")))?;
     let pods: BTreeSet<&str> = pods.iter().map(name).collect();
     let strangers = targets.iter().filter(|target| !pods.contains(target.as_str())).count();
-    Ok((strangers > 0).then(|| format!("{strangers} of {} endpoints are still of another version", targets.len())))
+    Ok((strangers > 0)
+        .then(|| format!("{strangers} of {} endpoints are still of another version", targets.len())))
 }
 
 /// The pods that a Service sends traffic to.
 pub fn targets(cluster: &Cluster, service: &str) -> Result<BTreeSet<String>> {
-    let slices = cluster.list(Resource::EndpointSlice, Some(&format!("kubernetes.io/service-name={service}")))?;
+    let slices =
+        cluster.list(Resource::EndpointSlice, Some(&format!("kubernetes.io/service-name={service}")))?;
     let lists = slices.iter().filter_map(|slice| slice.get("endpoints")?.as_array());
     // What says nothing of itself is to be taken for ready.
-    let is_ready = |endpoint: &&Value| {
-        endpoint.pointer("/conditions/ready").and_then(Value::as_bool).unwrap_or(true)
-    };
+    let is_ready =
+        |endpoint: &&Value| endpoint.pointer("/conditions/ready").and_then(Value::as_bool).unwrap_or(true);
     let pods = lists.flatten().filter(is_ready).map(|endpoint| text(endpoint, "/targetRef/name"));
     Ok(pods.map(|pod| pod.unwrap_or("?").to_owned()).collect())
 }
@@ -212,7 +213,8 @@ mod tests {
 
     #[test]
     fn a_rollout_is_complete_when_kubectl_says_so() {
-        let full = json!({"observedGeneration": 4, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 3});
+        let full =
+            json!({"observedGeneration": 4, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 3});
         assert_eq!(missing(&deployment(full.clone()), Need::Complete).unwrap(), None);
         for (field, value, word) in [
             ("observedGeneration", 3, "taken the change up"),
@@ -233,7 +235,10 @@ mod tests {
             {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "timed out"}]});
         assert!(missing(&deployment(status.clone()), Need::Complete).is_err());
         status["observedGeneration"] = json!(3);
-        assert!(missing(&deployment(status), Need::Complete).unwrap().is_some(), "it is about the one before");
+        assert!(
+            missing(&deployment(status), Need::Complete).unwrap().is_some(),
+            "it is about the one before"
+        );
     }
 
     #[test]

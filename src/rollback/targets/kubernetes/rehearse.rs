@@ -44,7 +44,9 @@ pub fn dry_run(site: &Site<'_>, object: &serde_json::Value, change: &Move) -> Re
             let found = escape(&change.found(&answer), Sink::Terminal);
             Tried::Unsure(format!("{what}: something in the cluster makes {found} of it"))
         }
-        Err(Failure::Conflict(why)) => Tried::Unsure(format!("{what}: somebody writes at this moment: {why}")),
+        Err(Failure::Conflict(why)) => {
+            Tried::Unsure(format!("{what}: somebody writes at this moment: {why}"))
+        }
         Err(Failure::Missing(why)) => Tried::WouldNot(format!("{what}: {why}")),
         // A webhook may have side effects that it cannot leave out.
         Err(Failure::Refused(error))

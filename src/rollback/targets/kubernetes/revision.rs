@@ -10,8 +10,8 @@ use super::plan::{Planned, Site};
 use super::readiness::{Need, was_ready};
 use super::resource::Resource;
 use super::traffic::created;
-use crate::base::untrusted::{Sink, escape};
 use crate::base::Result;
+use crate::base::untrusted::{Sink, escape};
 use crate::rollback::targets::Goal;
 use crate::rollback::versions::Version;
 
@@ -54,7 +54,9 @@ pub fn plan(site: &Site<'_>, called: &str, goal: &Goal<'_>) -> Result<Planned> {
     for (container, image) in objects::images(&after) {
         if !image.contains('@') {
             planned.warnings.push(escape(
-                &format!("the image of {container} is named by a tag ({image}), which may mean other bytes by now"),
+                &format!(
+                    "the image of {container} is named by a tag ({image}), which may mean other bytes by now"
+                ),
                 Sink::Terminal,
             ));
         }
@@ -76,11 +78,11 @@ fn annotations(deployment: &Value, set: &Value) -> BTreeMap<String, Pair<Option<
     let mut pairs: BTreeMap<_, _> = kept
         .iter()
         .filter(|(key, _)| !STAY.contains(&key.as_str()))
-        .map(|(key, value)| (key.clone(), Pair { before: found.get(key).cloned(), after: Some(value.clone()) }))
+        .map(|(key, value)| {
+            (key.clone(), Pair { before: found.get(key).cloned(), after: Some(value.clone()) })
+        })
         .collect();
-    pairs
-        .entry(CAUSE.to_owned())
-        .or_insert_with(|| Pair { before: found.get(CAUSE).cloned(), after: None });
+    pairs.entry(CAUSE.to_owned()).or_insert_with(|| Pair { before: found.get(CAUSE).cloned(), after: None });
     pairs.retain(|_, pair| pair.before != pair.after);
     pairs
 }

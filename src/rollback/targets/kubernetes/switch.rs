@@ -123,8 +123,13 @@ impl KubernetesSwitch {
             let written = cluster.write(&write, false);
             fault::point("kubernetes:after-write");
             match written {
-                Ok(answer) if self.change.stands(&answer, to) || write.subresource.is_some() => return Ok(true),
-                Ok(answer) => return Err(self.drifted(&format!("{}, which the cluster made of it", self.change.found(&answer)))),
+                Ok(answer) if self.change.stands(&answer, to) || write.subresource.is_some() => {
+                    return Ok(true);
+                }
+                Ok(answer) => {
+                    return Err(self
+                        .drifted(&format!("{}, which the cluster made of it", self.change.found(&answer))));
+                }
                 // Somebody wrote first. What they wrote decides: our fields, or others.
                 Err(Failure::Conflict(_)) => continue,
                 Err(Failure::Missing(_)) => return Err(self.gone()),

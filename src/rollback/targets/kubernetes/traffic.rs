@@ -15,7 +15,7 @@ use super::undoers::Autoscalers;
 use crate::base::untrusted::{Sink, escape};
 use crate::base::{Error, ErrorCode, Result, clock};
 use crate::rollback::targets::Goal;
-use crate::rollback::versions::{Dated, DateSource, Version};
+use crate::rollback::versions::{DateSource, Dated, Version};
 
 /// Plans to send the traffic to the goal's version.
 pub fn plan(site: &Site<'_>, service: &str, goal: &Goal<'_>, scalers: &Autoscalers) -> Result<Planned> {
@@ -76,7 +76,8 @@ fn selector_of(site: &Site<'_>, service: &str) -> Result<(Value, Pairs)> {
     let object = site.cluster.need(Resource::Service, service)?;
     let selector = pairs(&object, "/spec/selector");
     if selector.is_empty() || text(&object, "/spec/type") == Some("ExternalName") {
-        let text = format!("service/{service} selects no pods: its traffic cannot be switched by its selector");
+        let text =
+            format!("service/{service} selects no pods: its traffic cannot be switched by its selector");
         return Err(Error::new(ErrorCode::Refused, text).hint("name the Service that has a `spec.selector`"));
     }
     Ok((object, selector))
@@ -90,10 +91,8 @@ fn selector_move<'k>(
     keys: impl Iterator<Item = &'k String>,
 ) -> Result<SelectorMove> {
     let pair = |key: &String| Pair { before: before.get(key).cloned(), after: after.get(key).cloned() };
-    let keys: BTreeMap<_, _> = keys
-        .map(|key| (key.clone(), pair(key)))
-        .filter(|(_, pair)| pair.before != pair.after)
-        .collect();
+    let keys: BTreeMap<_, _> =
+        keys.map(|key| (key.clone(), pair(key))).filter(|(_, pair)| pair.before != pair.after).collect();
     let had = !readiness::targets(&site.cluster, service)?.is_empty();
     Ok(SelectorMove {
         keys,
@@ -132,9 +131,8 @@ fn unfit(deployment: &Value) -> Option<&'static str> {
 
 /// The Deployments that the traffic leaves, as far as they still have replicas.
 fn leaving<'d>(deployments: &'d [Value], before: &Pairs, to: &Value, goal: &Goal<'_>) -> Vec<&'d Value> {
-    let serves = |deployment: &&Value| {
-        picks(before, &pod_labels(deployment)) || name(deployment) == goal.served.name
-    };
+    let serves =
+        |deployment: &&Value| picks(before, &pod_labels(deployment)) || name(deployment) == goal.served.name;
     let with_replicas = deployments.iter().filter(|deployment| replicas(deployment) > 0);
     with_replicas.filter(serves).filter(|deployment| name(deployment) != name(to)).collect()
 }
@@ -175,7 +173,8 @@ fn shown(text: &str) -> String {
 
 fn matching<'d>(config: &KubernetesConfig, deployments: &'d [Value]) -> Result<Vec<&'d Value>> {
     let pattern = config.pattern()?;
-    let named = |deployment: &&Value| pattern.as_ref().is_none_or(|pattern| pattern.matches(name(deployment)));
+    let named =
+        |deployment: &&Value| pattern.as_ref().is_none_or(|pattern| pattern.matches(name(deployment)));
     Ok(deployments.iter().filter(named).collect())
 }
 
@@ -206,7 +205,8 @@ pub fn served(site: &Site<'_>, service: &str) -> Result<Version> {
         }
         (several, _) => {
             let names: Vec<_> = several.iter().map(|deployment| name(deployment)).collect();
-            let text = format!("service/{service} sends traffic to several Deployments: {}", names.join(", "));
+            let text =
+                format!("service/{service} sends traffic to several Deployments: {}", names.join(", "));
             return Err(Error::new(ErrorCode::Refused, shown(&text))
                 .hint("a selector that picks one version at a time can be rolled back; this one cannot"));
         }
@@ -220,7 +220,8 @@ pub fn served(site: &Site<'_>, service: &str) -> Result<Version> {
 
 fn version(config: &KubernetesConfig, deployment: &Value) -> Version {
     let labels = pod_labels(deployment);
-    let key = config.selector.iter().find(|(_, template)| template.as_str() == "{version}").map(|(key, _)| key);
+    let key =
+        config.selector.iter().find(|(_, template)| template.as_str() == "{version}").map(|(key, _)| key);
     let label = key.and_then(|key| labels.get(key)).cloned();
     let defect = unfit(deployment).map(str::to_owned).or_else(|| {
         let down = config.scale_up.is_none() && ready(deployment) == 0;
@@ -261,12 +262,17 @@ pub fn state(site: &Site<'_>, service: &str, scalers: &Autoscalers) -> Result<(V
     for deployment in matching(site.config, &deployments)?.into_iter().filter(own) {
         let (called, count) = (name(deployment), replicas(deployment));
         states.insert(called.to_owned(), deployment_state(deployment, scalers));
-        if count > 0 {
-            words_of.push(format!("{called} with {count} replicas"));
+        match count {
+            0 => {}
+            _ if scalers.for_deployment(called).is_some() => words_of.push(format!("{called} by load")),
+            count => words_of.push(format!("{called} with {count} replicas")),
         }
     }
     let said = format!("{}; {}", words(&selector), words_of.join(", "));
-    Ok((serde_json::json!({"service": objects::uid(&object), "selector": selector, "deployments": states}), said))
+    Ok((
+        serde_json::json!({"service": objects::uid(&object), "selector": selector, "deployments": states}),
+        said,
+    ))
 }
 
 /// What a Deployment is, without what changes by itself.

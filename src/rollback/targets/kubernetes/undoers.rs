@@ -98,10 +98,9 @@ fn argo(object: &Value, labels: &Pairs, notes: &Pairs, by_helm: bool) -> Option<
 
 fn flux(object: &Value, labels: &Pairs) -> Vec<String> {
     let mut found = Vec::new();
-    for (prefix, kind) in [
-        ("kustomize.toolkit.fluxcd.io", "Kustomization"),
-        ("helm.toolkit.fluxcd.io", "HelmRelease"),
-    ] {
+    for (prefix, kind) in
+        [("kustomize.toolkit.fluxcd.io", "Kustomization"), ("helm.toolkit.fluxcd.io", "HelmRelease")]
+    {
         if let Some(named) = labels.get(&format!("{prefix}/name")) {
             let namespace = labels.get(&format!("{prefix}/namespace")).map(String::as_str).unwrap_or("?");
             found.push(format!(
@@ -112,7 +111,8 @@ fn flux(object: &Value, labels: &Pairs) -> Vec<String> {
         }
     }
     if found.is_empty() && (writes(object, "kustomize-controller") || writes(object, "helm-controller")) {
-        found.push("is deployed by Flux, which puts its own state back at the next reconciliation".to_owned());
+        found
+            .push("is deployed by Flux, which puts its own state back at the next reconciliation".to_owned());
     }
     found
 }
@@ -170,13 +170,22 @@ mod tests {
     #[test]
     fn each_deployer_is_known_by_its_marks() {
         for (metadata, word) in [
-            (json!({"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:p/d"}}), "application shop;"),
+            (
+                json!({"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:p/d"}}),
+                "application shop;",
+            ),
             (json!({"labels": {"argocd.argoproj.io/instance": "shop"}}), "application shop;"),
             (json!({"labels": {"app.kubernetes.io/instance": "shop"}}), "may belong"),
             (json!({"managedFields": [{"manager": "argocd-controller"}]}), "Argo CD"),
-            (json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}}), "Kustomization flux-system/apps"),
+            (
+                json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}}),
+                "Kustomization flux-system/apps",
+            ),
             (json!({"labels": {"helm.toolkit.fluxcd.io/name": "apps"}}), "HelmRelease ?/apps"),
-            (json!({"labels": {"app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/instance": "r"}, "annotations": {"meta.helm.sh/release-name": "r"}}), "Helm release r"),
+            (
+                json!({"labels": {"app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/instance": "r"}, "annotations": {"meta.helm.sh/release-name": "r"}}),
+                "Helm release r",
+            ),
             (json!({"ownerReferences": [{"kind": "Rollout", "name": "x"}]}), "Rollout x"),
         ] {
             let list = found(metadata.clone());
