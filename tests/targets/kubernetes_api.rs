@@ -145,7 +145,7 @@ fn kubernetes_double_and_kubectl_agree() {
     assert_eq!(scene.double.object("Service", "model-serving")["spec"]["selector"]["version"], "v");
     let (good, text) =
         kubectl(&["scale", "deployment", "model-serving", "--replicas=1", "--resource-version=1"]);
-    assert!(!good && text.contains("the object has been modified"), "{text}");
+    assert!(!good && text.contains("Expected resource version to be 1"), "{text}");
     let (good, text) = kubectl(&["get", "deployment", "nothing"]);
     assert!(!good && text.contains("not found"), "{text}");
 

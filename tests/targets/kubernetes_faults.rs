@@ -193,3 +193,95 @@ fn kubernetes_credentials_may_come_from_a_program() {
     std::fs::write(&path, by_token.replace(super::double::TOKEN, "wrong")).unwrap();
     assert_eq!(scene.target().observe().unwrap_err().code, ErrorCode::NotPermitted);
 }
+
+#[test]
+fn kubernetes_traffic_stays_where_it_is_when_the_good_version_dies_after_the_plan() {
+    let scene = Scene::traffic();
+    let specs = scene.stage();
+    scene.double.state().broken_images.insert("registry.example.org/m@sha256:a1".into());
+    for replicas in [0, 3] {
+        scene.double.meddle("Deployment", "model-serving-v1", json!({"spec": {"replicas": replicas}}));
+    }
+    let error = act(&specs[0]).unwrap_err();
+    assert_eq!(error.code, ErrorCode::Refused, "{error:?}");
+    assert_eq!(writes(&scene), 0);
+}
+
+/// Not a test of its own: what the crash test starts, and kills.
+#[test]
+#[ignore = "the crash test starts it"]
+fn kubernetes_child() {
+    let specs = std::fs::read_to_string(std::env::var("IRCTL_CHILD_SPECS").unwrap()).unwrap();
+    let specs: Vec<SwitchSpec> = serde_json::from_str(&specs).unwrap();
+    if std::env::var("IRCTL_CHILD_UNDOES").is_ok() {
+        specs.iter().rev().for_each(|spec| drop(undo(spec).unwrap()));
+        return;
+    }
+    for spec in &specs {
+        if matches!(spec.switch().observe().unwrap(), Observation::Before(_)) {
+            act(spec).unwrap();
+        }
+    }
+}
+
+/// Runs the child, to be killed at the given point; whether it was.
+fn killed(scene: &Scene, specs: &[SwitchSpec], point: u32, undoes: bool) -> bool {
+    use std::os::unix::process::ExitStatusExt as _;
+    let file = scene.folder.path().join("specs.json");
+    std::fs::write(&file, serde_json::to_string(specs).unwrap()).unwrap();
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    let name = "kubernetes::kubernetes_faults::kubernetes_child";
+    command.args(["--exact", name, "--ignored", "--test-threads=1"]);
+    command.env("IRCTL_CHILD_SPECS", &file).env("IRCTL_TEST_FAULT", point.to_string());
+    if undoes {
+        command.env("IRCTL_CHILD_UNDOES", "1");
+    }
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success() || output.status.signal() == Some(9),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    output.status.signal() == Some(9)
+}
+
+/// Killed at every point of a switch and of its undo; then resumed or undone by this process, from the pinned data.
+#[test]
+fn kubernetes_killed_anywhere_it_is_old_or_new_in_the_end() {
+    let mut kills = 0;
+    for (scene, undoes) in [(Scene::traffic(), false), (Scene::traffic(), true), (Scene::revision(), false)] {
+        let before = Double::forgive(&scene.double.fingerprint());
+        let specs = scene.stage();
+        let forward = || {
+            for spec in &specs {
+                match spec.switch().observe().unwrap() {
+                    Observation::After => {}
+                    Observation::Before(_) => drop(act(spec).unwrap()),
+                    other => panic!("{other:?}"),
+                }
+            }
+        };
+        let backward = || specs.iter().rev().for_each(|spec| drop(undo(spec).unwrap()));
+        forward();
+        let after = Double::forgive(&scene.double.fingerprint());
+        backward();
+        for point in 1.. {
+            if undoes {
+                forward();
+            }
+            if !killed(&scene, &specs, point, undoes) {
+                break;
+            }
+            kills += 1;
+            // Every second time it goes on, else it goes back.
+            if point % 2 == 0 {
+                forward();
+                assert_eq!(after, Double::forgive(&scene.double.fingerprint()), "point {point}");
+            }
+            backward();
+            assert_eq!(before, Double::forgive(&scene.double.fingerprint()), "point {point}");
+        }
+    }
+    assert!(kills >= 12, "{kills} kills");
+    eprintln!("kubernetes: killed {kills} times");
+}

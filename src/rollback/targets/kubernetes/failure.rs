@@ -42,7 +42,7 @@ impl Failure {
             ),
             403 => Failure::Refused(
                 Error::new(ErrorCode::NotPermitted, format!("the cluster does not allow it: {text}"))
-                    .hint("docs/targets/kubernetes.md lists the permissions that are needed"),
+                    .hint("docs/kubernetes.md lists the permissions that are needed"),
             ),
             _ => Failure::Refused(Error::new(ErrorCode::Refused, format!("the cluster refuses: {text}"))),
         }

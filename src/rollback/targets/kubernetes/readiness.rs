@@ -164,6 +164,19 @@ pub fn traffic_missing(cluster: &Cluster, service: &str, selector: &Pairs) -> Re
         .then(|| format!("{strangers} of {} endpoints are still of another version", targets.len())))
 }
 
+/// How many pods with these labels are ready to get traffic.
+pub fn ready_pods(cluster: &Cluster, selector: &Pairs) -> Result<usize> {
+    let labels: Vec<_> = selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let pods = cluster.list(Resource::Pod, Some(&labels.join(",")))?;
+    let is_ready = |pod: &&Value| {
+        let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
+        conditions.into_iter().flatten().any(|condition| {
+            text(condition, "/type") == Some("Ready") && text(condition, "/status") == Some("True")
+        })
+    };
+    Ok(pods.iter().filter(is_ready).count())
+}
+
 /// The pods that a Service sends traffic to.
 pub fn targets(cluster: &Cluster, service: &str) -> Result<BTreeSet<String>> {
     let slices =

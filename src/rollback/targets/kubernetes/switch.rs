@@ -175,6 +175,21 @@ impl KubernetesSwitch {
         }
     }
 
+    /// Traffic goes only to where somebody answers at this moment, whatever the plan saw.
+    fn can_begin(&self, cluster: &Cluster) -> Result<()> {
+        let Move::Selector(selector) = &self.change else { return Ok(()) };
+        if !selector.ready.after || readiness::ready_pods(cluster, &selector.whole.after)? > 0 {
+            return Ok(());
+        }
+        let text = format!(
+            "no pod with {} is ready any more: the traffic of {} stays where it is",
+            self.change.shown(Side::After),
+            self.what()
+        );
+        Err(Error::new(ErrorCode::Refused, escape(&text, Sink::Terminal))
+            .hint("look at the pods, then make a new plan, to another version if need be"))
+    }
+
     fn is_ready(&self, cluster: &Cluster, object: &Value) -> Result<bool> {
         let need = match &self.change {
             Move::Selector(selector) if selector.ready.after => {
@@ -231,6 +246,7 @@ impl Switch for KubernetesSwitch {
 
     fn act(&self, _context: &mut StepContext<'_>) -> Result<Option<String>> {
         let cluster = Cluster::connect(&self.access)?;
+        self.can_begin(&cluster)?;
         let wrote = self.bring(&cluster, Side::After, true)?;
         fault::point("kubernetes:before-ready");
         self.wait(&cluster, Side::After)?;
@@ -241,8 +257,11 @@ impl Switch for KubernetesSwitch {
         let cluster = Cluster::connect(&self.access)?;
         let wrote = self.bring(&cluster, Side::Before, false)?;
         if !wrote {
-            // Nothing may have been switched at all; then what was not ready before is not waited for.
-            return Ok(Some("it was so already".to_owned()));
+            // It may never have been switched; then what is not ready has not to do with us. It may as well have been
+            // written back by a process that died before it waited.
+            let waited = self.wait(&cluster, Side::Before);
+            let said = waited.err().map_or_else(String::new, |error| format!("; {}", error.message));
+            return Ok(Some(format!("it was so already{said}")));
         }
         fault::point("kubernetes:before-ready-again");
         match (self.wait(&cluster, Side::Before), &self.change) {
