@@ -147,7 +147,7 @@ fn kubernetes_double_and_kubectl_agree() {
         kubectl(&["scale", "deployment", "model-serving", "--replicas=1", "--resource-version=1"]);
     assert!(!good && text.contains("Expected resource version to be 1"), "{text}");
     let (good, text) = kubectl(&["get", "deployment", "nothing"]);
-    assert!(!good && text.contains("not found"), "{text}");
+    assert!(!good && text.contains("(NotFound)"), "{text}");
 
     // What irctl makes of the same revision is what kubectl makes of it.
     let other = Scene::revision();

@@ -211,6 +211,14 @@ fn kubernetes_traffic_stays_where_it_is_when_the_good_version_dies_after_the_pla
 #[test]
 #[ignore = "the crash test starts it"]
 fn kubernetes_child() {
+    if std::env::var("IRCTL_CHILD_LOOKS").is_ok() {
+        let config = "{scale: {deployment: model-serving-v1, replicas: 0}}";
+        let config: KubernetesConfig = serde_yaml::from_str(config).unwrap();
+        let ground = Ground { root: std::env::temp_dir(), service: "model-serving".to_owned() };
+        let shown = KubernetesTarget { config: &config, ground: &ground }.observe().unwrap().shown;
+        assert!(shown.raw().contains("3 replicas"), "{shown}");
+        return;
+    }
     let specs = std::fs::read_to_string(std::env::var("IRCTL_CHILD_SPECS").unwrap()).unwrap();
     let specs: Vec<SwitchSpec> = serde_json::from_str(&specs).unwrap();
     if std::env::var("IRCTL_CHILD_UNDOES").is_ok() {
@@ -243,6 +251,31 @@ fn killed(scene: &Scene, specs: &[SwitchSpec], point: u32, undoes: bool) -> bool
         String::from_utf8_lossy(&output.stdout)
     );
     output.status.signal() == Some(9)
+}
+
+#[test]
+fn kubernetes_kubeconfigs_are_found_as_kubectl_finds_them() {
+    let scene = Scene::traffic();
+    let folder = scene.folder.path();
+    std::fs::create_dir(folder.join(".kube")).unwrap();
+    std::fs::copy(folder.join("kubeconfig"), folder.join(".kube/config")).unwrap();
+    std::fs::write(folder.join("first"), "apiVersion: v1\nkind: Config\ncurrent-context: double\n").unwrap();
+    let list = format!("{0}/missing:{0}/first::{0}/kubeconfig", folder.display());
+    let alone = folder.join("first").display().to_string();
+    for (kubeconfig, home, found) in [
+        (Some(&list), "/nonexistent", true),
+        (None, folder.to_str().unwrap(), true),
+        (Some(&alone), "/nonexistent", false),
+    ] {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        let name = "kubernetes::kubernetes_faults::kubernetes_child";
+        command.args(["--exact", name, "--ignored", "--test-threads=1"]);
+        command.env_remove("KUBECONFIG").env("HOME", home).env("IRCTL_CHILD_LOOKS", "1");
+        command.envs(kubeconfig.map(|list| ("KUBECONFIG", list)));
+        let output = command.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.success(), found, "{kubeconfig:?} {home}: {text}");
+    }
 }
 
 /// Killed at every point of a switch and of its undo; then resumed or undone by this process, from the pinned data.

@@ -66,6 +66,11 @@ pub fn fill_in(kind: &Kind, object: &mut Value) {
             default("/spec", "progressDeadlineSeconds", json!(600));
             default("/spec/template/spec", "restartPolicy", json!("Always"));
             default("/spec/template/spec", "terminationGracePeriodSeconds", json!(30));
+            let containers =
+                object.pointer_mut("/spec/template/spec/containers").and_then(Value::as_array_mut);
+            for container in containers.into_iter().flatten().filter_map(Value::as_object_mut) {
+                container.entry("resources").or_insert(json!({}));
+            }
             if let Some(metadata) =
                 object.pointer_mut("/spec/template/metadata").and_then(Value::as_object_mut)
             {

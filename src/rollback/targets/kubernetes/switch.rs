@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::images::Image;
 use super::kubeconfig::Access;
 use super::moves::{Move, Side};
-use super::objects::{name, replicas, uid};
+use super::objects::{name, replicas, revision, uid};
 use super::readiness;
 use crate::base::untrusted::{Sink, escape};
 use crate::base::{Digest, Duration, Error, ErrorCode, Result, fault};
@@ -287,6 +287,9 @@ impl Switch for KubernetesSwitch {
         if let Move::Replicas(wanted) = &mut change {
             // By load it may be another number by now, and that is what is to come back.
             wanted.count.before = replicas(&object);
+        }
+        if let Move::Template(wanted) = &mut change {
+            wanted.revision.before = revision(&object);
         }
         Self::pin(&self.access, &object, change, self.within, staging).map(SwitchSpec::Kubernetes)
     }
