@@ -15,6 +15,8 @@ mod patch;
 mod state;
 #[path = "kubernetes/validate.rs"]
 mod validate;
+#[path = "kubernetes/watch.rs"]
+mod watch;
 
 use serde_json::{Value, json};
 use std::path::Path;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Shared, api};
+use super::{Shared, api, watch};
 
 /// A request.
 pub struct Request {
@@ -29,7 +29,7 @@ pub enum Answer {
     /// A status, headers and a body.
     Whole(u16, Vec<(&'static str, String)>, Value),
     /// Events from this version on, for so long.
-    Watch(api::Watch),
+    Watch(watch::Watch),
     /// None: the connection is closed.
     Close,
     /// None: the connection stays open.
@@ -144,7 +144,7 @@ fn respond(out: &mut TcpStream, code: u16, headers: &[(&str, String)], body: &Va
     out.flush()
 }
 
-fn stream_events(shared: &Shared, out: &mut TcpStream, mut watch: api::Watch) -> std::io::Result<()> {
+fn stream_events(shared: &Shared, out: &mut TcpStream, mut watch: watch::Watch) -> std::io::Result<()> {
     out.write_all(
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
     )?;

@@ -34,7 +34,10 @@ pub fn of(change: &Move, name: &str, fidelity: Fidelity) -> Vec<Change> {
     changes
 }
 
-fn template(wanted: &TemplateMove, line: &dyn Fn(&str, Option<&str>, Option<&str>) -> Change) -> Vec<Change> {
+/// Makes a line of a field, what it was and what it will be.
+type Line<'a> = &'a dyn Fn(&str, Option<&str>, Option<&str>) -> Change;
+
+fn template(wanted: &TemplateMove, line: Line<'_>) -> Vec<Change> {
     let pair = &wanted.template;
     let digests = (pair.before.digest.short(), pair.after.digest.short());
     let mut changes = vec![line("spec.template", Some(digests.0), Some(digests.1))];

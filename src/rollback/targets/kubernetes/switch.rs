@@ -23,7 +23,7 @@ const TRIES: u32 = 8;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct KubernetesSwitch {
     /// The cluster.
-    pub access: Access,
+    pub access: Box<Access>,
     /// The name of the object.
     pub name: String,
     /// Its identity: a new object of the same name is another one.
@@ -33,7 +33,7 @@ pub struct KubernetesSwitch {
     /// The whole object as it was.
     pub image: Image,
     /// What is written.
-    pub change: Move,
+    pub change: Box<Move>,
     /// How long it may take to be ready.
     pub within: Duration,
 }
@@ -43,27 +43,27 @@ impl KubernetesSwitch {
     pub fn pin(
         access: &Access,
         object: &Value,
-        change: Move,
+        mut change: Move,
         within: Duration,
         staging: &Staging<'_>,
     ) -> Result<Self> {
+        let kind = change.resource().shown();
         let kept = |part: &str, value: &Value| {
-            let file = format!("{}-{}{part}", change.resource().shown(), name(object));
+            let file = format!("{kind}-{}{part}", name(object));
             Image::keep(staging.images, &file, value)
         };
         let image = kept("", object)?;
-        let mut change = change.clone();
         if let Move::Template(template) = &mut change {
             template.template.before = kept("-template-before", &template.template.before.read()?)?;
             template.template.after = kept("-template-after", &template.template.after.read()?)?;
         }
         Ok(Self {
-            access: access.clone(),
+            access: Box::new(access.clone()),
             name: name(object).to_owned(),
             uid: uid(object).to_owned(),
             rest: change.rest(object),
             image,
-            change,
+            change: Box::new(change),
             within,
         })
     }
@@ -161,7 +161,7 @@ impl KubernetesSwitch {
 
     fn wait(&self, cluster: &Cluster, side: Side) -> Result<()> {
         let within = self.within.to_std();
-        match &self.change {
+        match &*self.change {
             Move::Selector(selector) if *selector.ready.at(side) => {
                 readiness::traffic(cluster, &self.name, selector.whole.at(side), within)
             }
@@ -177,7 +177,7 @@ impl KubernetesSwitch {
 
     /// Traffic goes only to where somebody answers at this moment, whatever the plan saw.
     fn can_begin(&self, cluster: &Cluster) -> Result<()> {
-        let Move::Selector(selector) = &self.change else { return Ok(()) };
+        let Move::Selector(selector) = &*self.change else { return Ok(()) };
         if !selector.ready.after || readiness::ready_pods(cluster, &selector.whole.after)? > 0 {
             return Ok(());
         }
@@ -191,7 +191,7 @@ impl KubernetesSwitch {
     }
 
     fn is_ready(&self, cluster: &Cluster, object: &Value) -> Result<bool> {
-        let need = match &self.change {
+        let need = match &*self.change {
             Move::Selector(selector) if selector.ready.after => {
                 let missing = readiness::traffic_missing(cluster, &self.name, &selector.whole.after)?;
                 return Ok(missing.is_none());
@@ -211,7 +211,7 @@ impl Switch for KubernetesSwitch {
     }
 
     fn describe(&self) -> String {
-        let what = match &self.change {
+        let what = match &*self.change {
             Move::Selector(_) => {
                 format!("send the traffic of {} to {}", self.what(), self.change.shown(Side::After))
             }
@@ -264,7 +264,7 @@ impl Switch for KubernetesSwitch {
             return Ok(Some(format!("it was so already{said}")));
         }
         fault::point("kubernetes:before-ready-again");
-        match (self.wait(&cluster, Side::Before), &self.change) {
+        match (self.wait(&cluster, Side::Before), &*self.change) {
             (Ok(()), _) => Ok(None),
             // What is undone next may rely on these pods: traffic must not go to where nobody answers.
             (Err(error), Move::Replicas(_) | Move::Selector(_)) => Err(error),
@@ -283,7 +283,7 @@ impl Switch for KubernetesSwitch {
         if !self.change.stands(&object, Side::After) {
             return Err(self.drifted(&self.change.found(&object)));
         }
-        let mut change = self.change.clone().turned();
+        let mut change = Move::clone(&self.change).turned();
         if let Move::Replicas(wanted) = &mut change {
             // By load it may be another number by now, and that is what is to come back.
             wanted.count.before = replicas(&object);
