@@ -1,6 +1,7 @@
 //! The rows of `command`: a program of one's own, and each shipped recipe on what it is made for.
 
 mod cache_quarantine;
+mod crash;
 mod pip_environment;
 mod process_stop;
 mod programs;

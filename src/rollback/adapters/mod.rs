@@ -4,6 +4,8 @@
 mod cache_quarantine;
 mod contract;
 mod given;
+mod pip_environment;
+mod process_stop;
 
 pub use contract::{
     Answer, Applied, CONTRACT, Predicted, PredictedChange, Request, RequestVersion, State, Verb,
@@ -50,6 +52,8 @@ type Make = fn() -> Box<dyn Adapter>;
 #[rustfmt::skip]
 const ADAPTERS: &[(&str, Make)] = &[
     ("cache-quarantine", || Box::new(cache_quarantine::CacheQuarantine)),
+    ("pip-environment", || Box::new(pip_environment::PipEnvironment)),
+    ("process-stop", || Box::new(process_stop::ProcessStop)),
 ];
 
 /// The adapter of this name.

@@ -58,3 +58,9 @@ impl Fixture for Caches {
 fn cache_quarantine_conforms() {
     conformance::run(Caches::new);
 }
+
+#[test]
+fn a_killed_move_is_finished_or_taken_back() {
+    let kills = super::crash::sweep(Caches::new, |caches| &mut caches.config);
+    assert!(kills >= 8, "{kills}");
+}

@@ -5,6 +5,8 @@
 pub const fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
         ("cache-quarantine", include_str!("../../../../config/recipes/cache-quarantine.yaml")),
+        ("pip-environment", include_str!("../../../../config/recipes/pip-environment.yaml")),
+        ("process-stop", include_str!("../../../../config/recipes/process-stop.yaml")),
     ]
 }
 

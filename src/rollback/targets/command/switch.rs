@@ -63,9 +63,27 @@ impl CommandSwitch {
     }
 
     fn look(&self) -> Result<Value> {
-        let request =
-            Request { before: None, after: None, keep: None, scratch: None, ..self.request.clone() };
+        self.look_keeping(None)
+    }
+
+    fn look_keeping(&self, keep: Option<PathBuf>) -> Result<Value> {
+        let request = Request { before: None, after: None, keep, scratch: None, ..self.request.clone() };
         run::observe(&self.config, &request).map(|state| state.state)
+    }
+
+    /// Looks at what was put back, and keeps it anew: it is the same state, but not always the same thing (a process
+    /// that was started again has another number), and it may be applied to once more.
+    fn look_at_undone(&self) -> Result<Value> {
+        let Some(keep) = &self.request.keep else { return self.look() };
+        let fresh = target::folder(&self.images, "keep.new")?;
+        let now = self.look_keeping(Some(fresh.clone()))?;
+        if values::same(&now, self.before()?) {
+            target::sync(&fresh)?;
+            fs_err::remove_dir_all(keep)?;
+            fs_err::rename(&fresh, keep)?;
+            file::sync_directory(&self.images)?;
+        }
+        Ok(now)
     }
 
     fn before(&self) -> Result<&Value> {
@@ -133,7 +151,7 @@ impl CommandSwitch {
         fault::point(&format!("command:before-{verb}"));
         let applied = run::change(&self.config, &request, Some(context))?;
         fault::point(&format!("command:after-{verb}"));
-        let now = self.look()?;
+        let now = if verb == Verb::Undo { self.look_at_undone()? } else { self.look()? };
         fault::point("command:after-look");
         self.insist(verb, &now)?;
         if verb == Verb::Apply && !self.told {

@@ -147,7 +147,7 @@ impl Target for CommandTarget<'_> {
         if let Some(lack) = self.lacks().first() {
             return refused(lack);
         }
-        let keep = folder(staging.images)?;
+        let keep = folder(staging.images, "keep")?;
         let mut request = self.request(Some(goal))?;
         request.operation = Some(staging.operation.to_owned());
         let looking = Request { keep: Some(keep.clone()), ..request.clone() };
@@ -214,8 +214,8 @@ fn part(what: String, begun: Instant, failure: Option<&Error>) -> Rehearsed {
 }
 
 /// The folder in which programs keep what the way back needs, empty.
-pub(super) fn folder(images: &Path) -> Result<PathBuf> {
-    let keep = absolute(images)?.join("keep");
+pub(super) fn folder(images: &Path, name: &str) -> Result<PathBuf> {
+    let keep = absolute(images)?.join(name);
     // A staging that a crash ended has left one; nothing hangs on it.
     if keep.symlink_metadata().is_ok() {
         fs_err::remove_dir_all(&keep)?;
