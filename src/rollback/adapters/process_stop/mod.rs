@@ -233,3 +233,28 @@ fn settle(wanted: &Wanted, count: usize, grace: Duration) -> Result<()> {
 fn this() -> ProcessIdentity {
     host::current()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_was_used_again_is_not_the_process() {
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let process = host::identity(child.id());
+        let second = Duration::from_secs(30);
+        for other in [
+            ProcessIdentity { started: process.started + 1, ..process.clone() },
+            ProcessIdentity { boot: "another".into(), ..process.clone() },
+            ProcessIdentity { host: "other.example.org".into(), ..process.clone() },
+        ] {
+            stop(&other, second, true).unwrap();
+            assert!(child.try_wait().unwrap().is_none(), "{other:?}");
+        }
+        // Its parent has to hear of its end before it is gone: that is this test.
+        let waiting = std::thread::spawn(move || child.wait().unwrap());
+        stop(&process, second, false).unwrap();
+        assert!(!waiting.join().unwrap().success());
+        stop(&process, second, false).unwrap();
+    }
+}

@@ -18,9 +18,9 @@ const LIMIT: u64 = 4 * 1024 * 1024;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CommandSwitch {
     /// The programs.
-    config: CommandTargetConfig,
+    config: Box<CommandTargetConfig>,
     /// What they are asked: `before`, `after` and `keep` included.
-    request: Request,
+    request: Box<Request>,
     /// What was in place, in a few words.
     shown: String,
     /// What changes, from before to after.
@@ -52,9 +52,9 @@ impl CommandSwitch {
         images: &Path,
     ) -> Self {
         Self {
-            config: config.clone(),
+            config: Box::new(config.clone()),
             told: request.after.is_some(),
-            request,
+            request: Box::new(request),
             shown,
             changes,
             images: images.to_path_buf(),
@@ -67,7 +67,7 @@ impl CommandSwitch {
     }
 
     fn look_keeping(&self, keep: Option<PathBuf>) -> Result<Value> {
-        let request = Request { before: None, after: None, keep, scratch: None, ..self.request.clone() };
+        let request = Request { before: None, after: None, keep, scratch: None, ..(*self.request).clone() };
         run::observe(&self.config, &request).map(|state| state.state)
     }
 
@@ -147,7 +147,7 @@ impl CommandSwitch {
     /// Calls one program and insists on what it leaves.
     fn go(&self, verb: Verb, context: &mut StepContext<'_>) -> Result<Option<String>> {
         file::write_atomic(&self.busy(), verb.to_string().as_bytes(), 0o600)?;
-        let request = Request { verb, after: self.after()?, ..self.request.clone() };
+        let request = Request { verb, after: self.after()?, ..(*self.request).clone() };
         fault::point(&format!("command:before-{verb}"));
         let applied = run::change(&self.config, &request, Some(context))?;
         fault::point(&format!("command:after-{verb}"));
@@ -259,9 +259,10 @@ impl Switch for CommandSwitch {
             operation: Some(staging.operation.to_owned()),
             after,
             keep: Some(keep),
-            ..self.request.clone()
+            ..(*self.request).clone()
         };
         let images = staging.images.to_path_buf();
+        let request = Box::new(request);
         Ok(SwitchSpec::Command(Self { request, images, forward: !self.forward, ..self.clone() }))
     }
 }
