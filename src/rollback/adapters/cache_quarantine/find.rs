@@ -185,7 +185,6 @@ fn unescaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::MetadataExt as _;
 
     #[test]
     fn what_holds_a_mount_or_stands_on_another_file_system_is_refused() {
