@@ -129,6 +129,8 @@ impl CommandSwitch {
     fn travel(&self, to_after: bool, context: &mut StepContext<'_>) -> Result<Option<String>> {
         let now = self.look()?;
         match (self.place(&now)?, to_after) {
+            // Before it could change anything, a program may have left something beside it: undoing clears that up.
+            (Place::Before, false) if self.busy().exists() => self.go(Verb::Undo, context),
             (Place::After, true) | (Place::Before, false) => {
                 self.rest()?;
                 Ok(Some("it was so already".to_owned()))
