@@ -27,6 +27,9 @@ if [ "$purpose" = test ]; then
     if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
         missing="$missing postgresql"
     fi
+    need python3 python3
+    python3 -c 'import venv' >/dev/null 2>&1 || missing="$missing python3-venv"
+    python3 -m pip --version >/dev/null 2>&1 || missing="$missing python3-pip"
 fi
 
 # rustfmt and clippy are parts of rustup; only lint needs them.

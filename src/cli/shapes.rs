@@ -3,7 +3,7 @@
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
-use super::{incident, notify, rollback};
+use super::{incident, notify, recipe, rollback};
 use crate::check::{Overview, Round};
 use crate::incident::timeline::Line;
 use crate::notify::Summary as Deliveries;
@@ -12,6 +12,7 @@ use crate::operation::Summary as Operation;
 use crate::report::{decision, history, metrics, record};
 use crate::rollback::quarantine::QuarantineOutcome;
 use crate::rollback::{ContainOutcome, Plan, RollbackOutcome, SavedPlan, follow};
+use crate::rollback::targets::command::TrialReport;
 use crate::severity::Classification;
 use crate::{postmortem, verify};
 
@@ -37,6 +38,8 @@ pub fn shapes() -> Vec<(&'static str, Schema)> {
         ("notify-flush", shape::<Deliveries>()),
         ("notify-explain", shape::<Routing>()),
         ("postmortem", shape::<postmortem::document::Document>()),
+        ("recipe-list", shape::<Vec<recipe::Row>>()),
+        ("recipe-test", shape::<TrialReport>()),
         ("report-incident", shape::<record::IncidentRecord>()),
         ("report-incident-log", shape::<Vec<record::LogEntry>>()),
         ("report-rollback-history", shape::<Vec<history::HistoryEntry>>()),

@@ -1,13 +1,18 @@
 //! The programs behind the shipped recipes: `irctl adapter NAME`, each speaking the contract that a user's own
 //! programs speak too. A recipe (`config/recipes/NAME.yaml`) says how they are called.
 
+mod cache_quarantine;
 mod contract;
+mod given;
+mod pip_environment;
+mod process_stop;
 
 pub use contract::{
     Answer, Applied, CONTRACT, Predicted, PredictedChange, Request, RequestVersion, State, Verb,
 };
+pub use given::Given;
 
-use crate::base::Result;
+use crate::base::{Error, ErrorCode, Result};
 
 /// One program of this kind.
 pub trait Adapter {
@@ -20,6 +25,43 @@ pub trait Adapter {
     /// Applies, if what is in place is `request.before`; what is so already is left so.
     fn apply(&self, request: &Request) -> Result<Applied>;
 
-    /// Puts `request.before` back from what `observe` kept, if what is in place is `request.after`.
+    /// Puts `request.before` back from what `observe` kept, if what is in place is `request.after` or what an apply
+    /// that was interrupted has left.
     fn undo(&self, request: &Request) -> Result<Applied>;
+
+    /// Tries it on a copy in `request.scratch`.
+    fn rehearse(&self, _request: &Request) -> Result<Applied> {
+        Err(Error::new(ErrorCode::Usage, "this adapter cannot be tried on a copy"))
+    }
+
+    /// The answer to a request.
+    fn answer(&self, request: &Request) -> Result<Answer> {
+        match request.verb {
+            Verb::Observe => self.observe(request).map(Answer::State),
+            Verb::Predict => self.predict(request).map(Answer::Predicted),
+            Verb::Apply => self.apply(request).map(Answer::Applied),
+            Verb::Undo => self.undo(request).map(Answer::Applied),
+            Verb::Rehearse => self.rehearse(request).map(Answer::Applied),
+        }
+    }
+}
+
+type Make = fn() -> Box<dyn Adapter>;
+
+/// Every adapter: one line each.
+#[rustfmt::skip]
+const ADAPTERS: &[(&str, Make)] = &[
+    ("cache-quarantine", || Box::new(cache_quarantine::CacheQuarantine)),
+    ("pip-environment", || Box::new(pip_environment::PipEnvironment)),
+    ("process-stop", || Box::new(process_stop::ProcessStop)),
+];
+
+/// The adapter of this name.
+pub fn find(name: &str) -> Option<Box<dyn Adapter>> {
+    ADAPTERS.iter().find(|(known, _)| *known == name).map(|(_, make)| make())
+}
+
+/// The names of all adapters.
+pub fn names() -> Vec<&'static str> {
+    ADAPTERS.iter().map(|(name, _)| *name).collect()
 }
