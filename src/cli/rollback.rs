@@ -163,6 +163,9 @@ fn roll_back(args: &Args, context: &Context) -> Result<u8> {
     desk.with(|environment| {
         if args.dry_run {
             let plan = rollback::dry_run(environment, subject, &request)?;
+            if let Some(wiring) = desk.wiring() {
+                wiring.opened_plan(&plan.service);
+            }
             if context.out.is_json() {
                 context.out.json(&plan)?;
             } else {

@@ -2,6 +2,7 @@
 //!
 //! This room composes the configuration structs of the rooms below it and owns no adapter.
 
+mod automation;
 mod cadence;
 pub mod diagnostic;
 mod file;
