@@ -4,6 +4,7 @@
 
 mod act;
 pub mod after;
+mod audit;
 mod automatic;
 pub mod blind;
 mod catch_up;

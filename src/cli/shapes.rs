@@ -9,7 +9,7 @@ use crate::incident::timeline::Line;
 use crate::notify::Summary as Deliveries;
 use crate::notify::route::Routing;
 use crate::operation::Summary as Operation;
-use crate::report::{decision, history, metrics, record};
+use crate::report::{decision, history, metrics, record, tracking};
 use crate::rollback::{ContainOutcome, Plan, RollbackOutcome, follow};
 use crate::severity::Classification;
 use crate::{postmortem, verify};
@@ -37,6 +37,7 @@ pub fn shapes() -> Vec<(&'static str, Schema)> {
         ("report-incident", shape::<record::IncidentRecord>()),
         ("report-incident-log", shape::<Vec<record::LogEntry>>()),
         ("report-rollback-history", shape::<Vec<history::HistoryEntry>>()),
+        ("report-rollback-tracking", shape::<Vec<tracking::TrackingRecord>>()),
         ("report-decision-log", shape::<decision::Decision>()),
         ("report-metrics", shape::<metrics::ResponseMetrics>()),
     ]

@@ -4,6 +4,7 @@ use super::diagnostic::{Severity, code};
 use super::finding::Finding;
 use super::kind::Kind;
 use super::{ServiceConfig, Workspace};
+use crate::notify::AUDIT_CHANNEL;
 use crate::rollback::RollbackConfig;
 use crate::rollback::config::ReleaseMode;
 use crate::severity::{CompiledExpression, Expression, ExpressionError};
@@ -76,6 +77,17 @@ fn too_short(workspace: &Workspace, service: &ServiceConfig, rollback: &Rollback
     let help = "measure how long it has held already, as `depth_normal_minutes >= 5 min`, or check more often";
     let finding = wrong(service, "/rollback/release_when/for", text).help(Some(help.to_owned()));
     Some(Finding { severity: Severity::Warning, ..finding })
+}
+
+/// The channel that `audit:` makes is nobody else's.
+pub fn audit(workspace: &Workspace) -> Vec<Finding> {
+    if workspace.settings.audit.is_none() || !workspace.notify.channels.contains_key(AUDIT_CHANNEL) {
+        return Vec::new();
+    }
+    let text = format!("`{AUDIT_CHANNEL}` is the channel that `audit:` in irctl.yaml makes");
+    let pointer = format!("/channels/{AUDIT_CHANNEL}");
+    let finding = Finding::error(Kind::Notify, "", &pointer, code::INVALID_VALUE, text);
+    vec![finding.help(Some("give this channel another name".to_owned()))]
 }
 
 fn each(

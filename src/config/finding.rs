@@ -77,6 +77,7 @@ pub const CHECKS: &[SemanticCheck] = &[
     semantic::schemes,
     automation::policies,
     automation::releases,
+    automation::audit,
     semantic::routing,
     suites::check,
     measured::metrics,
