@@ -293,6 +293,24 @@ fn a_template_is_filled_in_and_says_what_it_lacks() {
 }
 
 #[test]
+fn the_examples_in_the_documentation_are_valid() {
+    let text = std::fs::read_to_string(support::repository().join("docs/verify.md")).unwrap();
+    let blocks: Vec<_> = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
+    let suites = blocks.iter().filter(|block| block.starts_with("suite:"));
+    let mut seen = 0;
+    for block in suites {
+        let kind = irctl::config::Kind::Verify;
+        let report = irctl::config::check_bytes(kind, "example.yaml", block.as_bytes());
+        assert_eq!(report.errors(), 0, "{}", irctl::config::render(&report, false));
+        seen += 1;
+    }
+    assert_eq!(seen, 3);
+    let probe = blocks.iter().find(|block| block.starts_with("psi:")).unwrap();
+    let probes: BTreeMap<String, ProbeConfig> = serde_saphyr::from_str(probe).unwrap();
+    assert_eq!(probes.len(), 1);
+}
+
+#[test]
 fn protocol_25s_criteria_hold_against_a_real_prometheus() {
     let metrics = |errors: u32, latency: u32| {
         format!("model_errors {errors}\nmodel_requests 1000\nmodel_latency_p95_milliseconds {latency}\n")
