@@ -24,8 +24,10 @@ fn vector(value: &str, at: f64) -> String {
 }
 
 fn series(all: &[(&str, &str)], at: f64) -> String {
-    let all: Vec<_> =
-        all.iter().map(|(labels, value)| format!(r#"{{"metric":{labels},"value":[{at},"{value}"]}}"#)).collect();
+    let all: Vec<_> = all
+        .iter()
+        .map(|(labels, value)| format!(r#"{{"metric":{labels},"value":[{at},"{value}"]}}"#))
+        .collect();
     format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{}]}}}}"#, all.join(","))
 }
 
@@ -70,7 +72,8 @@ fn check(server: &Server, analysis: &str) -> (Verdict, String, Vec<SampleVerdict
 fn samples_are_taken_when_they_are_due_and_every_one_is_shown() {
     let server = values(&["0.01", "0.02", "0.03"]);
     let waits = RefCell::default();
-    let report = verify(&suite(&server.url(), "samples: 3\nevery: 10s\nwarm_up: 30s"), Path::new("/"), &waits);
+    let report =
+        verify(&suite(&server.url(), "samples: 3\nevery: 10s\nwarm_up: 30s"), Path::new("/"), &waits);
     assert_eq!(*waits.borrow(), [30, 40, 50]);
     assert_eq!(report.verdict, Verdict::Ok);
     assert!(server.requests()[0].line.starts_with("POST /api/v1/query "));
@@ -98,7 +101,8 @@ fn limits_decide_and_end_it_early() {
     assert_eq!((nothing.0, nothing.2), (Verdict::Unknown, vec![Good, Inconclusive]));
     let some = check(&values(&["0.01", "NaN", "0.01"]), "samples: 3\ninconclusive_limit: 1");
     assert_eq!((some.0, some.2.len()), (Verdict::Ok, 3));
-    let row = check(&values(&["0.5", "0.01", "0.01"]), "samples: 9\nfailure_limit: 2\nconsecutive_success: 2");
+    let row =
+        check(&values(&["0.5", "0.01", "0.01"]), "samples: 9\nfailure_limit: 2\nconsecutive_success: 2");
     assert_eq!((row.0, row.2), (Verdict::Ok, vec![Bad, Good, Good]));
     let no_row = check(
         &values(&["0.01", "0.5", "0.01", "0.5", "0.01"]),
@@ -189,8 +193,11 @@ fn a_metric_of_a_probe_is_measured_anew_for_each_sample() {
         let wait = |at: DateTime<Utc>| {
             let load = loads[taken.replace(taken.get() + 1)];
             let at_text = at.to_rfc3339();
-            std::fs::write(root.path().join("load.json"), format!(r#"{{"load": {load}, "at": "{at_text}"}}"#))
-                .unwrap();
+            std::fs::write(
+                root.path().join("load.json"),
+                format!(r#"{{"load": {load}, "at": "{at_text}"}}"#),
+            )
+            .unwrap();
             Ok(at)
         };
         run(&suite, &BTreeMap::new(), &request, &wait)
@@ -295,7 +302,8 @@ fn a_template_is_filled_in_and_says_what_it_lacks() {
 #[test]
 fn the_examples_in_the_documentation_are_valid() {
     let text = std::fs::read_to_string(support::repository().join("docs/verify.md")).unwrap();
-    let blocks: Vec<_> = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
+    let blocks: Vec<_> =
+        text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
     let suites = blocks.iter().filter(|block| block.starts_with("suite:"));
     let mut seen = 0;
     for block in suites {
@@ -371,7 +379,8 @@ fn client_reads_ranges(prometheus: &support::prometheus::Prometheus) {
 fn real_probe(prometheus: &support::prometheus::Prometheus, exporter: &support::prometheus::Exporter) {
     exporter.set("psi_feature_spread 0.31\npsi_feature_depth 0.02\n");
     prometheus.wait_until("psi_feature_spread");
-    let query = r#"label_replace({__name__=~"psi_feature_.+"}, "feature", "$1", "__name__", "psi_feature_(.+)")"#;
+    let query =
+        r#"label_replace({__name__=~"psi_feature_.+"}, "feature", "$1", "__name__", "psi_feature_(.+)")"#;
     let text = format!(
         "psi: {{prometheus: {{url: '{}', query: '{query}', metric: psi_feature, labels: [feature], time: \
          'max(timestamp(up))'}}}}",

@@ -61,8 +61,7 @@ impl<'a> Hand<'a> {
         work: &mut dyn FnMut(&Environment<'_>) -> Result<T>,
     ) -> Result<T> {
         let recorder = StoreRecorder::new(self.store.clone(), &self.workspace.state);
-        let verify =
-            |suite: &str, pinned: &serde_json::Value| scope::run_suite(suite, pinned, self.clock);
+        let verify = |suite: &str, pinned: &serde_json::Value| scope::run_suite(suite, pinned, self.clock);
         work(&Environment {
             state: &self.workspace.state,
             clock: self.clock,

@@ -98,7 +98,9 @@ impl Case<'_> {
     ) -> Result<AutomaticRollback> {
         let held = |why: String| Ok(held(Some(self.asked), why));
         let Some(incident) = answered(observed) else {
-            return held("no incident is open that it would answer; give the scheme a rule for it".to_owned());
+            return held(
+                "no incident is open that it would answer; give the scheme a rule for it".to_owned(),
+            );
         };
         if let Some(who) = hands::on(self.surroundings, self.service, incident, now)? {
             return held(who);

@@ -7,7 +7,7 @@ use super::Surroundings;
 use crate::base::clock::format_minute;
 use crate::base::{Error, ErrorCode, Result};
 use crate::config::ServiceConfig;
-use crate::incident::Incident;
+use crate::incident::{self, Incident};
 use crate::operation;
 use crate::store::{Actor, Session};
 
@@ -35,7 +35,7 @@ pub fn opened_plan(session: &mut dyn Session, service: &str, by: &Actor, at: Dat
     session.set_value(&key(service), &text)
 }
 
-/// Who is at it, in one sentence; nobody, if there is none.
+/// Who is at a service, in one sentence; nobody, if there is none. Whoever works on one of its incidents is at it.
 pub fn on(
     surroundings: &Surroundings<'_>,
     service: &ServiceConfig,
@@ -43,11 +43,17 @@ pub fn on(
     now: DateTime<Utc>,
 ) -> Result<Option<String>> {
     let leaves = "automation leaves it to a human";
-    if let Some(moment) = &incident.acknowledged {
-        return Ok(Some(format!("{} has taken {} up; {leaves}", moment.by, incident.id)));
-    }
-    if let Some((role, person)) = incident.roles.iter().next() {
-        return Ok(Some(format!("{person} is {role} of {}; {leaves}", incident.id)));
+    let (open, looked) = surroundings.store.view(|session| {
+        let open = incident::book::open(session, Some(&service.service))?;
+        Ok((open, session.value(&key(&service.service))?))
+    })?;
+    for one in &open {
+        if let Some(moment) = &one.acknowledged {
+            return Ok(Some(format!("{} has taken {} up; {leaves}", moment.by, one.id)));
+        }
+        if let Some((role, person)) = one.roles.iter().next() {
+            return Ok(Some(format!("{person} is {role} of {}; {leaves}", one.id)));
+        }
     }
     let own = operation::list(&surroundings.workspace.state)?.into_iter().rfind(|one| {
         let human = matches!(one.actor, Actor::Human(_));
@@ -57,7 +63,6 @@ pub fn on(
         let when = format_minute(one.created_at);
         return Ok(Some(format!("{} began {} ({}) at {when}; {leaves}", one.actor, one.id, one.kind)));
     }
-    let looked = surroundings.store.view(|session| session.value(&key(&service.service)))?;
     // What cannot be read was written by a newer irctl, whose user is as human as any.
     let looked = looked.map(|text| serde_json::from_str::<Looked>(&text));
     match looked {

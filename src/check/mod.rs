@@ -83,7 +83,10 @@ pub fn run(surroundings: &Surroundings<'_>, services: &[String]) -> Result<Round
         match finish(surroundings, one, begun) {
             Ok(round) => rounds.push(round),
             Err(error) if error.code == ErrorCode::InvalidConfiguration => {
-                problems.push(format!("{service} was contained where it had to be, and no more: {}", error.message));
+                problems.push(format!(
+                    "{service} was contained where it had to be, and no more: {}",
+                    error.message
+                ));
             }
             Err(error) => return Err(error),
         }

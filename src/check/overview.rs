@@ -139,7 +139,8 @@ fn overdue(workspace: &Workspace, last: Option<DateTime<Utc>>, now: DateTime<Utc
 fn pending(workspace: &Workspace, incident: Incident, now: DateTime<Utc>) -> Pending {
     let promises = deadlines::promises(&incident, now);
     let next = next_for(workspace, &incident);
-    let level = workspace.schemes.get(&incident.scheme).and_then(|scheme| scheme.levels.get(&incident.level.name));
+    let level =
+        workspace.schemes.get(&incident.scheme).and_then(|scheme| scheme.levels.get(&incident.level.name));
     let service = workspace.services.get(&incident.service);
     let proposal = service.and_then(|service| proposal::of(service, level, &incident));
     Pending { incident, promises, next, proposal }

@@ -192,7 +192,10 @@ pub fn may(
             State::Resolved => format!("`irctl postmortem draft {id}`, then `irctl incident close {id}`"),
             _ => format!("`irctl incident resolve {id}`, write it up, then `irctl incident close {id}`"),
         };
-        return refused(format!("that of {id} is not completed, it is {}", open.state), format!("{steps}; {ANYWAY}"));
+        return refused(
+            format!("that of {id} is not completed, it is {}", open.state),
+            format!("{steps}; {ANYWAY}"),
+        );
     }
     match incidents.first() {
         Some(incident) => Ok(Some(incident.id.clone())),

@@ -136,10 +136,20 @@ fn rollback_tracking(args: &LogArgs, context: &Context) -> Result<u8> {
         return Ok(0);
     }
     let rows: Vec<_> = records.iter().map(tracking_row).collect();
-    let headers =
-        ["ROLLBACK", "PHASE", "TRIGGER", "START (UTC)", "MINUTES", "IMPACT", "DATA LOSS", "ROOT CAUSE", "PREVENTION"];
+    let headers = ["ROLLBACK", "PHASE", "TRIGGER", "START (UTC)", "MINUTES", "IMPACT", "DATA LOSS"];
     context.out.table(&headers, &rows)?;
-    context.out.line("\nTimes are minutes; - where no event tells it.")?;
+    for record in &records {
+        let id = record.rollback_id.as_deref().unwrap_or("-");
+        for cause in &record.root_cause {
+            context.out.line(&format!("{id} root cause: {cause}"))?;
+        }
+        for measure in record.prevention_measures.iter().flatten() {
+            context.out.line(&format!("{id} prevention: {measure}"))?;
+        }
+    }
+    context
+        .out
+        .line("\nMinutes of the rollback, and of its impact on the service; - where no event tells it.")?;
     Ok(0)
 }
 
@@ -147,9 +157,6 @@ fn tracking_row(record: &TrackingRecord) -> Vec<String> {
     let dash = || "-".to_owned();
     let text = |text: &Option<Untrusted>| text.as_ref().map_or_else(dash, Untrusted::to_string);
     let number = |number: Option<f64>| number.map_or_else(dash, |number| number.to_string());
-    let measures = record.prevention_measures.as_ref().map(|measures| {
-        measures.iter().map(Untrusted::to_string).collect::<Vec<_>>().join("; ")
-    });
     vec![
         record.rollback_id.clone().unwrap_or_else(dash),
         text(&record.phase),
@@ -158,8 +165,6 @@ fn tracking_row(record: &TrackingRecord) -> Vec<String> {
         number(record.duration_minutes),
         number(record.service_impact_minutes),
         record.data_loss.map_or_else(dash, |lost| if lost { "yes" } else { "no" }.to_owned()),
-        text(&record.root_cause),
-        measures.unwrap_or_else(dash),
     ]
 }
 

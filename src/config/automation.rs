@@ -74,7 +74,8 @@ fn too_short(workspace: &Workspace, service: &ServiceConfig, rollback: &Rollback
         return None;
     }
     let text = format!("rounds come every {cadence}, so none can see that this holds for {sustained}");
-    let help = "measure how long it has held already, as `depth_normal_minutes >= 5 min`, or check more often";
+    let help =
+        "measure how long it has held already, as `depth_normal_minutes >= 5 min`, or check more often";
     let finding = wrong(service, "/rollback/release_when/for", text).help(Some(help.to_owned()));
     Some(Finding { severity: Severity::Warning, ..finding })
 }

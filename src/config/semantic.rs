@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::Workspace;
 use super::diagnostic::{Severity, code};
 use super::finding::Finding;
 use super::kind::Kind;
 use super::schema::suggestion;
-use super::Workspace;
 use crate::notify::{NotifyConfig, ReferenceKind};
 use crate::severity::Scheme;
 

@@ -88,11 +88,7 @@ impl PrometheusConfig {
     }
 
     /// What the query finds at `now`; each number is fresh.
-    pub fn readings(
-        &self,
-        client: &Client,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<Reading>, String> {
+    pub fn readings(&self, client: &Client, now: DateTime<Utc>) -> Result<Vec<Reading>, String> {
         let mut readings = self.found(client.instant(&self.query, Some(now))?)?;
         for reading in &readings {
             fresh(reading.at, now, self.max_age())?;
@@ -109,7 +105,11 @@ impl PrometheusConfig {
     pub fn reading_at(&self, query: &str, client: &Client, at: DateTime<Utc>) -> Result<Reading, String> {
         let reading = only(self.found(client.instant(query, Some(at))?)?)?;
         if (reading.at - at).abs() > TimeDelta::seconds(1) {
-            return Err(format!("asked for {}, the server answered for {}", format_instant(at), format_instant(reading.at)));
+            return Err(format!(
+                "asked for {}, the server answered for {}",
+                format_instant(at),
+                format_instant(reading.at)
+            ));
         }
         Ok(reading)
     }
@@ -119,7 +119,9 @@ impl PrometheusConfig {
         let series = match answer.found {
             Found::Vector(series) => series,
             Found::Scalar(point) => vec![Series { labels: BTreeMap::new(), points: vec![point] }],
-            Found::Matrix(_) => return Err("the query's result is a range, not one value for each series".to_owned()),
+            Found::Matrix(_) => {
+                return Err("the query's result is a range, not one value for each series".to_owned());
+            }
         };
         if series.is_empty() {
             return Err("the query found nothing".to_owned());
@@ -134,7 +136,10 @@ impl PrometheusConfig {
         for one in series {
             let labels = self.told_apart(&one)?;
             if readings.iter().any(|other| other.labels == labels) {
-                return Err(format!("the query found several series with the same {}", self.labels.join(", ")));
+                return Err(format!(
+                    "the query found several series with the same {}",
+                    self.labels.join(", ")
+                ));
             }
             let point = one.points.last().ok_or("a series has no value")?;
             readings.push(Reading { labels, value: point.value, at: point.at });
@@ -184,12 +189,18 @@ fn instant_of(answer: Answer) -> Result<DateTime<Utc>, String> {
 /// Whether a point of that instant counts now.
 pub fn fresh(at: DateTime<Utc>, now: DateTime<Utc>, max_age: TimeDelta) -> Result<(), String> {
     if at > now + SKEW {
-        return Err(format!("it is dated in the future: {}, and it is {}", format_instant(at), format_instant(now)));
+        return Err(format!(
+            "it is dated in the future: {}, and it is {}",
+            format_instant(at),
+            format_instant(now)
+        ));
     }
     if now - at > max_age {
         return Err(format!(
             "it is {} old ({}), more than {} does not count",
-            Elapsed(now - at), format_instant(at), Elapsed(max_age)
+            Elapsed(now - at),
+            format_instant(at),
+            Elapsed(max_age)
         ));
     }
     Ok(())

@@ -154,7 +154,9 @@ mod tests {
     fn what_no_event_tells_is_null() {
         let bare = tracking(&[stored(1, "rollback.completed", json!({"outcome": "restored"}))], &[]);
         let value = serde_json::to_value(&bare[0]).unwrap();
-        for field in ["phase", "trigger", "data_loss", "service_impact_minutes", "root_cause", "prevention_measures"] {
+        for field in
+            ["phase", "trigger", "data_loss", "service_impact_minutes", "root_cause", "prevention_measures"]
+        {
             assert!(value.get(field).unwrap().is_null(), "{field}: {value}");
         }
         let halted = tracking(&[stored(1, "rollback.halted", json!({}))], &[]);

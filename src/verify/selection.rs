@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::{analysis, condition, template};
 use super::config::{ExpectationConfig, SuiteConfig};
+use super::{analysis, condition, template};
 use crate::base::Unit;
 use crate::probe::{ProbeConfig, metrics_of};
 

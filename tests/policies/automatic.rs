@@ -22,18 +22,16 @@ fn worse(more: &str) -> Workspace {
     workspace
 }
 
-fn mode(workspace: &Workspace) -> String {
-    let text = workspace.read("config/rollout.yml");
-    text.lines().find(|line| line.contains("mode:")).unwrap().trim().to_owned()
-}
-
 #[test]
 fn a_trigger_rolls_back_switches_the_mode_and_is_counted_by_its_reason() {
     let workspace = worse("");
     let service = round(&workspace, 0);
     let rollback = &service["rollback"];
     assert_eq!((rollback["reason"].as_str(), rollback["exit"].as_u64()), (Some("winrate_delta"), Some(0)));
-    assert!(mode(&workspace).contains("disabled"), "the rollout stays disabled until the postmortem");
+    assert!(
+        workspace.read("config/rollout.yml").contains("mode: disabled"),
+        "the rollout stays disabled until the postmortem"
+    );
     let metrics = workspace.irctl(&["report", "metrics", "--output", "json"]).expect(0).json();
     assert_eq!(metrics["rollbacks_by_reason"], serde_json::json!({"winrate_delta": 1}));
     let timeline = workspace.irctl(&["incident", "timeline", &incident(&workspace)]).expect(0).stdout;
@@ -83,8 +81,16 @@ fn series_of_one_metric_have_reasons_of_their_own() {
     verified(&workspace);
     let service = round(&workspace, 0);
     assert_eq!(service["rollback"]["reason"], "psi_feature_depth", "the worst one speaks first");
-    let shown = workspace.irctl(&["incident", "timeline", &incident(&workspace), "--output", "json"]).expect(0);
+    let shown =
+        workspace.irctl(&["incident", "timeline", &incident(&workspace), "--output", "json"]).expect(0);
     assert!(shown.stdout.contains("psi_feature_depth"), "{}", shown.stdout);
+}
+
+/// The policy asks only when it is far worse than what opens an incident.
+fn later(workspace: &Workspace) {
+    let text = workspace.read("config/services/scalper.yaml");
+    workspace
+        .write("config/services/scalper.yaml", text.replace("winrate_delta < -5%", "winrate_delta < -50%"));
 }
 
 /// Each refusal, as the round says it.
@@ -102,10 +108,13 @@ fn automation_says_why_it_does_not() {
 
     let quiet = worse("");
     desk(&quiet, &[]);
-    refused("nothing is wrong", &quiet, 3);
+    refused("nothing is wrong", &quiet, 0);
 
     let unknown = worse("");
-    unknown.write("desk.json", r#"{"winrate_delta": "NaN", "parity": 0, "bid": 1, "ask": 1, "depth_normal": 1}"#);
+    unknown.write(
+        "desk.json",
+        r#"{"winrate_delta": "NaN", "parity": 0, "bid": 1, "ask": 1, "depth_normal": 1}"#,
+    );
     refused("not a number", &unknown, 3);
 
     let acknowledged = worse("");
@@ -113,22 +122,21 @@ fn automation_says_why_it_does_not() {
     round(&acknowledged, 2);
     acknowledged.irctl(&["incident", "ack", &incident(&acknowledged)]).expect(0);
     desk(&acknowledged, &[("bid", 0.0), ("winrate_delta", -0.12)]);
-    acknowledged.irctl(&["check"]);
-    // Two incidents are open now; the one of the win rate is nobody's yet.
-    let list = acknowledged.irctl(&["incident", "list", "--output", "json"]).expect(0).json();
-    assert_eq!(list.as_array().unwrap().len(), 2);
+    refused("another incident of the service is acknowledged", &acknowledged, 2);
 
     let taken = worse("");
-    taken.write("config/services/scalper.yaml", taken.read("config/services/scalper.yaml").replace("winrate_delta < -5%", "winrate_delta < -50%"));
+    later(&taken);
     round(&taken, 2);
     taken.irctl(&["incident", "ack", &incident(&taken)]).expect(0);
     desk(&taken, &[("winrate_delta", -0.6)]);
     refused("acknowledged", &taken, 2);
 
     let assigned = worse("");
-    assigned.write("config/services/scalper.yaml", assigned.read("config/services/scalper.yaml").replace("winrate_delta < -5%", "winrate_delta < -50%"));
+    later(&assigned);
     round(&assigned, 2);
-    assigned.irctl(&["incident", "assign", &incident(&assigned), "commander", "night shift"]).expect(0);
+    assigned
+        .irctl(&["incident", "assign", &incident(&assigned), "--role", "commander", "--to", "night shift"])
+        .expect(0);
     desk(&assigned, &[("winrate_delta", -0.6)]);
     refused("somebody commands it", &assigned, 2);
 
@@ -139,13 +147,11 @@ fn automation_says_why_it_does_not() {
     round(&looked, 0);
 
     let began = worse("");
-    began.write("config/services/scalper.yaml", began.read("config/services/scalper.yaml").replace("winrate_delta < -5%", "winrate_delta < -50%"));
+    later(&began);
     round(&began, 2);
-    began.irctl(&["contain"]).expect(0);
-    began.irctl(&["rollback", "--to", "prev"]);
+    began.irctl(&["release", "--reason", "the desk needs it"]).expect(0);
     desk(&began, &[("winrate_delta", -0.6)]);
-    let rollback = round(&began, 0)["rollback"].clone();
-    assert!(rollback["exit"].is_number(), "a refused start without a terminal is nobody's hand: {rollback}");
+    refused("a human let the desk back", &began, 2);
 
     let unproven = night(POLICY);
     desk(&unproven, WORSE);
@@ -162,7 +168,8 @@ fn automation_says_why_it_does_not() {
     desk(&adopted, WORSE);
     refused("only adopted, and nothing evaluates", &adopted, 12);
 
-    let evaluated = worse("  evaluate: {command: [sh, -c, 'echo {\\\"metrics\\\": {\\\"winrate_delta\\\": -0.2}}']}\n");
+    let evaluated =
+        worse("  evaluate: {command: [sh, -c, 'echo {\\\"metrics\\\": {\\\"winrate_delta\\\": -0.2}}']}\n");
     refused("every candidate fails the trigger too", &evaluated, 12);
 
     let silent = worse("  evaluate: {command: [sh, -c, 'exit 1']}\n");
@@ -178,15 +185,20 @@ fn automation_says_why_it_does_not() {
 
     let nobody = worse("");
     let scheme = nobody.read("config/severity/trading.yaml");
-    let without: String = scheme.lines().filter(|line| !line.contains("id: winrate-delta")).map(|line| format!("{line}\n")).collect();
+    let without: String = scheme
+        .lines()
+        .filter(|line| !line.contains("id: winrate-delta"))
+        .map(|line| format!("{line}\n"))
+        .collect();
     nobody.write("config/severity/trading.yaml", without);
-    refused("no rule opens an incident", &nobody, 3);
+    refused("no rule opens an incident", &nobody, 0);
     insta::assert_snapshot!(said.join("\n"));
 }
 
 #[test]
 fn a_candidate_that_passes_the_trigger_is_taken() {
-    let workspace = worse("  evaluate: {command: [sh, -c, 'echo {\\\"metrics\\\": {\\\"winrate_delta\\\": 0.01}}']}\n");
+    let workspace =
+        worse("  evaluate: {command: [sh, -c, 'echo {\\\"metrics\\\": {\\\"winrate_delta\\\": 0.01}}']}\n");
     assert_eq!(round(&workspace, 0)["rollback"]["exit"], 0);
 }
 
@@ -200,15 +212,16 @@ fn protocol_25s_conditions_hold_whatever_the_level() {
         (r#"{"error_rate": 0.0, "availability": 0.9, "accuracy_drop": 0.31}"#, true),
         (r#"{"error_rate": 0.0, "availability": 0.9, "accuracy_drop": 0.30}"#, false),
     ] {
-        let workspace = night("  auto: {when: \"error_rate > 50% or availability < 50% or accuracy_drop > 30%\"}\n");
+        let workspace =
+            night("  auto: {when: \"error_rate > 50% or availability < 50% or accuracy_drop > 30%\"}\n");
         let text = workspace.read("config/services/scalper.yaml");
         let (head, rest) = text.split_once("probes:\n").unwrap();
         let (_, rollback) = rest.split_once("rollback:\n").unwrap();
-        let probe = |name: &str| {
-            format!("  {name}: {{json: {{file: model.json, pointer: /{name}, unit: ratio}}}}\n")
-        };
+        let probe =
+            |name: &str| format!("  {name}: {{json: {{file: model.json, pointer: /{name}, unit: ratio}}}}\n");
         let probes: String = ["error_rate", "availability", "accuracy_drop"].map(probe).concat();
-        let text = format!("{head}probes:\n{probes}rollback:\n{rollback}").replace("scheme: trading", "scheme: protocol-25");
+        let text = format!("{head}probes:\n{probes}rollback:\n{rollback}")
+            .replace("scheme: trading", "scheme: protocol-25");
         workspace.write("config/services/scalper.yaml", text);
         workspace.write("model.json", value);
         verified(&workspace);

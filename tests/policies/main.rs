@@ -34,7 +34,8 @@ rollback:
 
 /// The desk as it measures itself on a quiet night, with these values instead.
 pub fn desk(workspace: &Workspace, values: &[(&str, f64)]) {
-    let mut all = serde_json::json!({"winrate_delta": 0.0, "parity": 0, "bid": 100, "ask": 100, "depth_normal": 60});
+    let mut all =
+        serde_json::json!({"winrate_delta": 0.0, "parity": 0, "bid": 100, "ask": 100, "depth_normal": 60});
     for (name, value) in values {
         all[*name] = (*value).into();
     }

@@ -5,12 +5,16 @@ use super::{night, round, verified};
 #[test]
 fn p1_of_protocol_25_proposes_a_rollback_and_does_not_do_it() {
     let workspace = night("  auto: {when: error_rate > 50%}\n  verify: recovered\n");
-    workspace.write("config/verify/recovered.yaml", "suite: recovered\nservice: scalper\nuse: [error_rate]\nexpect: [{that: error_rate < 5%}]\n");
+    workspace.write(
+        "config/verify/recovered.yaml",
+        "suite: recovered\nservice: scalper\nuse: [error_rate]\nexpect: [{that: error_rate < 5%}]\n",
+    );
     let text = workspace.read("config/services/scalper.yaml");
     let (head, rest) = text.split_once("probes:\n").unwrap();
     let (_, rollback) = rest.split_once("rollback:\n").unwrap();
     let probes = "  error_rate: {json: {file: model.json, pointer: /error_rate, unit: ratio}}\n";
-    let text = format!("{head}probes:\n{probes}rollback:\n{rollback}").replace("scheme: trading", "scheme: protocol-25");
+    let text = format!("{head}probes:\n{probes}rollback:\n{rollback}")
+        .replace("scheme: trading", "scheme: protocol-25");
     workspace.write("config/services/scalper.yaml", text);
     workspace.write("model.json", r#"{"error_rate": 0.2}"#);
     verified(&workspace);
@@ -20,7 +24,10 @@ fn p1_of_protocol_25_proposes_a_rollback_and_does_not_do_it() {
     assert_eq!(proposal["command"], "irctl rollback --model scalper --to prev");
     assert!(proposal["evidence"][0].as_str().unwrap().contains("error_rate 20 % > 10 %"), "{proposal}");
     let notice = workspace.read("outputs/notices.jsonl");
-    assert!(notice.contains("Proposed, never done by itself: irctl rollback --model scalper --to prev"), "{notice}");
+    assert!(
+        notice.contains("Proposed, never done by itself: irctl rollback --model scalper --to prev"),
+        "{notice}"
+    );
     assert!(notice.contains("Evidence: error_rate 20 % > 10 %"), "{notice}");
     insta::assert_snapshot!("overview", workspace.irctl(&[]).stdout);
     workspace.irctl(&["rollback", "--to", "prev", "--yes"]);

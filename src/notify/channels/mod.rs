@@ -35,7 +35,8 @@ pub enum ChannelKind {
 
 impl ChannelKind {
     /// Every kind.
-    pub const ALL: &'static [ChannelKind] = &[ChannelKind::Slack, ChannelKind::Webhook, ChannelKind::File, ChannelKind::Audit];
+    pub const ALL: &'static [ChannelKind] =
+        &[ChannelKind::Slack, ChannelKind::Webhook, ChannelKind::File, ChannelKind::Audit];
 
     /// The word as it is written in YAML.
     pub const fn as_str(self) -> &'static str {

@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn every_shape_of_the_api_is_read() {
-        let vector = of("vector", r#"[{"metric":{"__name__":"up","job":"a"},"value":[1700000000.123,"+Inf"]}]"#);
+        let vector =
+            of("vector", r#"[{"metric":{"__name__":"up","job":"a"},"value":[1700000000.123,"+Inf"]}]"#);
         let Found::Vector(series) = vector.unwrap().found else { panic!() };
         assert_eq!(series[0].labels["job"], "a");
         assert_eq!(series[0].points[0].at.timestamp_millis(), 1_700_000_000_123);

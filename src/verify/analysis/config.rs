@@ -93,7 +93,8 @@ impl AnalysisConfig {
     /// It in words: `value < 5% in 5 samples, one each 10s`.
     pub fn text(&self) -> String {
         let of = self.metric.as_ref().map(|metric| format!(" of {metric}")).unwrap_or_default();
-        let samples = if self.samples == 1 { "1 sample".to_owned() } else { format!("{} samples", self.samples) };
+        let samples =
+            if self.samples == 1 { "1 sample".to_owned() } else { format!("{} samples", self.samples) };
         let after = self.warm_up.map(|time| format!(" after {time}")).unwrap_or_default();
         let tolerated = match self.failure_limit {
             0 => String::new(),

@@ -75,7 +75,9 @@ fn limits(config: &AnalysisConfig, found: &mut Vec<Wrong>) {
 /// The unit of what is sampled.
 pub(super) fn unit(config: &AnalysisConfig, selection: &Selection) -> Result<Unit, Wrong> {
     match (&config.prometheus, &config.metric) {
-        (Some(_), Some(_)) => Err(("", Fault::new("it samples a query (`prometheus`) and a metric: one of the two"))),
+        (Some(_), Some(_)) => {
+            Err(("", Fault::new("it samples a query (`prometheus`) and a metric: one of the two")))
+        }
         (None, None) => {
             Err(("", Fault::new("it samples neither a query (`prometheus`) nor a `metric` of a probe")))
         }
@@ -118,7 +120,8 @@ fn compare_problem(config: &AnalysisConfig, compare: &CompareConfig, selection: 
             Ok(other) => {
                 let own = unit(config, selection).ok()?;
                 (own.dimension() != other.dimension()).then(|| {
-                    let text = format!("`{metric}` is a {other}, what is sampled a {own}: only like is compared");
+                    let text =
+                        format!("`{metric}` is a {other}, what is sampled a {own}: only like is compared");
                     ("/compare/metric", Fault::new(text))
                 })
             }

@@ -50,7 +50,10 @@ pub(in super::super) fn run(
             Ok(one) => running.push(one),
             Err(reason) => {
                 let samples = Vec::new();
-                over.insert(place, Analysed { verdict: Verdict::Unknown, reason, samples, unit: Unit::Number });
+                over.insert(
+                    place,
+                    Analysed { verdict: Verdict::Unknown, reason, samples, unit: Unit::Number },
+                );
             }
         }
     }
