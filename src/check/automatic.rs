@@ -20,6 +20,8 @@ use crate::rollback::evidence::Tier;
 use crate::rollback::{self, Environment, Plan, Request, Selector, Subject};
 use crate::severity::Scheme;
 
+const OTHER: &str = "another version serves than the one that was measured";
+
 /// The payload of `rollback.triggered`.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Triggered {
@@ -105,13 +107,14 @@ impl Case<'_> {
         if let Some(who) = hands::on(self.surroundings, self.service, incident, now)? {
             return held(who);
         }
+        if let Some(why) = self.changed_since(measured)? {
+            return held(why);
+        }
+        // Measuring takes its time; what serves is looked at last.
         let subject = scope::subject(self.surroundings.workspace, self.service)?;
         let served = rollback::served(&subject)?.digest;
         if served.is_none() || served != measured.versions.served {
-            return held("another version serves than the one that was measured".to_owned());
-        }
-        if let Some(why) = self.changed_since(measured)? {
-            return held(why);
+            return held(OTHER.to_owned());
         }
         self.roll_back(&subject, incident, served.as_ref())
     }
@@ -121,7 +124,7 @@ impl Case<'_> {
         let now = self.surroundings.clock.now()?;
         let again = measure::service(self.surroundings, self.service, self.scheme, now)?;
         if again.versions.served != measured.versions.served {
-            return Ok(Some("another version serves than the one that was measured".to_owned()));
+            return Ok(Some(OTHER.to_owned()));
         }
         let policy = self.service.rollback.as_ref().and_then(|rollback| rollback.auto.as_ref());
         let asked = match policy {

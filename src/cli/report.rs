@@ -140,7 +140,7 @@ fn rollback_tracking(args: &LogArgs, context: &Context) -> Result<u8> {
     context.out.table(&headers, &rows)?;
     for record in &records {
         let id = record.rollback_id.as_deref().unwrap_or("-");
-        for cause in &record.root_cause {
+        if let Some(cause) = &record.root_cause {
             context.out.line(&format!("{id} root cause: {cause}"))?;
         }
         for measure in record.prevention_measures.iter().flatten() {

@@ -192,6 +192,12 @@ fn automation_says_why_it_does_not() {
         .collect();
     nobody.write("config/severity/trading.yaml", without);
     refused("no rule opens an incident", &nobody, 0);
+    let deployed = worse("");
+    deployed.write("flip.sh", "n=$(cat n 2>/dev/null || echo 0); echo $((n+1)) > n\nif [ $n = 1 ]; then echo >> models/production/rila_6y20b/model.json; fi\necho '{\"metrics\": {\"winrate_delta\": -0.12}}'\n");
+    deployed.write("config/services/scalper.yaml", flips.read("config/services/scalper.yaml"));
+    let rollback = round(&deployed, 2)["rollback"].clone();
+    said.push(format!("somebody deploys meanwhile: {}", rollback["summary"].as_str().unwrap()));
+
     insta::assert_snapshot!(said.join("\n"));
 }
 
