@@ -153,6 +153,7 @@ impl Case<'_> {
                 reason: Some(format!("{}: {}", self.asked.reason, self.asked.why)),
                 attended: false,
                 failing: judged.as_ref().map(|judged| judged.rule(&fails)),
+                saved: None,
             };
             let prepared = rollback::prepare(environment, subject, &request)?;
             modes::record(self.surroundings, self.service, Some(&incident.id), &self.asked.reason)?;

@@ -10,7 +10,7 @@ use crate::check::scope;
 use crate::cli::Context;
 use crate::config::Workspace;
 use crate::operation::{Directory, StepState, StepUpdate, Stop, StoreRecorder};
-use crate::rollback::{Environment, Subject, layout};
+use crate::rollback::{Environment, Part, Subject, layout};
 
 /// What the command line says about which service is meant.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +19,12 @@ pub struct Place {
     pub directory: Option<PathBuf>,
     /// A service by name.
     pub service: Option<String>,
+    /// One of its phases.
+    pub phase: Option<String>,
+    /// One part of the phase.
+    pub only: Option<Part>,
+    /// The environment whose values are used.
+    pub environment: Option<String>,
 }
 
 /// Everything to work with.
@@ -41,7 +47,10 @@ impl<'a> Desk<'a> {
             }
             None => {
                 let workspace = context.workspace()?;
-                let subject = subject(workspace, place.service.as_deref())?;
+                let mut subject = subject(workspace, place.service.as_deref(), place.environment.as_deref())?;
+                if let Some(phase) = &place.phase {
+                    subject = subject.narrowed(phase, place.only)?;
+                }
                 Self::new(context, workspace.state.clone(), Some(subject), Some(workspace))
             }
         }
@@ -156,13 +165,13 @@ fn since_begun(milliseconds: u64) -> String {
 }
 
 /// The one service that is meant: the named one, or the only one that can be rolled back.
-fn subject(workspace: &Workspace, name: Option<&str>) -> Result<Subject> {
+fn subject(workspace: &Workspace, name: Option<&str>, environment: Option<&str>) -> Result<Subject> {
     if let Some(name) = name {
-        return scope::subject(workspace, workspace.service(name)?);
+        return scope::subject_in(workspace, workspace.service(name)?, environment);
     }
     let mut able = workspace.services.values().filter(|service| service.rollback.is_some());
     match (able.next(), able.next()) {
-        (Some(only), None) => scope::subject(workspace, only),
+        (Some(only), None) => scope::subject_in(workspace, only, environment),
         _ => Err(Error::new(ErrorCode::Usage, "which service is meant is missing: --service NAME").hint(
             format!("services here: {}", workspace.services.keys().cloned().collect::<Vec<_>>().join(", ")),
         )),
