@@ -87,7 +87,7 @@ pub struct Last {
 /// The last rollback of a service.
 pub fn last(state: &Path, service: &str) -> Result<Option<Last>> {
     let ours = |one: &Summary| {
-        let kind = matches!(one.kind.as_str(), "rollback" | "undo");
+        let kind = matches!(one.kind.as_str(), "rollback" | "undo" | "redo");
         one.service == service && kind && one.acted && one.ending != Some(Ending::Undone)
     };
     let Some(one) = listing::list(state)?.into_iter().rfind(ours) else { return Ok(None) };
