@@ -20,6 +20,7 @@ need sha256sum coreutils
 if [ "$purpose" = test ]; then
     need git git
     need strace strace
+    need prometheus prometheus
     need script bsdutils
     need openssl openssl
     need setpriv util-linux

@@ -6,13 +6,15 @@ use serde::Serialize;
 
 use super::act::{Acted, AutomaticRollback};
 use super::measure::Measured;
+use super::proposal::{self, Proposal};
+use super::release::ReleaseReport;
 use super::watches::WatchReport;
 use crate::base::{Digest, Verdict};
 use crate::config::ServiceConfig;
 use crate::incident::{Change, Observed};
 use crate::notify::Summary;
 use crate::probe::Outcome;
-use crate::severity::Classification;
+use crate::severity::{Classification, Scheme};
 
 /// One round.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -54,6 +56,8 @@ pub struct ServiceRound {
     pub rollback: Option<AutomaticRollback>,
     /// Rollbacks that were being watched.
     pub watches: Vec<WatchReport>,
+    /// Whether a contained service was let back by its condition, or why not yet; absent where it has none.
+    pub release: Option<ReleaseReport>,
 }
 
 /// One incident of a round.
@@ -80,6 +84,8 @@ pub struct IncidentRound {
     pub contained: Option<String>,
     /// Why it could not be contained.
     pub containment_problem: Option<String>,
+    /// What its level proposes to a human.
+    pub proposal: Option<Proposal>,
 }
 
 /// The word for a change.
@@ -121,12 +127,13 @@ impl Round {
 impl ServiceRound {
     pub(super) fn new(
         service: &ServiceConfig,
+        scheme: &Scheme,
         measured: Measured,
         observed: Vec<Observed>,
         acted: Acted,
         warming_is_news: bool,
     ) -> Self {
-        let incidents = observed.iter().filter_map(|one| incident(one, &acted)).collect();
+        let incidents = observed.iter().filter_map(|one| incident(service, scheme, one, &acted)).collect();
         let verdict = verdict(&measured, &acted);
         Self {
             service: service.service.clone(),
@@ -139,6 +146,7 @@ impl ServiceRound {
             incidents,
             rollback: acted.rollback,
             watches: acted.watches,
+            release: acted.release,
         }
     }
 }
@@ -155,7 +163,12 @@ fn verdict(measured: &Measured, acted: &Acted) -> Verdict {
     measured.classification.verdict.worst(known)
 }
 
-fn incident(observed: &Observed, acted: &Acted) -> Option<IncidentRound> {
+fn incident(
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    observed: &Observed,
+    acted: &Acted,
+) -> Option<IncidentRound> {
     let incident = observed.incident.as_ref()?;
     let contained = acted.contained.get(&incident.id);
     let again = acted.watches.iter().any(|watch| watch.contained);
@@ -174,5 +187,6 @@ fn incident(observed: &Observed, acted: &Acted) -> Option<IncidentRound> {
             .or(since)
             .or_else(|| again.then(|| "again, since its rollback was not confirmed".to_owned())),
         containment_problem: contained.and_then(|contained| contained.problem.clone()),
+        proposal: proposal::of(service, scheme.level(&incident.level.name), incident),
     })
 }

@@ -1,11 +1,10 @@
 //! From the configuration to what rollback works with: the subject, its suites, its versions.
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::base::{Error, ErrorCode, Result, Verdict};
+use crate::base::{Clock, Error, ErrorCode, Result, Verdict};
 use crate::config::{ServiceConfig, Workspace};
 use crate::probe::{self, ProbeConfig, VersionMap};
 use crate::rollback::serving::Proof;
@@ -101,9 +100,9 @@ fn silent(proof: &Proof) -> Option<String> {
     }
 }
 
-/// Runs a pinned suite.
-pub fn run_suite(name: &str, pinned: &serde_json::Value, now: DateTime<Utc>) -> VerifyOutcome {
-    match suite_report(name, pinned, now) {
+/// Runs a pinned suite. An analysis waits by the clock.
+pub fn run_suite(name: &str, pinned: &serde_json::Value, clock: &Clock) -> VerifyOutcome {
+    match suite_report(name, pinned, clock) {
         Ok(report) => VerifyOutcome { verdict: report.verdict, summary: summary(&report) },
         Err(error) => {
             VerifyOutcome { verdict: Verdict::Unknown, summary: format!("{name} UNKNOWN: {error}") }
@@ -111,7 +110,8 @@ pub fn run_suite(name: &str, pinned: &serde_json::Value, now: DateTime<Utc>) -> 
     }
 }
 
-fn suite_report(name: &str, pinned: &serde_json::Value, now: DateTime<Utc>) -> Result<verify::Report> {
+fn suite_report(name: &str, pinned: &serde_json::Value, clock: &Clock) -> Result<verify::Report> {
+    let now = clock.now()?;
     let wrong = |why: String| Error::new(ErrorCode::InvalidData, why);
     let pinned: Pinned = serde_json::from_value(pinned.clone())
         .map_err(|error| wrong(format!("the pinned configuration cannot be read: {error}")))?;
@@ -134,7 +134,7 @@ fn suite_report(name: &str, pinned: &serde_json::Value, now: DateTime<Utc>) -> R
         versions: &versions,
         untrusted: false,
     };
-    Ok(verify::run(suite, &pinned.probes, &request))
+    Ok(verify::run(suite, &pinned.probes, &request, &|at| clock.wait_until(at)))
 }
 
 /// `rila-smoke OK (6 of 6 expectations hold)`, and the first that does not.
@@ -146,9 +146,4 @@ fn summary(report: &verify::Report) -> String {
         text.push_str(&format!("; {}: {}", check.id, check.reason));
     }
     text
-}
-
-/// A suite that could not even be begun.
-pub fn undecided(name: &str, error: &Error) -> VerifyOutcome {
-    VerifyOutcome { verdict: Verdict::Unknown, summary: format!("{name} UNKNOWN: {error}") }
 }

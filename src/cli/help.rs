@@ -100,6 +100,11 @@ const ENTRIES: &[Entry] = &[
     ("report incident", &["irctl report incident INC-20261120-030700"], ""),
     ("report decision-log", &["irctl report decision-log INC-20261120-030700"], ""),
     ("report rollback-history", &["irctl report rollback-history --service rila_6y20b"], ""),
+    (
+        "report rollback-tracking",
+        &["irctl report rollback-tracking", "irctl report rollback-tracking --write tracking.json"],
+        "",
+    ),
     ("report metrics", &["irctl report metrics", "irctl report metrics --output json"], ""),
     (
         "config check",

@@ -278,7 +278,11 @@ fn roll_back(args: &Args, context: &Context) -> Result<u8> {
     };
     desk.with(|environment| {
         if args.dry_run || args.plan_out.is_some() {
-            return look(args, context, environment, subject, &request);
+            let status = look(args, context, environment, subject, &request)?;
+            if let Some(wiring) = desk.wiring() {
+                wiring.opened_plan(&subject.service);
+            }
+            return Ok(status);
         }
         ask::before_acting(context, args.yes)?;
         let prepared = rollback::prepare(environment, subject, &request)?;

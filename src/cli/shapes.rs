@@ -9,10 +9,10 @@ use crate::incident::timeline::Line;
 use crate::notify::Summary as Deliveries;
 use crate::notify::route::Routing;
 use crate::operation::Summary as Operation;
-use crate::report::{decision, history, metrics, record};
+use crate::report::{decision, history, metrics, record, tracking};
 use crate::rollback::quarantine::QuarantineOutcome;
-use crate::rollback::{ContainOutcome, Plan, RollbackOutcome, SavedPlan, follow};
 use crate::rollback::targets::command::TrialReport;
+use crate::rollback::{ContainOutcome, Plan, RollbackOutcome, SavedPlan, follow};
 use crate::severity::Classification;
 use crate::{postmortem, verify};
 
@@ -43,6 +43,7 @@ pub fn shapes() -> Vec<(&'static str, Schema)> {
         ("report-incident", shape::<record::IncidentRecord>()),
         ("report-incident-log", shape::<Vec<record::LogEntry>>()),
         ("report-rollback-history", shape::<Vec<history::HistoryEntry>>()),
+        ("report-rollback-tracking", shape::<Vec<tracking::TrackingRecord>>()),
         ("report-decision-log", shape::<decision::Decision>()),
         ("report-metrics", shape::<metrics::ResponseMetrics>()),
     ]

@@ -6,7 +6,7 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::file::File;
 use super::kind::Kind;
 use super::yaml::inside_text;
-use super::{measured, places, recipes, semantic, suites};
+use super::{automation, measured, places, recipes, semantic, suites};
 
 /// Something that a check found.
 #[derive(Debug, Clone)]
@@ -75,7 +75,9 @@ pub type SemanticCheck = fn(&Workspace) -> Vec<Finding>;
 /// Every such check.
 pub const CHECKS: &[SemanticCheck] = &[
     semantic::schemes,
-    semantic::automation,
+    automation::policies,
+    automation::releases,
+    automation::audit,
     semantic::routing,
     suites::check,
     measured::metrics,

@@ -2,6 +2,7 @@
 //!
 //! This room composes the configuration structs of the rooms below it and owns no adapter.
 
+mod automation;
 mod cadence;
 pub mod diagnostic;
 mod file;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 
 use crate::base::untrusted::{Sink, escape};
 use crate::base::{Error, ErrorCode, Result};
-use crate::notify::{ContactsConfig, NotifyConfig};
+use crate::notify::{AUDIT_CHANNEL, ChannelConfig, ContactsConfig, NotifyConfig};
 use crate::rollback::targets::command::Recipe;
 use crate::runbook::RunbookConfig;
 use crate::severity::SchemeConfig;
@@ -144,6 +145,15 @@ impl Workspace {
     /// Whether it is known whom to tell, and how: channels, routes and contacts could be loaded.
     pub fn can_notify(&self) -> bool {
         !self.broken.keys().any(|(kind, _)| matches!(kind, Kind::Notify | Kind::Contacts))
+    }
+
+    /// The channels and routes as messages are delivered by: with the channel that `audit:` makes.
+    pub fn delivering(&self) -> NotifyConfig {
+        let mut notify = self.notify.clone();
+        if let Some(audit) = &self.settings.audit {
+            notify.channels.insert(AUDIT_CHANNEL.to_owned(), ChannelConfig::Audit(audit.clone()));
+        }
+        notify
     }
 
     /// A service by name.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::kind::Kind;
 use crate::base::Duration;
+use crate::notify::AuditConfig;
 
 /// `config/irctl.yaml`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +22,9 @@ pub struct Settings {
     /// How often cron runs `irctl check`; compared with what the schemes promise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cadence: Option<Duration>,
+    /// Gets an event of every rollback: `event_type`, `incident_id`, `rollback_version`, `timestamp`, `environment`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditConfig>,
     /// Which files are loaded, where they are not in the usual places.
     #[serde(default)]
     pub load: LoadSettings,

@@ -92,6 +92,9 @@ pub struct RollbackEvent {
     pub error: Option<String>,
     /// Whether consumers are stopped now.
     pub contained: bool,
+    /// The phase that was rolled back; absent where the service was rolled back as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
     /// In one sentence.
     pub summary: String,
 }
@@ -190,6 +193,7 @@ impl Concluding<'_> {
             error: conclusion.reason.clone(),
             evaluation: plan.would_help.as_ref().map(evaluations).unwrap_or_default(),
             contained: outcome.contained,
+            phase: plan.phase.clone(),
             summary: outcome.summary.clone(),
         };
         if conclusion.ending != Ending::Refused {

@@ -311,5 +311,15 @@ fn release_text(subject: &Subject) -> String {
         (true, _) => format!("nothing to release{}", watch.unwrap_or_default()),
         (false, ReleaseMode::Auto) => format!("as soon as it is proved{}", watch.unwrap_or_default()),
         (false, ReleaseMode::Manual) => "by hand: `irctl release`".to_owned(),
+        (false, ReleaseMode::AfterPostmortem) => {
+            "by hand, when the incident's postmortem is completed: `irctl release`".to_owned()
+        }
+        (false, ReleaseMode::When) => {
+            let when = subject.rollback.release_when.as_ref().map(|when| {
+                let sustained = when.sustained.map(|time| format!(" for {time}")).unwrap_or_default();
+                format!(" that {}{sustained}", when.condition.trim())
+            });
+            format!("when `irctl check` finds{}{}", when.unwrap_or_default(), watch.unwrap_or_default())
+        }
     }
 }

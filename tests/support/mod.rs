@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // Each test program uses a part of it.
 
+pub mod http;
+pub mod prometheus;
 pub mod rollback;
 
 use std::path::{Path, PathBuf};
