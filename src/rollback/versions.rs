@@ -34,6 +34,8 @@ pub enum DateSource {
     Name,
     /// When its newest artifact was last written.
     ModificationTime,
+    /// When it was committed or tagged.
+    History,
 }
 
 impl std::fmt::Display for DateSource {
@@ -42,6 +44,7 @@ impl std::fmt::Display for DateSource {
             DateSource::DeployedAt => "deployed_at",
             DateSource::Name => "date in the name",
             DateSource::ModificationTime => "modification time",
+            DateSource::History => "date of the commit or tag",
         })
     }
 }
