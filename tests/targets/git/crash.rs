@@ -20,7 +20,7 @@ fn a_lock_of_a_dead_git_is_moved_aside() {
         act(&place, &switch, true).unwrap();
         assert_eq!(switch.observe().unwrap(), Observation::After);
         let name = lock.rsplit('/').next().unwrap();
-        let aside = place.top.join(".git/irctl").join(format!("OP-20261120-030700.{name}"));
+        let aside = place.top.join(".git/irctl").join(format!("left-behind.OP-20261120-030700.{name}"));
         assert_eq!(std::fs::read_to_string(aside).unwrap(), "DIRC half an index", "kept, not deleted");
         act(&place, &switch, false).unwrap();
         assert_eq!(before, place.fingerprint());

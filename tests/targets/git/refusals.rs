@@ -128,7 +128,8 @@ fn places_that_cannot_be_rolled_back_are_named() {
 
 #[test]
 fn a_path_that_stands_nowhere_is_a_slip() {
-    let place = Place::with_history("{repository: app, mode: paths, paths: [tests/baselines, test/fixtures]}");
+    let place =
+        Place::with_history("{repository: app, mode: paths, paths: [tests/baselines, test/fixtures]}");
     refused(&place, "v1", "`test/fixtures` stands neither in");
 }
 
@@ -142,7 +143,11 @@ fn a_broken_version_is_refused_before_the_switch() {
     let before = place.fingerprint();
     let error = stage(&place, "broken").unwrap_err();
     assert_eq!(error.code, ErrorCode::Refused);
-    assert!(error.message.contains("does not pass") && error.message.contains("SyntaxError"), "{}", error.message);
+    assert!(
+        error.message.contains("does not pass") && error.message.contains("SyntaxError"),
+        "{}",
+        error.message
+    );
     assert_eq!(before, place.fingerprint());
     assert_eq!(stage(&place, "v2").unwrap().len(), 1);
 }
@@ -162,17 +167,26 @@ fn the_plan_says_what_is_at_stake() {
     assert!(warnings.contains("4 of the commits that go are pushed already (origin/main)"), "{warnings}");
     let undo = plan.could_undo_this.join("\n");
     assert!(undo.contains("git pull") && undo.contains(".github/workflows"), "{undo}");
-    let shown: Vec<_> = plan.changes.iter().map(|change| format!("{}: {:?} -> {:?}", change.place, change.from, change.to)).collect();
+    let shown: Vec<_> = plan
+        .changes
+        .iter()
+        .map(|change| format!("{}: {:?} -> {:?}", change.place, change.from, change.to))
+        .collect();
     assert!(shown.iter().any(|line| line.starts_with("branch main")), "{shown:#?}");
     assert_eq!(shown.iter().filter(|line| line.starts_with("commit ")).count(), 5, "{shown:#?}");
     assert!(shown.iter().any(|line| line.contains("2 staged, 4 modified, 2 untracked")), "{shown:#?}");
-    let raw = plan.changes.iter().filter_map(|change| change.from.as_ref()).find(|from| from.raw().contains("channel"));
+    let raw = plan
+        .changes
+        .iter()
+        .filter_map(|change| change.from.as_ref())
+        .find(|from| from.raw().contains("channel"));
     assert!(!raw.unwrap().to_string().contains('\u{202e}'), "other people's words are escaped");
     // Down and up again: what comes is listed, too.
     git(&place.top, &["stash", "-q", "-u"]);
     git(&place.top, &["tag", "newest"]);
     git(&place.top, &["reset", "-q", "--hard", "v1"]);
     let plan = predict(&place, "newest");
-    let coming = plan.changes.iter().filter(|change| change.place.raw().starts_with("commit ") && change.to.is_some());
+    let coming =
+        plan.changes.iter().filter(|change| change.place.raw().starts_with("commit ") && change.to.is_some());
     assert_eq!(coming.count(), 5);
 }

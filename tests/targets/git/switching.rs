@@ -47,7 +47,11 @@ fn the_backup_and_the_stash_are_named_and_git_understands_them() {
         "untracked"
     );
     assert_eq!(git(&place.top, &["show", "refs/irctl/stash/OP-20261120-030700^2:data/common.txt"]), "staged");
-    assert_eq!(std::fs::read_to_string(place.top.join("noise.log")).unwrap(), "ignored\n", "ignored files stay");
+    assert_eq!(
+        std::fs::read_to_string(place.top.join("noise.log")).unwrap(),
+        "ignored\n",
+        "ignored files stay"
+    );
 }
 
 /// Runs what was printed as a person would: in a shell.
@@ -147,7 +151,8 @@ fn new_files_of_others_are_left_alone() {
 #[test]
 fn hooks_filters_and_settings_of_others_do_not_matter() {
     let place = Place::with_history("{repository: app}");
-    for hook in ["post-checkout", "reference-transaction", "post-index-change", "pre-commit", "post-rewrite"] {
+    for hook in ["post-checkout", "reference-transaction", "post-index-change", "pre-commit", "post-rewrite"]
+    {
         place.write(&format!(".git/hooks/{hook}"), "#!/bin/sh\ntouch hook-ran\nexit 1\n");
         place.executable(&format!(".git/hooks/{hook}"));
     }
@@ -189,16 +194,22 @@ fn a_backup_that_somebody_moved_stays() {
     git(&place.top, &["branch", "-f", "backup/main_20261120-030700", "v2"]);
     let said = act(&place, &switch, false).unwrap().unwrap();
     assert!(said.contains("was moved by somebody and stays"), "{said}");
-    assert_eq!(git(&place.top, &["rev-parse", "backup/main_20261120-030700"]), git(&place.top, &["rev-parse", "v2"]));
+    assert_eq!(
+        git(&place.top, &["rev-parse", "backup/main_20261120-030700"]),
+        git(&place.top, &["rev-parse", "v2"])
+    );
     // The next operation at the same second takes another name.
     let again = only(stage(&place, "v1").unwrap());
     act(&place, &again, true).unwrap();
-    assert!(try_git(&place.top, &["rev-parse", "--verify", "backup/main_20261120-030700-2"]).status.success());
+    assert!(
+        try_git(&place.top, &["rev-parse", "--verify", "backup/main_20261120-030700-2"]).status.success()
+    );
 }
 
 #[test]
 fn a_rehearsal_is_timed_and_leaves_no_object() {
-    let place = Place::with_history("{repository: app, mode: revert, validate: {command: [test, -f, run.sh]}}");
+    let place =
+        Place::with_history("{repository: app, mode: revert, validate: {command: [test, -f, run.sh]}}");
     place.dirty();
     let count = || git(&place.top, &["count-objects"]);
     let before = (place.fingerprint(), count());

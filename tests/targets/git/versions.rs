@@ -8,7 +8,9 @@ use super::{Place, git};
 #[test]
 fn tags_come_newest_first_and_the_same_content_is_the_same_version() {
     let place = Place::empty("{repository: app, versions: 'pre-phase*-stable'}");
-    for (number, date) in [(1, "2026-01-01T00:00:00Z"), (2, "2026-02-01T00:00:00Z"), (3, "2026-03-01T00:00:00Z")] {
+    for (number, date) in
+        [(1, "2026-01-01T00:00:00Z"), (2, "2026-02-01T00:00:00Z"), (3, "2026-03-01T00:00:00Z")]
+    {
         place.write("app.py", &format!("{}\n", number % 2));
         place.commit(&format!("phase {number}"));
         git(&place.top, &["-c", "user.name=a", "commit", "-q", "--amend", "--no-edit", "--date", date]);
@@ -44,7 +46,10 @@ fn without_a_pattern_the_last_commits_are_versions() {
     let place = Place::with_history("{repository: app}");
     let versions = place.target().versions().unwrap();
     let first_parents = git(&place.top, &["log", "--first-parent", "--format=%h", "--abbrev=12"]);
-    assert_eq!(versions.iter().map(|version| version.name.as_str()).collect::<Vec<_>>().join("\n"), first_parents);
+    assert_eq!(
+        versions.iter().map(|version| version.name.as_str()).collect::<Vec<_>>().join("\n"),
+        first_parents
+    );
     assert_eq!(versions.len(), 4);
 }
 

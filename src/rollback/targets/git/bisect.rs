@@ -205,7 +205,9 @@ fn fared(output: &Output, commit: &str) -> Result<Fared> {
             ErrorCode::TimedOut,
             format!("the program ended with {} on {}", output.ending, short(commit)),
         )
-        .hint("a commit that hangs is neither good nor bad; allow more time, or let the program end with 125")),
+        .hint(
+            "a commit that hangs is neither good nor bad; allow more time, or let the program end with 125",
+        )),
         Ending::Exit(_) | Ending::Signal(_) => Err(Error::new(
             ErrorCode::Subprocess,
             format!("the program ended with {} on {}", output.ending, short(commit)),

@@ -166,8 +166,11 @@ impl Call {
             argv.extend(["-c".to_owned(), setting.to_owned()]);
         }
         argv.extend(self.arguments.iter().cloned());
-        let mut invocation =
-            Invocation::new(argv).directory(directory).timeout(PATIENCE).keep(LISTING).stdin(self.stdin.clone());
+        let mut invocation = Invocation::new(argv)
+            .directory(directory)
+            .timeout(PATIENCE)
+            .keep(LISTING)
+            .stdin(self.stdin.clone());
         for name in LEADING_ASTRAY {
             invocation = invocation.without(*name);
         }

@@ -81,7 +81,10 @@ impl GitConfig {
                 return Err(wrong("`mode: paths` has no `paths`", "paths: [tests/baselines/]"));
             }
             (GitMode::Reset | GitMode::Revert, false) => {
-                return Err(wrong("`paths` belong to `mode: paths`", "write `mode: paths`, or take them away"));
+                return Err(wrong(
+                    "`paths` belong to `mode: paths`",
+                    "write `mode: paths`, or take them away",
+                ));
             }
             _ => {}
         }

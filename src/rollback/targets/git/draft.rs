@@ -117,12 +117,7 @@ impl Draft {
     }
 
     /// The same for a commit that is known already.
-    pub fn to(
-        target: &GitTarget<'_>,
-        repository: Repository,
-        aim: Commit,
-        scratch: &Path,
-    ) -> Result<Self> {
+    pub fn to(target: &GitTarget<'_>, repository: Repository, aim: Commit, scratch: &Path) -> Result<Self> {
         let area = target.config.area()?;
         let stand = Stand::of(target, &repository)?;
         let tip = stand.tip(&repository)?;
@@ -159,7 +154,13 @@ impl Draft {
 }
 
 impl Work {
-    fn look(repository: &Repository, area: &Area, tip: &Commit, aim: &Commit, scratch: &Path) -> Result<Self> {
+    fn look(
+        repository: &Repository,
+        area: &Area,
+        tip: &Commit,
+        aim: &Commit,
+        scratch: &Path,
+    ) -> Result<Self> {
         let wanted = entries::of_tree(repository, &aim.tree, area)?;
         let staged = entries::of_index(repository, None, area)?;
         if staged.values().any(|entry| entry.stage != "0") {

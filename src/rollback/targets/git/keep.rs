@@ -23,7 +23,8 @@ pub fn make(switch: &GitSwitch, repository: &Repository, context: &mut StepConte
         }
         fault::point("git:before-keep");
         let zero = "0".repeat(kept.commit.len());
-        let call = Call::new(["update-ref", "--no-deref", "-m", &switch.message, &kept.name, &kept.commit, &zero]);
+        let call =
+            Call::new(["update-ref", "--no-deref", "-m", &switch.message, &kept.name, &kept.commit, &zero]);
         update(switch, repository, context, &call)?;
         fault::point("git:after-keep");
     }
@@ -88,7 +89,8 @@ pub fn update(
         Ok(_) => return Ok(()),
         Err(error) => error,
     };
-    let Some(path) = named_lock(&error.message).filter(|path| path.starts_with(&repository.common_dir)) else {
+    let Some(path) = named_lock(&error.message).filter(|path| path.starts_with(&repository.common_dir))
+    else {
         return Err(moved(error));
     };
     if let Some(why) = lock::living_git(repository, &path) {
@@ -110,11 +112,13 @@ fn named_lock(message: &str) -> Option<std::path::PathBuf> {
 
 /// A reference that is no longer where it was seen is somebody else's doing.
 fn moved(error: Error) -> Error {
-    let drifted = error.message.contains("but expected") || error.message.contains("reference already exists");
+    let drifted =
+        error.message.contains("but expected") || error.message.contains("reference already exists");
     if !drifted {
         return error;
     }
-    Error::new(ErrorCode::Drifted, error.message).hint("somebody moved it since the plan; look with `git reflog`")
+    Error::new(ErrorCode::Drifted, error.message)
+        .hint("somebody moved it since the plan; look with `git reflog`")
 }
 
 #[cfg(test)]

@@ -91,7 +91,8 @@ impl IndexLock {
         let bytes = serde_json::to_vec(&holder)
             .map_err(|error| Error::new(ErrorCode::Bug, format!("a lock: {error}")))?;
         let failed = |error| Error::io(format!("cannot write {}", self.path.display()), error);
-        let mut file = std::fs::OpenOptions::new().write(true).truncate(true).open(&self.path).map_err(failed)?;
+        let mut file =
+            std::fs::OpenOptions::new().write(true).truncate(true).open(&self.path).map_err(failed)?;
         file.write_all(&bytes).map_err(failed)
     }
 }
@@ -133,7 +134,9 @@ fn ours(holder: &Holder, tag: &str) -> Owner {
         )),
         (true, false) => Owner::Ours,
         // Half-way through another operation: only that one knows what is in place.
-        (false, false) => Owner::Alive(format!("{} stopped half-way; resume or abort it first", holder.irctl)),
+        (false, false) => {
+            Owner::Alive(format!("{} stopped half-way; resume or abort it first", holder.irctl))
+        }
     }
 }
 
@@ -180,7 +183,8 @@ fn works_here(repository: &Repository, process: &Path) -> bool {
 pub fn move_aside(repository: &Repository, lock: &Path, tag: &str) -> Result<PathBuf> {
     let folder = folder(repository)?;
     let name = lock.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let aside = folder.join(format!("{tag}.{name}"));
+    // Not `TAG.index.lock`: git would take that for the lock of our own `TAG.index`.
+    let aside = folder.join(format!("left-behind.{tag}.{name}"));
     match fs_err::rename(lock, &aside) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(aside),

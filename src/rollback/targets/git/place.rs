@@ -156,7 +156,8 @@ fn is_torn(repository: &Repository, name: &Name, ends: [&Files; 2]) -> Result<bo
     let (true, Ok(text)) = (metadata.is_file(), std::str::from_utf8(name)) else { return Ok(false) };
     let found = fs_err::read(&path)?;
     for files in ends {
-        let whole = Call::new(["cat-file", "--filters", "--end-of-options"]).with(format!("{}:{text}", files.work));
+        let whole =
+            Call::new(["cat-file", "--filters", "--end-of-options"]).with(format!("{}:{text}", files.work));
         if repository.run(&whole).is_ok_and(|output| output.stdout.starts_with(&found)) {
             return Ok(true);
         }

@@ -30,7 +30,12 @@ pub(super) fn predict(target: &GitTarget<'_>, draft: &Draft) -> Result<Predictio
 }
 
 fn change(place: impl Into<Untrusted>, from: Option<String>, to: Option<String>) -> Change {
-    Change { place: place.into(), from: from.map(Into::into), to: to.map(Into::into), fidelity: Fidelity::Proven }
+    Change {
+        place: place.into(),
+        from: from.map(Into::into),
+        to: to.map(Into::into),
+        fidelity: Fidelity::Proven,
+    }
 }
 
 /// What changes. `stash` is what the uncommitted work will be called.
@@ -56,34 +61,34 @@ fn branch(draft: &Draft) -> Result<Vec<Change>> {
     };
     if draft.mode == GitMode::Revert {
         // A range that cannot be taken back is a refusal, and said there.
-        let Ok(commits) = revert::range(&draft.repository, &draft.tip, &draft.aim) else { return Ok(Vec::new()) };
+        let Ok(commits) = revert::range(&draft.repository, &draft.tip, &draft.aim) else {
+            return Ok(Vec::new());
+        };
         let to = format!("{} new commits; the content of {}", commits.len(), draft.aim.shown());
         let mut changes = vec![change(name, Some(draft.tip.shown()), Some(to))];
-        changes.extend(listed(&commits, commits.len(), |commit| {
+        changes.extend(commits.iter().take(SHOWN).map(|commit| {
             change("commit", None, Some(format!("Revert \"{}\" ({})", commit.subject, commit.short())))
         }));
         return Ok(changes);
     }
     let mut changes = vec![change(name, Some(draft.tip.shown()), Some(draft.aim.shown()))];
-    for (from, to, goes) in
-        [(&draft.tip.id, &draft.aim.id, true), (&draft.aim.id, &draft.tip.id, false)]
-    {
+    for (from, to, goes) in [(&draft.tip.id, &draft.aim.id, true), (&draft.aim.id, &draft.tip.id, false)] {
         let (commits, count) = between(draft, from, to)?;
-        changes.extend(listed(&commits, count, |commit| match goes {
+        changes.extend(commits.iter().map(|commit| match goes {
             true => change(format!("commit {}", commit.short()), Some(commit.subject.clone()), None),
             false => change(format!("commit {}", commit.short()), None, Some(commit.subject.clone())),
         }));
-        if count > commits.len().min(SHOWN) {
-            let rest = format!("{} more", count - commits.len().min(SHOWN));
+        if count > commits.len() {
+            let rest = format!("{} more", count - commits.len());
             let (from, to) = if goes { (Some(rest), None) } else { (None, Some(rest)) };
-            changes.push(change(if goes { "older commits that go" } else { "older commits that come" }, from, to));
+            changes.push(change(
+                if goes { "older commits that go" } else { "older commits that come" },
+                from,
+                to,
+            ));
         }
     }
     Ok(changes)
-}
-
-fn listed(commits: &[Commit], _count: usize, show: impl Fn(&Commit) -> Change) -> Vec<Change> {
-    commits.iter().take(SHOWN).map(show).collect()
 }
 
 /// The newest commits that one has and the other has not, and how many those are.
@@ -151,22 +156,27 @@ fn known(work: &Work) -> Entries {
 
 fn manner(target: &GitTarget<'_>, draft: &Draft) -> String {
     let mut parts = vec![match (draft.mode, &draft.work) {
-        (GitMode::Paths, _) => "file by file in the work tree, then in the index; the branch stays".to_owned(),
+        (GitMode::Paths, _) => {
+            "file by file in the work tree, then in the index; the branch stays".to_owned()
+        }
         (_, None) => "the branch moves at once; no files, for it is checked out nowhere".to_owned(),
-        (_, Some(_)) => "file by file, then the branch and the index at once; git is locked meanwhile".to_owned(),
+        (_, Some(_)) => {
+            "file by file, then the branch and the index at once; git is locked meanwhile".to_owned()
+        }
     }];
     if draft.moves_branch() {
-        parts.push(format!("what is there stays on backup/{}_TIME", draft.stand.shown()));
         let name = match draft.stand.reference.as_str() {
             "HEAD" => "detached".to_owned(),
             _ => draft.stand.shown().to_owned(),
         };
-        parts.pop();
         parts.push(format!("what is there stays on the branch backup/{name}_TIME"));
         parts.push(format!("by hand it is taken back with `git reset --keep backup/{name}_TIME`"));
     }
     if !draft.uncommitted().is_none() {
-        parts.push("uncommitted work comes back with `git stash apply --index refs/irctl/stash/OPERATION`".to_owned());
+        parts.push(
+            "uncommitted work comes back with `git stash apply --index refs/irctl/stash/OPERATION`"
+                .to_owned(),
+        );
     }
     if target.config.validate.is_some() {
         parts.push("validated in a checkout of its own before anything is switched".to_owned());
@@ -175,14 +185,18 @@ fn manner(target: &GitTarget<'_>, draft: &Draft) -> String {
 }
 
 /// Where deployments by others are configured.
-const PIPELINES: &[&str] = &[".github/workflows", ".gitlab-ci.yml", "Jenkinsfile", ".circleci", "azure-pipelines.yml"];
+const PIPELINES: &[&str] =
+    &[".github/workflows", ".gitlab-ci.yml", "Jenkinsfile", ".circleci", "azure-pipelines.yml"];
 
 fn could_undo_this(draft: &Draft) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     if let Some(upstream) = upstream(draft)?.filter(|_| draft.moves_branch()) {
         lines.push(match draft.mode {
             GitMode::Revert => format!("nothing is pushed: others still build {upstream} as it is"),
-            _ => format!("the next `git pull` of {} brings the commits of {upstream} back", draft.stand.shown()),
+            _ => format!(
+                "the next `git pull` of {} brings the commits of {upstream} back",
+                draft.stand.shown()
+            ),
         });
     }
     if draft.mode == GitMode::Paths {
@@ -190,7 +204,10 @@ fn could_undo_this(draft: &Draft) -> Result<Vec<String>> {
     }
     if !draft.repository.bare {
         let pipelines = PIPELINES.iter().filter(|name| draft.repository.top.join(name).exists());
-        lines.extend(pipelines.map(|name| format!("a pipeline ({name}) deploys what the remote has, not this work tree")));
+        lines.extend(
+            pipelines
+                .map(|name| format!("a pipeline ({name}) deploys what the remote has, not this work tree")),
+        );
     }
     Ok(lines)
 }
@@ -249,9 +266,10 @@ fn warnings(draft: &Draft) -> Result<Vec<String>> {
 fn commits_at_stake(draft: &Draft) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     let not_new = format!("^{}", draft.aim.id);
-    let own = format!("--exclude={}", draft.stand.reference);
-    // `--exclude` counts for the `--all` that follows it.
-    let only_here = count(draft, &[&draft.tip.id, "--not", &draft.aim.id, &own, "--exclude=refs/stash", "--all"])?;
+    let own = format!("--exclude={}", draft.stand.shown());
+    // `--exclude` counts for the `--branches` that follows it.
+    let elsewhere = [&draft.tip.id, "--not", &draft.aim.id, &own, "--branches", "--tags", "--remotes"];
+    let only_here = count(draft, &elsewhere)?;
     if only_here > 0 {
         lines.push(format!(
             "{only_here} of the commits that go are on no other branch or tag: only the backup branch keeps them"
@@ -276,7 +294,9 @@ fn flagged(draft: &Draft) -> Result<Vec<String>> {
     let sparse = draft.repository.maybe(&Call::new(["config", "--bool", "--get", "core.sparseCheckout"]))?;
     let bytes = draft.repository.bytes(&Call::new(["ls-files", "-v", "-z"]))?;
     let lines: Vec<_> = super::entries::split(&bytes).collect();
-    let count = |wanted: fn(u8) -> bool| lines.iter().filter(|line| line.first().copied().is_some_and(wanted)).count();
+    let count = |wanted: fn(u8) -> bool| {
+        lines.iter().filter(|line| line.first().copied().is_some_and(wanted)).count()
+    };
     let mut said = Vec::new();
     let skipped = count(|flag| flag == b'S' || flag == b's');
     if skipped > 0 && sparse.as_deref() != Some("true") {
@@ -284,7 +304,9 @@ fn flagged(draft: &Draft) -> Result<Vec<String>> {
     }
     let assumed = count(|flag| flag.is_ascii_lowercase());
     if assumed > 0 {
-        said.push(format!("{assumed} files are marked `assume-unchanged`; changes in them are stashed like others"));
+        said.push(format!(
+            "{assumed} files are marked `assume-unchanged`; changes in them are stashed like others"
+        ));
     }
     Ok(said)
 }

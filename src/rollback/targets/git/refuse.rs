@@ -110,9 +110,8 @@ fn submodules(draft: &Draft, staged: &Entries, wanted: &Entries) -> Result<Vec<S
     let ours = |entries: &Entries, name: &Name| {
         entries.get(name).filter(|entry| entry.mode == SUBMODULE).map(|entry| entry.object.clone())
     };
-    let populated = |name: &Name| {
-        repository.top.join(Path::new(std::ffi::OsStr::from_bytes(name))).join(".git").exists()
-    };
+    let populated =
+        |name: &Name| repository.top.join(Path::new(std::ffi::OsStr::from_bytes(name))).join(".git").exists();
     let mut refusals = Vec::new();
     for name in staged.keys().filter(|name| ours(staged, name).is_some() && populated(name)) {
         if ours(staged, name) != ours(wanted, name) {
@@ -158,7 +157,9 @@ fn paths_of_nothing<'a>(draft: &Draft, names: impl Iterator<Item = &'a Name>) ->
     }
     missing
         .iter()
-        .map(|path| format!("`{}` stands neither in {} nor in the work tree", path.escape_debug(), draft.aim.short()))
+        .map(|path| {
+            format!("`{}` stands neither in {} nor in the work tree", path.escape_debug(), draft.aim.short())
+        })
         .collect()
 }
 

@@ -66,7 +66,8 @@ pub(super) fn rehearse(target: &GitTarget<'_>, goal: &Goal<'_>, scratch: &Path) 
         parts.not_run("switch", "it is as it should be already".to_owned());
         return Ok(parts.0);
     }
-    let Some(copy) = parts.run("copy the work tree", || imitate(&draft, &objects, &scratch.join("copy"))) else {
+    let Some(copy) = parts.run("copy the work tree", || imitate(&draft, &objects, &scratch.join("copy")))
+    else {
         return Ok(parts.0);
     };
     switch_and_back(target, goal, &draft, &copy, scratch, &mut parts)?;
@@ -86,10 +87,28 @@ fn imitate(draft: &Draft, objects: &Path, folder: &Path) -> Result<Copy> {
     if reference != "HEAD" {
         repository.run(&Call::new(["symbolic-ref", "HEAD", reference]))?;
     }
+    same_cone(&draft.repository, repository)?;
     repository.run(&Call::new(["read-tree", "--reset", "-u", &work.snapshot.tree]))?;
     copy_index(&work.snapshot.real, &repository.git_dir.join("index"))?;
     super::snapshot::refresh(repository, &repository.git_dir.join("index"))?;
     Ok(copy)
+}
+
+/// A sparse work tree is copied as sparse as it is.
+fn same_cone(original: &Repository, copy: &Repository) -> Result<()> {
+    let patterns = original.git_dir.join("info/sparse-checkout");
+    let sparse = original.maybe(&Call::new(["config", "--bool", "--get", "core.sparseCheckout"]))?;
+    if sparse.as_deref() != Some("true") || !patterns.exists() {
+        return Ok(());
+    }
+    fs_err::create_dir_all(copy.git_dir.join("info"))?;
+    fs_err::copy(patterns, copy.git_dir.join("info/sparse-checkout"))?;
+    for key in ["core.sparseCheckout", "core.sparseCheckoutCone"] {
+        if let Some(value) = original.maybe(&Call::new(["config", "--bool", "--get", key]))? {
+            copy.run(&Call::new(["config", "--local", key, &value]))?;
+        }
+    }
+    Ok(())
 }
 
 fn switch_and_back(
@@ -108,7 +127,13 @@ fn switch_and_back(
     let staged = parts.run("stage on the copy", || {
         let folder = scratch.join("staging");
         fs_err::create_dir_all(&folder)?;
-        let draft = Draft::to(target, repository.clone(), real.aim.clone(), &folder)?;
+        let mut config = target.config.clone();
+        if real.work.is_none() {
+            // The copy has a work tree, but not of this branch.
+            config.branch = Some(real.stand.shown().to_owned());
+        }
+        let target = GitTarget { config: &config, ground: target.ground };
+        let draft = Draft::to(&target, repository.clone(), real.aim.clone(), &folder)?;
         refuse::refused(&refuse::refusals(&draft)?)?;
         stage::build(&draft, goal, &staging, &folder)
     });

@@ -77,8 +77,11 @@ impl Repository {
         repository.git_dir = PathBuf::from(next());
         repository.common_dir = PathBuf::from(next());
         if !repository.git_dir.is_dir() || !repository.common_dir.is_dir() {
-            return Err(Error::new(ErrorCode::InvalidData, format!("{shown}: its git directory has no plain name"))
-                .hint("a line break in the name of a folder is more than irctl reads"));
+            return Err(Error::new(
+                ErrorCode::InvalidData,
+                format!("{shown}: its git directory has no plain name"),
+            )
+            .hint("a line break in the name of a folder is more than irctl reads"));
         }
         repository.check_top(&real)?;
         Ok(repository)
@@ -197,10 +200,8 @@ impl Repository {
     /// Why a revision is not here.
     pub fn absent(&self, revision: &str) -> Error {
         let shown = revision.escape_debug();
-        let error = Error::new(
-            ErrorCode::NotFound,
-            format!("{} has no commit named `{shown}`", self.top.display()),
-        );
+        let error =
+            Error::new(ErrorCode::NotFound, format!("{} has no commit named `{shown}`", self.top.display()));
         if self.shallow {
             return error.hint(
                 "this clone is shallow, and what is older than its cut is not here: run \
@@ -212,7 +213,9 @@ impl Repository {
 
     /// The tree of a commit.
     pub fn tree(&self, commit: &str) -> Result<String> {
-        self.line(&Call::new(["rev-parse", "--verify", "--end-of-options"]).with(format!("{commit}^{{tree}}")))
+        self.line(
+            &Call::new(["rev-parse", "--verify", "--end-of-options"]).with(format!("{commit}^{{tree}}")),
+        )
     }
 
     /// Whether one commit is an ancestor of another, or the same.
@@ -222,7 +225,8 @@ impl Repository {
 
     /// Commits, newest first, as `git log` selects them by these arguments.
     pub fn log<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Result<Vec<Commit>> {
-        let call = Call::new(["log", "-z", "--no-color", "--encoding=UTF-8", FORMAT]).all(arguments).with("--");
+        let call =
+            Call::new(["log", "-z", "--no-color", "--encoding=UTF-8", FORMAT]).all(arguments).with("--");
         let bytes = self.bytes(&call)?;
         Ok(bytes.split(|byte| *byte == 0).filter(|record| !record.is_empty()).filter_map(read).collect())
     }

@@ -30,7 +30,8 @@ impl Copy {
         let text = folder.display().to_string();
         let format = format!("--object-format={}", original.format);
         // Without a template: no hooks, no `info/exclude` of this machine.
-        let call = Call::new(["init", "--quiet", "--template=", &format, "--initial-branch=irctl-scratch", "--"]);
+        let call =
+            Call::new(["init", "--quiet", "--template=", &format, "--initial-branch=irctl-scratch", "--"]);
         let output = call.clone().with(&text).invocation(folder).run()?;
         call.judge(output)?;
         let objects = original.common_dir.join("objects");
@@ -66,7 +67,9 @@ impl Copy {
         let repository = &self.repository;
         let call = Call::new(["update-ref", "--no-deref", "HEAD", commit]);
         repository.run(&call)?;
-        repository.run(&Call::new(["read-tree", "--reset", "-u", commit]).environment("GIT_LFS_SKIP_SMUDGE", "0"))?;
+        repository.run(
+            &Call::new(["read-tree", "--reset", "-u", commit]).environment("GIT_LFS_SKIP_SMUDGE", "0"),
+        )?;
         repository.run(&Call::new(["clean", "--quiet", "-ffdx"])).map(|_| ())
     }
 }

@@ -35,7 +35,12 @@ pub enum Untracked<'a> {
 
 impl Snapshot {
     /// Takes one; `scratch` gets the two indices.
-    pub fn take(repository: &Repository, area: &Area, untracked: Untracked<'_>, scratch: &Path) -> Result<Self> {
+    pub fn take(
+        repository: &Repository,
+        area: &Area,
+        untracked: Untracked<'_>,
+        scratch: &Path,
+    ) -> Result<Self> {
         let (real, index) = (scratch.join("index-real"), scratch.join("index-files"));
         copy_index(&repository.git_dir.join("index"), &real)?;
         copy_index(&real, &index)?;

@@ -55,20 +55,21 @@ pub(super) fn build(
     let message = format!(
         "irctl {}: {title}{}",
         staging.operation,
-        reason.map(|reason| format!(" ({})", reason.split_whitespace().collect::<Vec<_>>().join(" "))).unwrap_or_default()
+        reason
+            .map(|reason| format!(" ({})", reason.split_whitespace().collect::<Vec<_>>().join(" ")))
+            .unwrap_or_default()
     );
     let tip = new_tip(draft, goal, staging)?;
     let stash = stash::write(draft, &message, goal.now, scratch)?;
     let moves = tip != draft.tip.id;
     let mut keeps = Vec::new();
     if moves {
-        keeps.push(Kept {
-            name: backup(repository, &draft.stand, goal)?,
-            commit: draft.tip.id.clone(),
-        });
+        keeps.push(Kept { name: backup(repository, &draft.stand, goal)?, commit: draft.tip.id.clone() });
     }
     keeps.extend(
-        stash.iter().map(|stash| Kept { name: format!("refs/irctl/stash/{tag}"), commit: stash.commit.clone() }),
+        stash
+            .iter()
+            .map(|stash| Kept { name: format!("refs/irctl/stash/{tag}"), commit: stash.commit.clone() }),
     );
     let changes = predict::changes(draft, stash.as_ref().map(|_| tag.as_str()))?;
     let whole = draft.area.only.is_empty();
@@ -172,7 +173,9 @@ fn backup(repository: &Repository, stand: &Stand, goal: &Goal<'_>) -> Result<Str
         free = format!("{name}-{number}");
     }
     if repository.reference("refs/heads/backup")?.is_some() {
-        refuse::refused(&["a branch named `backup` stands where the backup branch would go: rename it".to_owned()])?;
+        refuse::refused(&[
+            "a branch named `backup` stands where the backup branch would go: rename it".to_owned()
+        ])?;
     }
     Ok(free)
 }

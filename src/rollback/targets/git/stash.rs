@@ -12,7 +12,12 @@ use super::switch::Stash;
 use crate::base::Result;
 
 /// Writes the uncommitted work of a draft as a stash commit; the list of stashes does not know it yet.
-pub(super) fn write(draft: &Draft, message: &str, at: DateTime<Utc>, scratch: &Path) -> Result<Option<Stash>> {
+pub(super) fn write(
+    draft: &Draft,
+    message: &str,
+    at: DateTime<Utc>,
+    scratch: &Path,
+) -> Result<Option<Stash>> {
     let Some(work) = draft.work.as_ref().filter(|_| !draft.uncommitted().is_none()) else { return Ok(None) };
     let repository = &draft.repository;
     let whose = draft.stand.shown();

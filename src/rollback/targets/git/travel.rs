@@ -150,7 +150,8 @@ fn force_to_disk(repository: &Repository, from: &str, to: &str) -> Result<()> {
     let names = entries::differing(repository, from, to, &Area::default())?;
     if names.len() > ONE_BY_ONE {
         let top = fs_err::File::open(&repository.top)?;
-        return rustix::fs::syncfs(&top).map_err(|error| Error::io("cannot force the files to disk", error.into()));
+        return rustix::fs::syncfs(&top)
+            .map_err(|error| Error::io("cannot force the files to disk", error.into()));
     }
     let mut folders = std::collections::BTreeSet::new();
     for name in &names {
@@ -171,7 +172,9 @@ fn move_branch(
     look: &Look,
     to: &Place,
 ) -> Result<()> {
-    let (Some(reference), Some(new), Some(old)) = (&switch.reference, &to.tip, &look.tip) else { return Ok(()) };
+    let (Some(reference), Some(new), Some(old)) = (&switch.reference, &to.tip, &look.tip) else {
+        return Ok(());
+    };
     if new == old {
         return Ok(());
     }
@@ -183,12 +186,7 @@ fn move_branch(
 }
 
 /// Puts the index in place as a whole, by a rename.
-fn put_index(
-    switch: &GitSwitch,
-    repository: &Repository,
-    snapshot: &Snapshot,
-    to: &Files,
-) -> Result<()> {
+fn put_index(switch: &GitSwitch, repository: &Repository, snapshot: &Snapshot, to: &Files) -> Result<()> {
     let next = lock::folder(repository)?.join(format!("{}.index", switch.tag));
     let area = &switch.area;
     match same_outside(repository, area, snapshot, to)? {
@@ -238,7 +236,8 @@ fn same_outside<'a>(
 fn said(switch: &GitSwitch, to: &Place, making: bool, left: &[String]) -> String {
     let mut parts = vec![to.shown()];
     if making {
-        parts.extend(switch.keeps.iter().map(|kept| format!("{} kept as {}", short(&kept.commit), kept.name)));
+        parts
+            .extend(switch.keeps.iter().map(|kept| format!("{} kept as {}", short(&kept.commit), kept.name)));
         parts.push(format!("by hand it is taken back with: {}", by_hand(switch).join(" && ")));
     }
     parts.extend(left.iter().cloned());
@@ -305,7 +304,9 @@ pub fn by_hand(switch: &GitSwitch) -> Vec<String> {
 
 /// A word as a shell reads it.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '=' | ':' | '@' | '~' | '{' | '}');
+    let plain = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '=' | ':' | '@' | '~' | '{' | '}')
+    };
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }

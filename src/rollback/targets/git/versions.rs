@@ -84,7 +84,8 @@ const TAG: &str = "--format=%(refname:strip=2)%00%(creatordate:unix)%00%(objectt
 fn tags(repository: &Repository, area: &Area, text: &str) -> Result<Vec<Version>> {
     let pattern = pattern(text)?;
     let limit = format!("--count={TAGS}");
-    let call = Call::new(["for-each-ref", "--sort=-refname", "--sort=-creatordate", &limit, TAG, "refs/tags"]);
+    let call =
+        Call::new(["for-each-ref", "--sort=-refname", "--sort=-creatordate", &limit, TAG, "refs/tags"]);
     let bytes = repository.bytes(&call)?;
     let text = String::from_utf8_lossy(&bytes);
     let mut versions = Vec::new();
@@ -151,7 +152,8 @@ pub(super) fn served(target: &GitTarget<'_>, repository: &Repository) -> Result<
     let tip = stand.tip(repository)?;
     let mut served = version(repository, &area, "live", &tip)?;
     let tag = Call::new(["describe", "--tags", "--exact-match", "--abbrev=0", &tip.id]);
-    let tag = repository.run(&tag).ok().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let tag =
+        repository.run(&tag).ok().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     let mut label = tag.unwrap_or_else(|| tip.short().to_owned());
     if stand.checked_out && refuse::unfinished(repository)?.is_empty() {
         let scratch = scratch()?;
@@ -189,8 +191,7 @@ pub(super) fn observe(target: &GitTarget<'_>, repository: &Repository) -> Result
             Some(why) => shown.push_str(&format!("; {why}")),
             None => {
                 let nothing = Default::default();
-                let snapshot =
-                    Snapshot::take(&looking, &area, Untracked::AllAnd(&nothing), scratch.path())?;
+                let snapshot = Snapshot::take(&looking, &area, Untracked::AllAnd(&nothing), scratch.path())?;
                 let files = entries::of_tree(&looking, &snapshot.tree, &area)?;
                 if files != entries::of_tree(&looking, &tip.tree, &area)? {
                     shown.push_str(" with uncommitted work");
