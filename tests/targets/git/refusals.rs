@@ -174,7 +174,7 @@ fn the_plan_says_what_is_at_stake() {
         .collect();
     assert!(shown.iter().any(|line| line.starts_with("branch main")), "{shown:#?}");
     assert_eq!(shown.iter().filter(|line| line.starts_with("commit ")).count(), 5, "{shown:#?}");
-    assert!(shown.iter().any(|line| line.contains("2 staged, 4 modified, 2 untracked")), "{shown:#?}");
+    assert!(shown.iter().any(|line| line.contains("3 staged, 4 modified, 2 untracked")), "{shown:#?}");
     let raw = plan
         .changes
         .iter()

@@ -30,6 +30,16 @@ fn victim() {
     };
 }
 
+/// A git that the victim had started goes on without it; an operation is not resumed before that has ended either.
+fn wait_for_orphans(top: &Path) {
+    let works_here = |entry: std::fs::DirEntry| {
+        std::fs::read_link(entry.path().join("cwd")).is_ok_and(|folder| folder.starts_with(top))
+    };
+    while std::fs::read_dir("/proc").unwrap().filter_map(Result::ok).any(works_here) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 /// Runs the victim, killed at its n-th point; whether it was.
 fn killed(direction: &str, file: &Path, point: u32) -> bool {
     let status = std::process::Command::new(std::env::current_exe().unwrap())
@@ -78,6 +88,7 @@ fn sweep(config: &str) {
                 assert!(point > 8, "{direction}: only {point} points");
                 break;
             }
+            wait_for_orphans(&place.top);
             let torn = keep(&place, "torn");
             for resume in [true, false] {
                 restore(&place, &torn);

@@ -116,7 +116,11 @@ fn owner(repository: &Repository, path: &Path, tag: &str) -> Result<Owner> {
         Err(error) => return Err(error),
     };
     match serde_json::from_slice::<Holder>(&bytes) {
-        Ok(holder) => Ok(ours(&holder, tag)),
+        Ok(holder) => Ok(match ours(&holder, tag) {
+            // A git that the dead one had started may still be writing.
+            Owner::Ours => living_git(repository, path).map_or(Owner::Ours, Owner::Alive),
+            owner => owner,
+        }),
         Err(_) => Ok(match living_git(repository, path) {
             Some(why) => Owner::Alive(why),
             None => Owner::Dead,
