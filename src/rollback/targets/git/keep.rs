@@ -23,8 +23,15 @@ pub fn make(switch: &GitSwitch, repository: &Repository, context: &mut StepConte
         }
         fault::point("git:before-keep");
         let zero = "0".repeat(kept.commit.len());
-        let call =
-            Call::new(["update-ref", "--no-deref", "-m", &switch.message, &kept.name, &kept.commit, &zero]);
+        let call = Call::new([
+            "update-ref",
+            "--no-deref",
+            "-m",
+            &switch.words.message,
+            &kept.name,
+            &kept.commit,
+            &zero,
+        ]);
         update(switch, repository, context, &call)?;
         fault::point("git:after-keep");
     }

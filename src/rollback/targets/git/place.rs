@@ -97,7 +97,7 @@ impl Look {
     /// Whether a switch that was interrupted can have left it so: the branch and the index at one end or the other,
     /// each file as at one of them, missing, or the beginning of what was being written.
     pub fn is_between(&self, switch: &GitSwitch, repository: &Repository) -> Result<bool> {
-        let ends = [&switch.before, &switch.after];
+        let ends: [&Place; 2] = [&switch.before, &switch.after];
         if !self.begun || !self.head || !ends.iter().any(|place| place.tip == self.tip) {
             return Ok(false);
         }

@@ -13,7 +13,7 @@ use super::revert;
 use super::scratch::{self, Copy};
 use super::snapshot::copy_index;
 use super::stash;
-use super::switch::{GitSwitch, Kept};
+use super::switch::{GitSwitch, Kept, Words};
 use super::target::GitTarget;
 use crate::base::{Digest, Result};
 use crate::rollback::targets::{Goal, Staging, SwitchSpec};
@@ -84,14 +84,13 @@ pub(super) fn build(
     Ok(GitSwitch {
         repository: repository.top.clone(),
         tag,
-        title,
-        message,
+        words: Box::new(Words { title, message }),
         reference: whole.then(|| draft.stand.reference.clone()),
-        area: draft.area.clone(),
-        before: Place { tip: whole.then(|| draft.tip.id.clone()), files: before },
-        after: Place { tip: whole.then_some(tip), files: after },
+        area: Box::new(draft.area.clone()),
+        before: Box::new(Place { tip: whole.then(|| draft.tip.id.clone()), files: before }),
+        after: Box::new(Place { tip: whole.then_some(tip), files: after }),
         keeps,
-        stash,
+        stash: stash.map(Box::new),
         backwards: false,
         changes,
     })

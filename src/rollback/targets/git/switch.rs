@@ -19,26 +19,33 @@ pub struct GitSwitch {
     pub(super) repository: PathBuf,
     /// What it is called in the repository while it runs.
     pub(super) tag: String,
-    /// What it does, for people.
-    pub(super) title: String,
-    /// What the reference's log says of it.
-    pub(super) message: String,
+    /// What is said of it.
+    pub(super) words: Box<Words>,
     /// The branch, as `refs/heads/main`; `HEAD` where that is detached; absent where only paths are switched.
     pub(super) reference: Option<String>,
     /// What it may touch.
-    pub(super) area: Area,
+    pub(super) area: Box<Area>,
     /// Before.
-    pub(super) before: Place,
+    pub(super) before: Box<Place>,
     /// After.
-    pub(super) after: Place,
+    pub(super) after: Box<Place>,
     /// References that keep what was: made on the way there, taken away on the way back.
     pub(super) keeps: Vec<Kept>,
     /// Uncommitted work, as an entry of the stash.
-    pub(super) stash: Option<Stash>,
+    pub(super) stash: Option<Box<Stash>>,
     /// Whether it is itself the way back: then it takes away what the other one made.
     pub(super) backwards: bool,
     /// What it changes.
     pub(super) changes: Vec<Change>,
+}
+
+/// What is said of a switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Words {
+    /// What it does, for people.
+    pub title: String,
+    /// What the reference's log says of it.
+    pub message: String,
 }
 
 /// A reference that keeps a commit.
@@ -62,13 +69,14 @@ pub struct Stash {
 impl GitSwitch {
     /// The switch that goes the other way, with names of its own.
     fn turned(&self, tag: String) -> Self {
-        let title = match self.title.strip_prefix("undo: ") {
+        let title = match self.words.title.strip_prefix("undo: ") {
             Some(title) => title.to_owned(),
-            None => format!("undo: {}", self.title),
+            None => format!("undo: {}", self.words.title),
         };
+        let words = Box::new(Words { title, message: self.words.message.clone() });
         Self {
             tag,
-            title,
+            words,
             before: self.after.clone(),
             after: self.before.clone(),
             backwards: !self.backwards,
@@ -106,7 +114,7 @@ impl Switch for GitSwitch {
     }
 
     fn describe(&self) -> String {
-        self.title.clone()
+        self.words.title.clone()
     }
 
     fn observe(&self) -> Result<Observation> {

@@ -25,7 +25,7 @@ const ONE_BY_ONE: usize = 256;
 
 /// Goes from before to after, or back.
 pub fn travel(switch: &GitSwitch, context: &mut StepContext<'_>, forward: bool) -> Result<Option<String>> {
-    let (from, to) = match forward {
+    let (from, to): (&Place, &Place) = match forward {
         true => (&switch.before, &switch.after),
         false => (&switch.after, &switch.before),
     };
@@ -179,7 +179,7 @@ fn move_branch(
         return Ok(());
     }
     fault::point("git:before-branch");
-    let call = Call::new(["update-ref", "--no-deref", "-m", &switch.message, reference, new, old]);
+    let call = Call::new(["update-ref", "--no-deref", "-m", &switch.words.message, reference, new, old]);
     keep::update(switch, repository, context, &call)?;
     fault::point("git:after-branch");
     Ok(())
