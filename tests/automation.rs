@@ -60,6 +60,9 @@ impl Night {
                 "json: {file: outputs/production/rila_6y20b/health.json, pointer: /model_sha256, artifact: model.json}",
             )),
             suites: serde_json::json!({"pinned": true}),
+            phase: None,
+            environment: None,
+            immediate: 0,
         };
         let now = RefCell::new("2026-11-20T03:07:00Z".to_owned());
         Night {
@@ -104,7 +107,7 @@ impl Night {
             fails: &fails,
         });
         let incident = Some("INC-20261120-030700".to_owned());
-        let request = Request { to: Selector::Prev, incident, reason: None, attended, failing };
+        let request = Request { to: Selector::Prev, incident, reason: None, attended, failing, saved: None };
         self.run(|environment| {
             let prepared = rollback::prepare(environment, &self.subject, &request)?;
             rollback::execute(environment, prepared)
@@ -112,9 +115,10 @@ impl Night {
     }
 
     fn adopt(&self, folder: &str) {
-        let live = self.workspace.path(LIVE).join(folder);
-        let files = self.subject.rollback.files().unwrap();
-        let digest = rollback::versions::read(&live, folder, files).unwrap().digest.unwrap();
+        let ground = self.subject.ground();
+        let versions = self.subject.lead(&ground).unwrap().versions().unwrap();
+        let version = versions.into_iter().find(|version| version.name == folder).unwrap();
+        let digest = version.digest.unwrap();
         let at = parse_instant("2026-10-01T00:00:00Z").unwrap();
         evidence::update(&self.workspace.state(), "rila_6y20b", |evidence| {
             evidence.entry(&digest).adopted = Some(at);

@@ -41,6 +41,7 @@ fn commands_print_what_their_schemas_say() {
         ("rollback-history", &["rollback", "history"]),
         ("rollback-versions", &["rollback", "versions"]),
         ("rollback-dry-run", &["rollback", "--to", "prev", "--dry-run"]),
+        ("rollback-quarantine", &["rollback", "quarantine", "backup_2026-08-03", "--reason", "old features"]),
         ("verify", &["verify"]),
         ("incident", &["incident", "show"]),
         ("incident-timeline", &["incident", "timeline"]),

@@ -128,7 +128,7 @@ fn a_rollback_that_is_taken_back_reopens_the_incident() {
     let screen = workspace.irctl(&[]).expect(2);
     assert!(screen.stdout.contains("NOT contained"), "{}", screen.stdout);
     // Taking that back ends the harm again.
-    workspace.irctl(&["rollback", "undo", "--yes"]).expect(0);
+    workspace.irctl(&["rollback", "redo", "--yes"]).expect(0);
     assert_eq!(incident(&workspace)["state"], "mitigated");
     let timeline = workspace.irctl(&["incident", "timeline"]).expect(0).stdout;
     assert!(timeline.contains("Rollback from 2026.11.02 to 2026.10.26 started"), "{timeline}");

@@ -91,6 +91,7 @@ fn attempt(
             reason: Some(why.to_owned()),
             attended: false,
             failing: judged.as_ref().map(|judged| judged.rule(&fails)),
+            saved: None,
         };
         let prepared = rollback::prepare(environment, &subject, &request)?;
         if prepared.plan.binds_automation().is_none()

@@ -18,7 +18,7 @@ pub fn running(surroundings: &Surroundings<'_>, service: &ServiceConfig) -> Resu
 }
 
 fn is_rollback(kind: &str) -> bool {
-    matches!(kind, "rollback" | "undo")
+    matches!(kind, "rollback" | "undo" | "redo")
 }
 
 /// Writes every end of a rollback or release that is not known yet into its incident, and queues what people have to

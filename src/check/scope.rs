@@ -29,6 +29,15 @@ struct Pinned {
 /// # Errors
 /// `invalid-configuration` where nothing says how to roll it back, or a suite that it names is not there.
 pub fn subject(workspace: &Workspace, service: &ServiceConfig) -> Result<Subject> {
+    subject_in(workspace, service, None)
+}
+
+/// [`subject`] in an environment: the named one, else the one that the configuration names.
+pub fn subject_in(
+    workspace: &Workspace,
+    service: &ServiceConfig,
+    environment: Option<&str>,
+) -> Result<Subject> {
     let Some(rollback) = &service.rollback else {
         return Err(Error::new(
             ErrorCode::InvalidConfiguration,
@@ -37,32 +46,39 @@ pub fn subject(workspace: &Workspace, service: &ServiceConfig) -> Result<Subject
         .hint("add `rollback:` to the service; `irctl config schema service` shows what belongs in it"));
     };
     let mut suites = BTreeMap::new();
-    for name in rollback.verify.iter().chain(&rollback.proof) {
+    let of_phases = rollback.phases.values().filter_map(|phase| phase.verify.as_ref());
+    for name in rollback.verify.iter().chain(&rollback.proof).chain(of_phases) {
         suites.insert(name.clone(), workspace.suite(name)?.clone());
     }
+    let mut subject = Subject {
+        service: service.service.clone(),
+        root: workspace.root.clone(),
+        rollback: rollback.clone(),
+        serving: service.serving.clone(),
+        suites: serde_json::Value::Null,
+        phase: None,
+        environment: None,
+        immediate: 0,
+    }
+    .in_environment(environment)?;
     let pinned = Pinned {
         service: service.service.clone(),
         root: workspace.root.clone(),
         state: workspace.state.clone(),
-        rollback: rollback.clone(),
+        rollback: subject.rollback.clone(),
         serving: service.serving.clone(),
         probes: service.probes.clone(),
         suites,
     };
-    let suites = serde_json::to_value(&pinned)
+    subject.suites = serde_json::to_value(&pinned)
         .map_err(|error| Error::new(ErrorCode::Bug, format!("suites cannot be pinned: {error}")))?;
-    Ok(Subject {
-        service: service.service.clone(),
-        root: workspace.root.clone(),
-        rollback: rollback.clone(),
-        serving: service.serving.clone(),
-        suites,
-    })
+    Ok(subject)
 }
 
 /// Which versions a service has and which one serves; and, where that cannot be said, why.
 pub fn versions(workspace: &Workspace, service: &ServiceConfig) -> (VersionMap, Option<String>) {
-    if service.rollback.is_none() {
+    // What is only rolled back phase by phase has no versions as a whole.
+    if service.rollback.as_ref().is_none_or(|rollback| rollback.targets.is_empty()) {
         return (VersionMap::default(), None);
     }
     let known =
@@ -106,6 +122,9 @@ fn suite_report(name: &str, pinned: &serde_json::Value, now: DateTime<Utc>) -> R
         rollback: pinned.rollback.clone(),
         serving: pinned.serving.clone(),
         suites: serde_json::Value::Null,
+        phase: None,
+        environment: None,
+        immediate: 0,
     };
     let versions = rollback::version_map(&subject, &pinned.state).unwrap_or_default();
     let request = probe::Request {

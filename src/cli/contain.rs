@@ -26,7 +26,7 @@ pub struct Args {
 
 /// Runs it and returns the exit status.
 pub fn run(args: &Args, context: &Context) -> Result<u8> {
-    let place = Place { directory: None, service: args.service.service.clone() };
+    let place = Place { service: args.service.service.clone(), ..Place::default() };
     let desk = Desk::open(context, &place)?;
     let subject = desk.subject()?;
     let outcome = desk.with(|environment| {

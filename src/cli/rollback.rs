@@ -3,14 +3,15 @@
 mod ask;
 pub(super) mod desk;
 pub mod inspect;
+mod live;
 mod screen;
 mod wiring;
 
 use std::path::PathBuf;
 
 use super::Context;
-use crate::base::{Error, ErrorCode, Result};
-use crate::rollback::{self, Request, RollbackOutcome, Selector};
+use crate::base::{Duration, Error, ErrorCode, Result, Untrusted};
+use crate::rollback::{self, Part, Request, Reversal, RollbackOutcome, SavedPlan, Selector};
 use desk::{Desk, Place};
 
 /// Roll a model or service back to a good version, all or nothing.
@@ -23,7 +24,10 @@ use desk::{Desk, Place};
     args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  irctl rollback --model rila_6y20b --to prev\n  irctl rollback --to last-stable --dry-run\n  \
                   irctl rollback --to backup_2026-09-28 --yes --reason \"drift confirmed\"\n  \
-                  irctl rollback /srv/model --to prev     # without any configuration\n\n\
+                  irctl rollback /srv/model --to prev     # without any configuration\n  \
+                  irctl rollback --service options --phase 2 --only immediate --yes\n  \
+                  irctl rollback --to prev --plan-out plan.json    # look at it; then:\n  \
+                  irctl rollback --plan plan.json --yes\n\n\
                   Exit status: 0 restored and proven, 10 undone, 11 halted (resume finishes it), 12 refused, 13 not \
                   known, 14 switched but not proven."
 )]
@@ -36,6 +40,21 @@ pub struct Args {
     /// Where to: prev, last-stable, a version's name, or its digest (at least eight digits).
     #[arg(long, value_name = "VERSION")]
     to: Option<String>,
+    /// Roll back one phase of the service: one of its named plans.
+    #[arg(long, value_name = "NAME")]
+    phase: Option<String>,
+    /// Only one part of the phase: what stops the harm, or what restores the service then.
+    #[arg(long, value_name = "PART", requires = "phase")]
+    only: Option<PartArg>,
+    /// The environment whose values are used, as `staging`.
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
+    /// Write the plan to a file and change nothing.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["yes", "plan"])]
+    plan_out: Option<PathBuf>,
+    /// Carry out a plan that `--plan-out` wrote; refused when anything is not as it was then.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["to", "phase", "only", "env", "service", "folder"])]
+    plan: Option<PathBuf>,
     /// Show the plan and change nothing; nothing is contained either.
     #[arg(long)]
     dry_run: bool,
@@ -52,6 +71,24 @@ pub struct Args {
     verb: Option<Verb>,
 }
 
+/// A part of a phase.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum PartArg {
+    /// What stops the harm (0 to 15 minutes).
+    Immediate,
+    /// What restores the service then (15 to 60 minutes).
+    Recovery,
+}
+
+impl From<PartArg> for Part {
+    fn from(part: PartArg) -> Self {
+        match part {
+            PartArg::Immediate => Part::Immediate,
+            PartArg::Recovery => Part::Recovery,
+        }
+    }
+}
+
 /// Which service is meant.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ServiceArgs {
@@ -64,6 +101,8 @@ pub struct ServiceArgs {
 enum Verb {
     /// Take a rollback back, byte for byte.
     Undo(UndoArgs),
+    /// Do again what an undo took back.
+    Redo(UndoArgs),
     /// Finish an operation that a crash, a halt or a missing proof left unfinished.
     Resume(OperationArgs),
     /// Undo an unfinished operation.
@@ -76,6 +115,28 @@ enum Verb {
     Versions(InspectArgs),
     /// List operations.
     History(InspectArgs),
+    /// Keep a version from being gone back to, or lift that.
+    Quarantine(QuarantineArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  irctl rollback quarantine backup_2026-10-26 --reason \"trained on leaked data\"\n  irctl rollback quarantine 2026.10.26 --for 7d --reason \"until it is retrained\"\n  irctl rollback quarantine 2026.10.26 --lift"
+)]
+struct QuarantineArgs {
+    /// The version: its name or its digest.
+    version: String,
+    #[command(flatten)]
+    service: ServiceArgs,
+    /// How long, as 7d; until it is lifted otherwise.
+    #[arg(long = "for", value_name = "DURATION", conflicts_with = "lift")]
+    length: Option<Duration>,
+    /// Why, for the record.
+    #[arg(long, value_name = "TEXT", required_unless_present = "lift")]
+    reason: Option<String>,
+    /// Let it be gone back to again.
+    #[arg(long)]
+    lift: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -117,13 +178,20 @@ struct InspectArgs {
     folder: Option<PathBuf>,
     #[command(flatten)]
     service: ServiceArgs,
+    /// The phase that is meant.
+    #[arg(long, value_name = "NAME")]
+    phase: Option<String>,
+    /// The environment whose values are used.
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
 }
 
 /// Runs it and returns the exit status.
 pub fn run(args: &Args, context: &Context) -> Result<u8> {
     match &args.verb {
         None => roll_back(args, context),
-        Some(Verb::Undo(args)) => undo(args, context),
+        Some(Verb::Undo(args)) => reverse(args, context, Reversal::Undo),
+        Some(Verb::Redo(args)) => reverse(args, context, Reversal::Redo),
         Some(Verb::Resume(args)) => again(args, context, false),
         Some(Verb::Abort(args)) => again(args, context, true),
         Some(Verb::Status(args)) => inspect::status(context, &place(args)),
@@ -132,22 +200,69 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
         }
         Some(Verb::Versions(args)) => inspect::versions(context, &place(args)),
         Some(Verb::History(args)) => inspect::history(context, &place(args)),
+        Some(Verb::Quarantine(args)) => quarantine(args, context),
     }
 }
 
 fn place(args: &InspectArgs) -> Place {
-    Place { directory: args.folder.clone(), service: args.service.service.clone() }
+    Place {
+        directory: args.folder.clone(),
+        service: args.service.service.clone(),
+        phase: args.phase.clone(),
+        environment: args.env.clone(),
+        only: None,
+    }
+}
+
+/// What is asked for: on the command line, or by a saved plan.
+struct Asked {
+    place: Place,
+    to: Selector,
+    saved: Option<SavedPlan>,
+}
+
+impl Asked {
+    fn of(args: &Args, context: &Context) -> Result<Self> {
+        let place = Place {
+            directory: args.folder.clone(),
+            service: args.service.service.clone(),
+            phase: args.phase.clone(),
+            only: args.only.map(Part::from),
+            environment: args.env.clone(),
+        };
+        if let Some(file) = &args.plan {
+            let saved = SavedPlan::read(&context.directory.join(file))?;
+            let plan = &saved.plan;
+            let place = Place {
+                service: Some(plan.service.clone()),
+                phase: plan.phase.clone(),
+                only: plan.only(),
+                environment: plan.environment.clone(),
+                ..place
+            };
+            let digest = plan.to.digest.as_ref().map(ToString::to_string).unwrap_or_default();
+            return Ok(Self { place, to: Selector::Named(digest), saved: Some(saved) });
+        }
+        // A phase declares where it goes to; everything else must be told.
+        let to = match (&args.to, &args.phase) {
+            (Some(to), _) => to.as_str(),
+            (None, Some(_)) => "prev",
+            (None, None) => {
+                return Err(Error::new(ErrorCode::Usage, "where to go back to is missing: --to VERSION")
+                    .hint(
+                        "`--to prev` takes the best earlier version; `irctl rollback versions` lists them",
+                    ));
+            }
+        };
+        let Ok(to) = to.parse::<Selector>();
+        Ok(Self { place, to, saved: None })
+    }
 }
 
 fn roll_back(args: &Args, context: &Context) -> Result<u8> {
-    let Some(to) = &args.to else {
-        return Err(Error::new(ErrorCode::Usage, "where to go back to is missing: --to VERSION")
-            .hint("`--to prev` takes the best earlier version; `irctl rollback versions` lists them"));
-    };
-    let place = Place { directory: args.folder.clone(), service: args.service.service.clone() };
-    let desk = Desk::open(context, &place)?;
+    let asked = Asked::of(args, context)?;
+    let desk = Desk::open(context, &asked.place)?;
     let subject = desk.subject()?;
-    let Ok(to) = to.parse::<Selector>();
     let incident = match desk.wiring() {
         Some(wiring) => wiring.incident(&subject.service, args.incident.as_deref())?,
         None => None,
@@ -158,17 +273,12 @@ fn roll_back(args: &Args, context: &Context) -> Result<u8> {
         incident: incident.map(|incident| incident.id).or_else(|| args.incident.clone()),
         reason: args.reason.clone(),
         failing: failing.as_ref().map(|failing| failing.rule(&fails)),
-        ..Request::human(to)
+        saved: asked.saved.as_ref(),
+        ..Request::human(asked.to.clone())
     };
     desk.with(|environment| {
-        if args.dry_run {
-            let plan = rollback::dry_run(environment, subject, &request)?;
-            if context.out.is_json() {
-                context.out.json(&plan)?;
-            } else {
-                screen::plan(context, &plan)?;
-            }
-            return Ok(0);
+        if args.dry_run || args.plan_out.is_some() {
+            return look(args, context, environment, subject, &request);
         }
         ask::before_acting(context, args.yes)?;
         let prepared = rollback::prepare(environment, subject, &request)?;
@@ -177,17 +287,61 @@ fn roll_back(args: &Args, context: &Context) -> Result<u8> {
     })
 }
 
-fn undo(args: &UndoArgs, context: &Context) -> Result<u8> {
+/// Shows the plan, and saves it where that is asked for. Changes nothing.
+fn look(
+    args: &Args,
+    context: &Context,
+    environment: &rollback::Environment<'_>,
+    subject: &rollback::Subject,
+    request: &Request<'_>,
+) -> Result<u8> {
+    let plan = rollback::dry_run(environment, subject, request)?;
+    if context.out.is_json() {
+        context.out.json(&plan)?;
+    } else {
+        screen::plan(context, &plan)?;
+    }
+    let possible = plan.refusals.is_empty();
+    if let Some(file) = &args.plan_out {
+        SavedPlan::new(subject, plan)?.write(&context.directory.join(file))?;
+        if !context.out.is_json() {
+            context.out.line(&format!("Saved. irctl rollback --plan {} carries it out.", file.display()))?;
+        }
+    }
+    Ok(if possible { 0 } else { ErrorCode::Refused.exit() })
+}
+
+fn reverse(args: &UndoArgs, context: &Context, reversal: Reversal) -> Result<u8> {
     let desk = Desk::with_operation(context, args.operation.as_deref(), args.service.service.as_deref())?;
     desk.with(|environment| {
         let id = match &args.operation {
             Some(id) => id.clone(),
-            None => rollback::undo::last_switched(environment.state, args.service.service.as_deref())?,
+            None => rollback::undo::newest(environment.state, args.service.service.as_deref(), reversal)?,
         };
         ask::before_acting(context, args.yes)?;
-        let prepared = rollback::prepare_undo(environment, &id, args.reason.as_deref(), true)?;
+        let prepared = rollback::prepare_reversal(environment, &id, reversal, args.reason.as_deref(), true)?;
         let outcome = ask::then_execute(context, environment, prepared, args.yes, desk.wiring())?;
         finished(context, &desk, &outcome)
+    })
+}
+
+fn quarantine(args: &QuarantineArgs, context: &Context) -> Result<u8> {
+    let place = Place { service: args.service.service.clone(), ..Place::default() };
+    let desk = Desk::open(context, &place)?;
+    let subject = desk.subject()?;
+    desk.with(|environment| {
+        let outcome = match (&args.reason, args.lift) {
+            (Some(reason), false) => {
+                rollback::quarantine::put(environment, subject, &args.version, args.length, reason)?
+            }
+            _ => rollback::quarantine::lift(environment, subject, &args.version)?,
+        };
+        if context.out.is_json() {
+            context.out.json(&outcome)?;
+        } else {
+            context.out.line(&Untrusted::from(outcome.summary).to_string())?;
+        }
+        Ok(0)
     })
 }
 

@@ -10,7 +10,8 @@ use crate::notify::Summary as Deliveries;
 use crate::notify::route::Routing;
 use crate::operation::Summary as Operation;
 use crate::report::{decision, history, metrics, record};
-use crate::rollback::{ContainOutcome, Plan, RollbackOutcome, follow};
+use crate::rollback::quarantine::QuarantineOutcome;
+use crate::rollback::{ContainOutcome, Plan, RollbackOutcome, SavedPlan, follow};
 use crate::severity::Classification;
 use crate::{postmortem, verify};
 
@@ -25,6 +26,8 @@ pub fn shapes() -> Vec<(&'static str, Schema)> {
         ("rollback-dry-run", shape::<Plan>()),
         ("rollback-status", shape::<follow::Status>()),
         ("rollback-history", shape::<Vec<Operation>>()),
+        ("rollback-quarantine", shape::<QuarantineOutcome>()),
+        ("rollback-saved-plan", shape::<SavedPlan>()),
         ("rollback-versions", shape::<Vec<rollback::inspect::VersionRow>>()),
         ("verify", shape::<verify::Summary>()),
         ("incident", shape::<incident::show::Shown>()),

@@ -43,6 +43,8 @@ pub struct StepUpdate {
     pub state: StepState,
     /// Since the operation was begun or resumed, in milliseconds.
     pub elapsed_ms: u64,
+    /// How long it all may take, in milliseconds; absent where nothing limits it, or not any more.
+    pub budget_ms: Option<u64>,
     /// What there is to say about it.
     pub detail: Option<String>,
 }
@@ -56,6 +58,22 @@ pub struct Conclusion {
     pub reason: Option<String>,
     /// The step it ended at.
     pub step: Option<String>,
+}
+
+/// How long an operation may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// In all.
+    pub whole: Duration,
+    /// The part of it that is kept for undoing: a switch that does not begin before that does not begin.
+    pub undo: Duration,
+}
+
+impl Budget {
+    /// From milliseconds.
+    pub fn of(whole_ms: u64, undo_ms: u64) -> Self {
+        Self { whole: Duration::from_millis(whole_ms), undo: Duration::from_millis(undo_ms) }
+    }
 }
 
 /// Runs the steps of one operation.
@@ -72,8 +90,8 @@ pub struct Engine<'a> {
     pub watch: &'a dyn Fn(&StepUpdate),
     /// When the operation was begun or resumed.
     pub started: Instant,
-    /// How long it may take before the first switch.
-    pub budget: Option<Duration>,
+    /// How long it may take.
+    pub budget: Option<Budget>,
 }
 
 type Steps<'s> = [Box<dyn Step + 's>];
@@ -125,16 +143,25 @@ impl Engine<'_> {
     /// Between two steps: somebody may have asked to stop, or the budget may be used up.
     fn boundary(&mut self, steps: &Steps<'_>, next: &dyn Step) -> Result<Option<Conclusion>> {
         let switching = self.has_touched(steps, Phase::Switch);
-        let over = self.budget.filter(|budget| self.started.elapsed() > *budget);
-        if let Some(budget) = over {
-            if !switching && next.phase() <= Phase::Switch {
-                let reason =
-                    format!("its budget of {} s was used up before the first switch", budget.as_secs_f64());
+        if let Some(budget) = self.budget {
+            let elapsed = self.started.elapsed();
+            if !switching
+                && next.phase() <= Phase::Switch
+                && elapsed > budget.whole.saturating_sub(budget.undo)
+            {
+                let reason = format!(
+                    "its budget of {} s, less {} s that are kept for undoing, was used up before the first switch",
+                    budget.whole.as_secs_f64(),
+                    budget.undo.as_secs_f64()
+                );
                 return self.undo_all(steps, &reason, Some(&next.id())).map(Some);
             }
-            self.budget = None;
-            self.tell(next, StepState::OverBudget, None);
-            self.append(RecordKind::Note { text: format!("over its budget of {} s", budget.as_secs_f64()) })?;
+            if elapsed > budget.whole {
+                self.budget = None;
+                self.tell(next, StepState::OverBudget, None);
+                let text = format!("over its budget of {} s", budget.whole.as_secs_f64());
+                self.append(RecordKind::Note { text })?;
+            }
         }
         if !self.stop.is_requested() {
             return Ok(None);
@@ -269,6 +296,7 @@ impl Engine<'_> {
             text: step.describe(),
             state,
             elapsed_ms: self.elapsed_ms(),
+            budget_ms: self.budget.map(|budget| u64::try_from(budget.whole.as_millis()).unwrap_or(u64::MAX)),
             detail,
         });
     }

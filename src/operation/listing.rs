@@ -38,6 +38,12 @@ pub struct Summary {
     pub duration_ms: Option<u64>,
     /// Whether anything was ever about to be changed.
     pub acted: bool,
+    /// The phase that it is about.
+    #[serde(default)]
+    pub phase: Option<String>,
+    /// The operation that it takes back, or does again.
+    #[serde(default)]
+    pub reverts: Option<String>,
 }
 
 /// The summary of one operation.
@@ -46,6 +52,7 @@ pub fn summary(pinned: &Pinned, progress: &Progress) -> Summary {
     let acted = !progress.touched.is_empty() || !progress.done.is_empty();
     // A plan that nobody said yes to and that never acted has nothing to resume.
     let abandoned = progress.ended.is_none() && !running && !acted;
+    let text = |pointer: &str| pinned.plan.pointer(pointer)?.as_str().map(str::to_owned);
     let said = progress.ended.as_ref().map(|(_, summary)| summary.clone());
     Summary {
         id: pinned.id.clone(),
@@ -60,6 +67,8 @@ pub fn summary(pinned: &Pinned, progress: &Progress) -> Summary {
         summary: said.unwrap_or_else(|| unfinished(progress, running, abandoned)),
         duration_ms: progress.duration_ms,
         acted,
+        phase: text("/phase"),
+        reverts: text("/reverts"),
     }
 }
 

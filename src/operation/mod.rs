@@ -13,6 +13,7 @@ pub mod record;
 pub mod recorder;
 pub mod signal;
 pub mod step;
+pub mod timing;
 
 pub use claim::{Claim, Holder};
 pub use directory::{Directory, Pinned};

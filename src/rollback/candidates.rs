@@ -133,6 +133,12 @@ fn judge(
     Ok(digest)
 }
 
+/// Whether a name means this version: its folder's or target's name, its label, or its digest.
+pub fn is_named(version: &Version, name: &str) -> bool {
+    let digest = version.digest.as_ref().is_some_and(|digest| digest.matches(name));
+    version.name == name || version.label.as_deref() == Some(name) || digest
+}
+
 /// Chooses.
 pub fn choose(
     selector: &Selector,
@@ -219,9 +225,7 @@ fn named(candidates: Candidates, name: &str) -> Result<Choice> {
         return Err(Error::new(ErrorCode::Refused, format!("{} is no candidate: {}", one.name, one.why))
             .hint("take another one, or `irctl rollback undo` if a rollback is to be taken back"));
     }
-    let matches = |one: &Candidate| {
-        is(&one.version.name, Some(&one.digest)) || one.version.label.as_deref() == Some(name)
-    };
+    let matches = |one: &Candidate| is_named(&one.version, name);
     let (found, others): (Vec<_>, Vec<_>) = candidates.usable.into_iter().partition(matches);
     let mut skipped = candidates.skipped;
     skipped.extend(others.iter().map(|one| skip(&one.version, "another one was asked for")));

@@ -12,11 +12,10 @@ use super::evaluate::{Evaluation, WouldHelp};
 use super::evidence::{self, Quarantine};
 use super::history;
 use super::plan::{Plan, VersionView};
-use super::stage;
 use super::steps::{self, StepSpec};
 use super::watch::{self, Watch};
+use crate::base::Result;
 use crate::base::clock::Elapsed;
-use crate::base::{Digest, Result};
 use crate::operation::{Conclusion, Directory, Ending, Journal, Progress};
 
 /// How a rollback, or an operation of its kind, ended.
@@ -140,7 +139,7 @@ impl Concluding<'_> {
             contained: contain::current(self.environment.state, &self.subject.service)
                 .is_ok_and(|c| c.is_some()),
             watched_until: None,
-            backup: self.plan.and_then(|plan| plan.backup.clone()).filter(|_| kept(self.progress)),
+            backup: self.plan.and_then(|plan| plan.backup.clone()).filter(|_| self.kept()),
             summary: self.summary(conclusion, &kind, duration_ms),
             next: Vec::new(),
             kind,
@@ -167,7 +166,7 @@ impl Concluding<'_> {
             }
         };
         if !conclusion.ending.is_open() {
-            attempt("clearing the staging folder", self.tidy(plan));
+            attempt("clearing the staging folder", self.tidy());
         }
         let switched = matches!(conclusion.ending, Ending::Restored | Ending::Unproven);
         if switched {
@@ -219,25 +218,29 @@ impl Concluding<'_> {
         Ok(failures)
     }
 
+    /// Whether what served was really kept: a rollback that was refused keeps nothing.
+    fn kept(&self) -> bool {
+        self.specs.iter().any(|spec| match spec {
+            StepSpec::Switch { key, spec, .. } => {
+                spec.kept_as().is_some() && self.progress.done.contains(&steps::switch_id(key))
+            }
+            _ => false,
+        })
+    }
+
     fn note_failures(&self, failures: Vec<String>) {
         for failure in failures {
             tracing::warn!("{}: {failure}", self.directory.id);
         }
     }
 
-    fn tidy(&self, plan: &Plan) -> Result<()> {
-        let live = self.subject.live()?;
-        let stage = stage::folder(&live, self.subject.rollback.files()?.mode, &self.directory.id);
-        let states = plan.files.iter().flat_map(|change| [&change.from, &change.to]);
-        let known: Vec<Digest> = states.flatten().map(|state| state.digest.clone()).collect();
-        let exchange = self.specs.iter().any(|spec| matches!(spec, StepSpec::Exchange(_)));
-        if exchange {
-            return match fs_err::remove_dir_all(&stage) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-                _ => Ok(()),
-            };
+    fn tidy(&self) -> Result<()> {
+        for spec in self.specs {
+            if let StepSpec::Switch { spec, .. } = spec {
+                spec.switch().tidy()?;
+            }
         }
-        stage::remove(&stage, &known, &self.directory.before()?).map(|_| ())
+        Ok(())
     }
 
     fn evidence(&self, plan: &Plan, conclusion: &Conclusion, kind: &str) -> Result<()> {
@@ -245,7 +248,7 @@ impl Concluding<'_> {
         let verified = conclusion.ending == Ending::Restored && self.progress.done.contains("verify");
         evidence::update(self.environment.state, &self.subject.service, |evidence| {
             if let Some(from) = &plan.served.digest
-                && kind == "rollback"
+                && matches!(kind, "rollback" | "redo")
             {
                 let entry = evidence.entry(from);
                 if let Some(incident) = &plan.incident {
@@ -253,7 +256,7 @@ impl Concluding<'_> {
                 }
                 entry.quarantine = Some(Quarantine {
                     since: now,
-                    until: None,
+                    until: self.subject.rollback.guards.quarantine.map(|length| length.after(now)),
                     reason: format!("rolled back by {}", self.directory.id),
                     operation: Some(self.directory.id.clone()),
                 });
@@ -298,8 +301,8 @@ impl Concluding<'_> {
         if !self.progress.done.contains("prove") || conclusion.ending == Ending::Undone {
             return None;
         }
-        let live = self.subject.live().ok()?;
-        let version = super::versions::read(&live, "live", self.subject.rollback.files().ok()?).ok()?;
+        let ground = self.subject.ground();
+        let version = self.subject.lead(&ground).ok()?.served().ok()?;
         super::serving::proves(self.subject, &version).ok().map(|proof| proof.to_string())
     }
 
@@ -321,11 +324,6 @@ impl Concluding<'_> {
             Ending::Refused => format!("{service} stays on {from}: {reason}"),
         }
     }
-}
-
-/// Whether what served was really kept: a rollback that was refused keeps nothing.
-fn kept(progress: &Progress) -> bool {
-    ["backup", "exchange"].iter().any(|step| progress.done.contains(*step))
 }
 
 fn evaluations(would_help: &WouldHelp) -> Vec<Evaluation> {

@@ -42,12 +42,24 @@ pub struct JsonServing {
 pub struct RollbackConfig {
     /// What stops the consumers of this service; taken back by `release`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub contain: Vec<ContainConfig>,
+    pub contain: Vec<TargetConfig>,
     /// The suite that proves that consumers are quiet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<String>,
-    /// What is switched, in this order. Exactly one of them says which versions there are.
+    /// What is switched, in this order. The first that knows versions (files, registry, git, kubernetes) says which
+    /// there are; without one, the targets declare the one version there is to go to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<TargetConfig>,
+    /// Named plans, each with targets of its own: `irctl rollback --phase NAME`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub phases: BTreeMap<String, PhaseConfig>,
+    /// Values that differ between environments, by environment: `{values.namespace}` in any text above stands for the
+    /// value `namespace` of the environment that `--env` names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environments: BTreeMap<String, BTreeMap<String, Scalar>>,
+    /// The environment that is meant where `--env` is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// Proves that a staged version can be loaded, before anything is switched; `{version_dir}` is its folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<CommandConfig>,
@@ -77,22 +89,51 @@ pub struct RollbackConfig {
     pub history: Option<PathBuf>,
 }
 
-/// One thing that stops consumers.
+/// A named plan: what is switched when one phase of a system is rolled back.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ContainConfig {
-    /// Keys in a YAML or JSON file.
-    Settings(SettingsConfig),
+#[serde(deny_unknown_fields)]
+pub struct PhaseConfig {
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The phases that build on this one. Each is rolled back before it: until then automation may not roll this one
+    /// back, and a human is warned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
+    /// What stops the harm, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub immediate: Vec<TargetConfig>,
+    /// What restores the service then, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recovery: Vec<TargetConfig>,
+    /// How long the immediate part may take; 15m otherwise. It stops a rollback before the first switch, later it only
+    /// alarms.
+    #[serde(default = "immediate_budget")]
+    pub immediate_within: Duration,
+    /// How long both parts may take together; 60m otherwise.
+    #[serde(default = "recovery_budget")]
+    pub recovery_within: Duration,
+    /// The suite that must pass after the switch; otherwise the one of the service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<String>,
 }
 
-/// Keys in a YAML or JSON file and what they are set to; the rest of the file stays byte for byte.
+fn immediate_budget() -> Duration {
+    Duration::minutes(15)
+}
+
+fn recovery_budget() -> Duration {
+    Duration::minutes(60)
+}
+
+/// Keys in a YAML, JSON, TOML or .env file and what they are set to; the rest of the file stays byte for byte.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SettingsConfig {
     /// The file, relative to the workspace.
     pub file: PathBuf,
-    /// Dotted keys and their values, as `rollout.mode: disabled`. In a rollback target `{version}`, `{name}` and
-    /// `{digest}` stand for those of the version that comes back.
+    /// Dotted keys and their values, as `rollout.mode: disabled`. `{version}`, `{name}` and `{digest}` stand for those
+    /// of the version that comes back.
     pub set: BTreeMap<String, Scalar>,
 }
 
@@ -230,19 +271,37 @@ pub struct GuardsConfig {
     /// How long a rollback may take; it stops one before the first switch, later it only alarms.
     #[serde(default = "budget")]
     pub budget: Duration,
+    /// How much of the budget is kept for undoing: the first switch comes before that, or not at all.
+    #[serde(default = "undo_budget")]
+    pub undo_budget: Duration,
     /// How long the same two versions may not be switched again.
     #[serde(default = "breaker")]
     pub breaker: Duration,
+    /// How long a version that was rolled back is not gone back to; without it until an undo, or
+    /// `irctl rollback quarantine --lift`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Duration>,
 }
 
 impl Default for GuardsConfig {
     fn default() -> Self {
-        Self { cooldown: None, max_per_day: None, budget: budget(), breaker: breaker() }
+        Self {
+            cooldown: None,
+            max_per_day: None,
+            budget: budget(),
+            undo_budget: undo_budget(),
+            breaker: breaker(),
+            quarantine: None,
+        }
     }
 }
 
 fn budget() -> Duration {
     Duration::minutes(2)
+}
+
+fn undo_budget() -> Duration {
+    Duration::seconds(30)
 }
 
 fn breaker() -> Duration {
@@ -256,30 +315,4 @@ pub struct AutoConfig {
     /// The condition over the service's metrics.
     #[schemars(extend("format" = "expression"))]
     pub when: String,
-}
-
-impl RollbackConfig {
-    /// The target that says which versions there are.
-    pub fn files(&self) -> crate::base::Result<&FilesConfig> {
-        let mut files = self.targets.iter().filter_map(|target| match target {
-            TargetConfig::Files(files) => Some(files),
-            _ => None,
-        });
-        match (files.next(), files.next()) {
-            (Some(files), None) => Ok(files),
-            _ => Err(crate::base::Error::new(
-                crate::base::ErrorCode::InvalidConfiguration,
-                "`rollback: targets:` needs exactly one `files` target",
-            )
-            .hint("targets: [{files: {live: DIR, versions: \"backup_*\", artifacts: [model.json]}}]")),
-        }
-    }
-
-    /// The settings that are switched with the files.
-    pub fn settings(&self) -> impl Iterator<Item = &SettingsConfig> {
-        self.targets.iter().filter_map(|target| match target {
-            TargetConfig::Settings(settings) => Some(settings),
-            _ => None,
-        })
-    }
 }

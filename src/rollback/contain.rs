@@ -3,15 +3,14 @@
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::config::ContainConfig;
 use super::environment::{Environment, Subject};
-use super::settings::{self, FileEdit, Wanted};
 use super::steps::{self, Pinning, StepSpec};
-use crate::base::{Error, ErrorCode, Result, file, path};
+use super::targets::{self, Goal, Staging, SwitchSpec, Target};
+use super::versions::Version;
+use crate::base::{Error, ErrorCode, Result, Untrusted, file, path};
 use crate::operation::directory;
 use crate::operation::{Conclusion, Directory, Ending, Stop, listing};
 use crate::store::Actor;
@@ -32,7 +31,23 @@ pub struct Containment {
     /// The incident it answers.
     pub incident: Option<String>,
     /// What was set, and what it was.
-    pub files: Vec<FileEdit>,
+    pub held: Vec<Held>,
+}
+
+/// One thing that stops consumers: what was set, and what it was.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Held {
+    /// The target and the switch, as `settings config/rollout.yml: config/rollout.yml`.
+    pub key: String,
+    /// The switch.
+    pub spec: SwitchSpec,
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        let text = |held: &Self| serde_json::to_value(held).ok();
+        text(self) == text(other)
+    }
 }
 
 /// What came of containing or releasing.
@@ -75,16 +90,6 @@ pub fn current(state: &Path, service: &str) -> Result<Option<Containment>> {
     })
 }
 
-/// What the configuration sets to contain, by file.
-fn wanted(subject: &Subject) -> BTreeMap<PathBuf, Vec<(String, serde_json::Value)>> {
-    let mut files: BTreeMap<PathBuf, Vec<_>> = BTreeMap::new();
-    for ContainConfig::Settings(settings) in &subject.rollback.contain {
-        let keys = settings.set.iter().map(|(key, value)| (key.clone(), value.0.clone()));
-        files.entry(settings.file.clone()).or_default().extend(keys);
-    }
-    files
-}
-
 /// Stops what consumes a service. Doing it again asserts it again, and keeps what was before the first time.
 pub fn contain(
     environment: &Environment<'_>,
@@ -105,7 +110,7 @@ pub fn contain(
     take_over(environment, &subject.service)?;
     let known = current(environment.state, &subject.service)?;
     if let Some(known) = &known
-        && is_asserted(subject, known)?
+        && is_asserted(environment, subject, known)?
     {
         return Ok(outcome(subject, Ending::Restored, None, Some(known), true, proof(environment, subject)));
     }
@@ -123,19 +128,38 @@ pub fn contain(
     }
 }
 
-/// Whether every key that the configuration names stands as the containment set it.
-fn is_asserted(subject: &Subject, known: &Containment) -> Result<bool> {
-    for (name, keys) in wanted(subject) {
-        let path = path::inside(&subject.root, &name)?;
-        let text = settings::read(&path)?;
-        let recorded = known.files.iter().any(|edit| edit.file == path);
-        for (key, is) in keys {
-            if !recorded || settings::get(&path, &text, &key)? != is {
-                return Ok(false);
-            }
-        }
-    }
-    Ok(true)
+/// Calls on each target that the configuration contains with.
+fn each_target<T>(
+    environment: &Environment<'_>,
+    subject: &Subject,
+    (operation, reason): (Option<&str>, Option<&str>),
+    mut work: impl FnMut(usize, &dyn Target, &Goal<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let ground = subject.ground();
+    // Containing goes to no version; a template that names one has no value here.
+    let (contained, served) = (Version::named("contained"), Version::named("as it stands"));
+    let actor = environment.actor.to_string();
+    let goal = Goal {
+        version: &contained,
+        served: &served,
+        operation,
+        incident: None,
+        reason,
+        actor: &actor,
+        now: environment.clock.now()?,
+    };
+    let targets = subject.rollback.contain.iter().map(|config| targets::build(config, &ground));
+    targets.enumerate().map(|(number, target)| work(number, target.as_ref(), &goal)).collect()
+}
+
+/// Whether everything that the configuration names stands as the containment set it.
+fn is_asserted(environment: &Environment<'_>, subject: &Subject, known: &Containment) -> Result<bool> {
+    let stands = each_target(environment, subject, (None, None), |_, target, goal| {
+        let prefix = format!("{}: ", target.name());
+        let recorded = known.held.iter().any(|held| held.key.starts_with(&prefix));
+        Ok(recorded && target.predict(goal)?.changes.is_empty())
+    })?;
+    Ok(stands.into_iter().all(|stands| stands))
 }
 
 fn assert(
@@ -156,22 +180,27 @@ fn assert(
         actor: environment.actor.clone(),
         reason: reason.map(str::to_owned),
         incident: incident.map(str::to_owned),
-        files: Vec::new(),
+        held: Vec::new(),
     });
-    let mut edits = Vec::new();
-    for (number, (name, keys)) in wanted(subject).into_iter().enumerate() {
-        let path = path::inside(&subject.root, &name)?;
-        let image = before.join(format!("settings-{number}"));
-        let edit = settings::plan(path, &Wanted { file: name, keys, whole: None }, image)?;
-        match containment.files.iter_mut().find(|known| known.file == edit.file) {
+    let staged = each_target(environment, subject, (Some(&directory.id), reason), |number, target, goal| {
+        let images = before.join(number.to_string());
+        directory::make(&images)?;
+        let staging = Staging { images: &images, operation: &directory.id };
+        let specs = target.stage(goal, &staging)?.into_iter();
+        let held =
+            |spec: SwitchSpec| Held { key: format!("{}: {}", target.name(), spec.switch().id()), spec };
+        Ok(specs.map(held).collect::<Vec<_>>())
+    })?;
+    let staged: Vec<Held> = staged.into_iter().flatten().collect();
+    for held in &staged {
+        match containment.held.iter_mut().find(|known| known.key == held.key) {
             // What was before the first containment stays what release puts back.
-            Some(known) => known.after = edit.after.clone(),
-            None => containment.files.push(edit.clone()),
+            Some(known) => known.spec = known.spec.reasserted(&held.spec),
+            None => containment.held.push(held.clone()),
         }
-        edits.push(edit);
     }
     let mut specs = vec![StepSpec::Remember { containment: containment.clone(), previous }];
-    specs.extend(edits.into_iter().map(|edit| StepSpec::ContainSettings { edit }));
+    specs.extend(staged.into_iter().map(|held| StepSpec::Contain { held }));
     let pinning =
         Pinning { kind: "contain", incident, reason, plan: serde_json::Value::Null, claims: Vec::new() };
     let conclusion = run(environment, subject, directory, &specs, &pinning)?;
@@ -281,26 +310,26 @@ fn outcome(
         contained: true,
         already,
         since: containment.map(|containment| containment.since),
-        settings: containment.map(|containment| keys(&containment.files, false)).unwrap_or_default(),
+        settings: containment.map(|containment| set(&containment.held, false)).unwrap_or_default(),
         proof,
         summary,
     }
 }
 
-/// Each key of some edits, for people.
-fn keys(edits: &[FileEdit], back: bool) -> Vec<String> {
-    let each = edits.iter().flat_map(|edit| edit.keys.iter().map(move |key| (edit, key)));
-    each.map(|(edit, key)| {
-        let (from, to) = if back { (&key.is, &key.was) } else { (&key.was, &key.is) };
-        format!("{} {}: {from} → {to}", edit.shown, key.key)
-    })
-    .collect()
+/// What was set, or put back, for people.
+fn set(held: &[Held], back: bool) -> Vec<String> {
+    let changes = held.iter().flat_map(|held| held.spec.switch().changes());
+    let shown = |value: Option<Untrusted>| value.map_or("nothing".to_owned(), |value| value.to_string());
+    changes
+        .map(|change| if back { change.turned() } else { change })
+        .map(|change| format!("{}: {} → {}", change.place, shown(change.from), shown(change.to)))
+        .collect()
 }
 
 /// The steps that let consumers back.
 pub fn release_steps(containment: &Containment) -> Vec<StepSpec> {
-    let edits = containment.files.iter().cloned().map(|edit| StepSpec::ReleaseSettings { edit });
-    edits.chain([StepSpec::Forget { containment: containment.clone() }]).collect()
+    let held = containment.held.iter().cloned().map(|held| StepSpec::Release { held });
+    held.chain([StepSpec::Forget { containment: containment.clone() }]).collect()
 }
 
 /// Lets what consumes a service back, as it was before it was contained.
@@ -328,7 +357,7 @@ pub fn release(
     let mut outcome =
         outcome(subject, conclusion.ending, Some(&directory.id), Some(&containment), false, None);
     outcome.contained = conclusion.ending != Ending::Restored;
-    outcome.settings = keys(&containment.files, true);
+    outcome.settings = set(&containment.held, true);
     outcome.summary = match conclusion.reason {
         None => format!("{} is released: its consumers are as they were", subject.service),
         Some(reason) => reason,
@@ -339,9 +368,9 @@ pub fn release(
 }
 
 fn may_release(state: &Path, service: &str, reason: Option<&str>) -> Result<()> {
-    let last = listing::list(state)?
-        .into_iter()
-        .rfind(|one| one.service == service && matches!(one.kind.as_str(), "rollback" | "undo") && one.acted);
+    let last = listing::list(state)?.into_iter().rfind(|one| {
+        one.service == service && matches!(one.kind.as_str(), "rollback" | "undo" | "redo") && one.acted
+    });
     let Some(last) = last else { return Ok(()) };
     if last.running {
         return Err(Error::new(ErrorCode::Busy, format!("{} is running", last.id))

@@ -2,10 +2,11 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::config::{RollbackConfig, ServingConfig};
-use crate::base::{Clock, Result, Unit, Verdict, path};
+use super::saved::SavedPlan;
+pub use super::subject::Subject;
+use crate::base::{Clock, Result, Unit, Verdict};
 use crate::operation::{Recorder, StepUpdate, Stop};
 use crate::store::{Actor, NewEvent};
 
@@ -43,29 +44,6 @@ impl VerifyOutcome {
     }
 }
 
-/// The service that is acted on, with its configuration. An operation pins a copy.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Subject {
-    /// Its name.
-    pub service: String,
-    /// The workspace; every path in the configuration is relative to it.
-    pub root: PathBuf,
-    /// How it is contained and rolled back.
-    pub rollback: RollbackConfig,
-    /// How to see what serves.
-    pub serving: Option<ServingConfig>,
-    /// The suites, as the caller needs them to run them; opaque here.
-    #[serde(default)]
-    pub suites: serde_json::Value,
-}
-
-impl Subject {
-    /// The folder that serves.
-    pub fn live(&self) -> Result<PathBuf> {
-        path::inside(&self.root, &self.rollback.files()?.live)
-    }
-}
-
 /// The rule that fails, handed in as a value.
 pub struct FailingRule<'a> {
     /// Its identifier.
@@ -92,12 +70,14 @@ pub struct Request<'a> {
     pub attended: bool,
     /// The rule that fails now.
     pub failing: Option<FailingRule<'a>>,
+    /// A plan that was saved: nothing else may be done than what it says.
+    pub saved: Option<&'a SavedPlan>,
 }
 
 impl Request<'_> {
     /// A human's plain request.
     pub fn human(to: super::candidates::Selector) -> Self {
-        Self { to, incident: None, reason: None, attended: true, failing: None }
+        Self { to, incident: None, reason: None, attended: true, failing: None, saved: None }
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::config::EvaluateConfig;
 use super::environment::{FailingRule, Subject};
+use super::versions::Version;
 use crate::base::process::Invocation;
 use crate::base::{Digest, Error, ErrorCode, Result, Untrusted, file, path};
 
@@ -44,21 +45,17 @@ pub struct WouldHelp {
     pub answer: Option<bool>,
 }
 
-/// A version to evaluate: its name, its digest, its folder.
-pub type Evaluated<'a> = (&'a str, Option<&'a Digest>, &'a Path);
-
 /// Evaluates one version.
-pub fn evaluate(subject: &Subject, failing: &FailingRule<'_>, version: Evaluated<'_>) -> Evaluation {
-    let (name, digest, folder) = version;
+pub fn evaluate(subject: &Subject, failing: &FailingRule<'_>, version: &Version) -> Evaluation {
     let mut evaluation = Evaluation {
-        name: name.into(),
-        digest: digest.cloned(),
+        name: version.shown().into(),
+        digest: version.digest.clone(),
         value: None,
         shown: "unknown".to_owned(),
         fails: None,
         why: None,
     };
-    match value(subject, &failing.metric, folder) {
+    match value(subject, &failing.metric, version) {
         Ok(value) if value.is_finite() => {
             evaluation.value = Some(value);
             evaluation.shown = failing.unit.show(value);
@@ -70,12 +67,12 @@ pub fn evaluate(subject: &Subject, failing: &FailingRule<'_>, version: Evaluated
     evaluation
 }
 
-fn value(subject: &Subject, metric: &str, folder: &Path) -> Result<f64> {
+fn value(subject: &Subject, metric: &str, version: &Version) -> Result<f64> {
     let none = || Error::new(ErrorCode::InvalidData, format!("there is no {metric}"));
     match &subject.rollback.evaluate {
         None => Err(Error::new(ErrorCode::InvalidConfiguration, "no `evaluate:` says how to find out")),
         Some(EvaluateConfig::Command(argv)) => {
-            let output = Invocation::new(with_folder(argv, folder)).directory(&subject.root).run()?;
+            let output = Invocation::new(with_version(argv, version)?).directory(&subject.root).run()?;
             if !output.success() {
                 let words = Untrusted::new(output.last_words());
                 return Err(Error::new(ErrorCode::Subprocess, format!("{}: {words}", output.ending)));
@@ -90,11 +87,7 @@ fn value(subject: &Subject, metric: &str, folder: &Path) -> Result<f64> {
         }
         Some(EvaluateConfig::Metadata(metadata)) => {
             let pointer = metadata.metrics.get(metric).ok_or_else(none)?;
-            let path = path::inside(folder, Path::new(&metadata.file))?;
-            let bytes = file::read_limited(&path, 16 * 1024 * 1024)?;
-            let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| {
-                Error::new(ErrorCode::InvalidData, format!("{} is not JSON: {error}", metadata.file))
-            })?;
+            let value = recorded(version, &metadata.file)?;
             value.pointer(pointer).and_then(serde_json::Value::as_f64).ok_or_else(none)
         }
     }
@@ -105,7 +98,34 @@ struct Printed {
     metrics: BTreeMap<String, Option<f64>>,
 }
 
-/// An argv in which `{version_dir}` is a version's folder.
+/// What a file of the version records; for a version that is no folder of files, its metadata.
+fn recorded(version: &Version, name: &str) -> Result<serde_json::Value> {
+    let Some(folder) = &version.folder else {
+        return version.metadata.clone().ok_or_else(|| {
+            Error::new(ErrorCode::InvalidData, format!("nothing is recorded of {}", version.shown()))
+        });
+    };
+    let path = path::inside(folder, Path::new(name))?;
+    let bytes = file::read_limited(&path, 16 * 1024 * 1024)?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Error::new(ErrorCode::InvalidData, format!("{name} is not JSON: {error}")))
+}
+
+/// An argv in which `{version}`, `{name}` and `{version_dir}` stand for a version's.
+fn with_version(argv: &[String], version: &Version) -> Result<Vec<String>> {
+    let folder = version.folder.as_ref().map(|folder| folder.display().to_string());
+    let fill = |part: &String| {
+        let part = part.replace("{version}", version.shown()).replace("{name}", &version.name);
+        match &folder {
+            Some(folder) => Ok(part.replace("{version_dir}", folder)),
+            None if part.contains("{version_dir}") => version.folder().map(|_| part),
+            None => Ok(part),
+        }
+    };
+    argv.iter().map(fill).collect()
+}
+
+/// An argv in which `{version_dir}` is a folder.
 pub fn with_folder(argv: &[String], folder: &Path) -> Vec<String> {
     let folder = folder.display().to_string();
     argv.iter().map(|part| part.replace("{version_dir}", &folder)).collect()

@@ -1,15 +1,15 @@
 //! Everything after the yes, and everything after a crash: run, refuse, resume, abort.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::claims::{self, Claims};
 use super::conclude::{Concluding, RollbackOutcome};
 use super::environment::{Environment, Subject};
 use super::plan::Plan;
 use super::prepare::Prepared;
 use super::steps::{self, StepSpec};
 use crate::base::{Error, ErrorCode, Result, host};
-use crate::operation::claim::{self, Claim};
-use crate::operation::directory::Pinned;
+use crate::operation::engine::Budget;
 use crate::operation::{Conclusion, Directory, Ending, Journal, Progress, RecordKind};
 
 /// Carries a prepared rollback out.
@@ -22,7 +22,7 @@ pub fn execute(environment: &Environment<'_>, prepared: Prepared) -> Result<Roll
     {
         return refuse(environment, prepared, &format!("a guard refused: {why}"));
     }
-    let Prepared { plan, subject, directory, claim, mut journal, specs, spent, .. } = prepared;
+    let Prepared { plan, subject, directory, claims, mut journal, specs, spent, .. } = prepared;
     let incident = plan.incident.clone();
     let summary =
         format!("Rollback from {} to {} started: {}", plan.served.shown(), plan.to.shown(), plan.why);
@@ -37,7 +37,7 @@ pub fn execute(environment: &Environment<'_>, prepared: Prepared) -> Result<Roll
     )?;
     // A human's thinking time is not the machine's; staging is.
     let started = Instant::now().checked_sub(spent).unwrap_or_else(Instant::now);
-    let budget = Some(Duration::from_millis(plan.budget_ms));
+    let budget = Some(Budget::of(plan.budget_ms, plan.undo_budget_ms));
     let built = steps::build_all(&specs, &subject, environment);
     let mut engine = steps::engine(environment, &mut journal, Progress::default(), started, budget);
     let conclusion = engine.run(&built).map_err(|error| interrupted(&directory, error))?;
@@ -52,7 +52,7 @@ pub fn execute(environment: &Environment<'_>, prepared: Prepared) -> Result<Roll
     };
     let concluded = concluding.conclude(&mut journal, &conclusion, started);
     let outcome = concluded.map_err(|error| interrupted(&directory, error))?;
-    let_go(Some(claim), conclusion.ending);
+    let_go(claims, conclusion.ending);
     Ok(outcome)
 }
 
@@ -68,15 +68,15 @@ fn interrupted(directory: &Directory, error: Error) -> Error {
 }
 
 /// A claim is given back when nothing is left unfinished; otherwise it stays, to be found.
-fn let_go(claim: Option<Claim>, ending: Ending) {
-    if let Some(claim) = claim.filter(|_| !ending.is_open()) {
-        claim.release();
+fn let_go(claims: Claims, ending: Ending) {
+    if !ending.is_open() {
+        claims.release();
     }
 }
 
 /// A no: nothing is switched, and what was contained stays contained.
 pub fn refuse(environment: &Environment<'_>, prepared: Prepared, why: &str) -> Result<RollbackOutcome> {
-    let Prepared { plan, subject, directory, claim, mut journal, specs, .. } = prepared;
+    let Prepared { plan, subject, directory, claims, mut journal, specs, .. } = prepared;
     let conclusion = Conclusion { ending: Ending::Refused, reason: Some(why.to_owned()), step: None };
     let concluding = Concluding {
         environment,
@@ -87,7 +87,7 @@ pub fn refuse(environment: &Environment<'_>, prepared: Prepared, why: &str) -> R
         progress: &Progress::default(),
     };
     let outcome = concluding.conclude(&mut journal, &conclusion, Instant::now())?;
-    let_go(Some(claim), conclusion.ending);
+    let_go(claims, conclusion.ending);
     Ok(outcome)
 }
 
@@ -99,7 +99,7 @@ struct Reopened {
     specs: Vec<StepSpec>,
     journal: Journal,
     progress: Progress,
-    claim: Option<Claim>,
+    claims: Claims,
 }
 
 /// Goes on with an operation that a crash, a halt or a missing proof left unfinished. The workspace is not read.
@@ -119,7 +119,7 @@ fn run_again(environment: &Environment<'_>, id: &str, abort: Option<&str>) -> Re
     let now = environment.clock.now()?;
     reopened.progress.take(&resumed, now);
     reopened.journal.append(now, resumed)?;
-    let Reopened { directory, subject, plan, specs, mut journal, progress, claim } = reopened;
+    let Reopened { directory, subject, plan, specs, mut journal, progress, claims } = reopened;
     let started = Instant::now();
     let built = steps::build_all(&specs, &subject, environment);
     let mut engine = steps::engine(environment, &mut journal, progress, started, None);
@@ -139,7 +139,7 @@ fn run_again(environment: &Environment<'_>, id: &str, abort: Option<&str>) -> Re
     };
     let concluded = concluding.conclude(&mut journal, &conclusion, started);
     let outcome = concluded.map_err(|error| interrupted(&directory, error))?;
-    let_go(claim, conclusion.ending);
+    let_go(claims, conclusion.ending);
     Ok(outcome)
 }
 
@@ -157,7 +157,7 @@ fn reopen(environment: &Environment<'_>, id: &str, aborting: bool) -> Result<Reo
             format!("{id} was begun on {} and can only be resumed there", pinned.host),
         ));
     }
-    let claim = claim(environment, &pinned)?;
+    let claims = claims::retake(environment, &pinned.service, &pinned.claims, id)?;
     // Only now is nobody else writing to the journal.
     let (journal, records) = directory.reopen(&digest)?;
     let progress = Progress::of(&records);
@@ -173,26 +173,8 @@ fn reopen(environment: &Environment<'_>, id: &str, aborting: bool) -> Result<Reo
         directory,
         journal,
         progress,
-        claim,
+        claims,
     })
-}
-
-fn claim(environment: &Environment<'_>, pinned: &Pinned) -> Result<Option<Claim>> {
-    let Some(path) = pinned.claims.first() else { return Ok(None) };
-    let now = environment.clock.now()?;
-    let us = claim::holder(&pinned.id, &pinned.service, environment.state, &environment.actor, now);
-    let mut claim = Claim::take(path, &us)?;
-    if let Some(left) = claim.left_behind.take() {
-        if left.operation != pinned.id {
-            return Err(Error::new(
-                ErrorCode::Busy,
-                format!("another operation, {}, was begun there since and is unfinished", left.operation),
-            )
-            .hint(format!("finish that one first: `irctl rollback resume {}`", left.operation)));
-        }
-        claim.write(&us)?;
-    }
-    Ok(Some(claim))
 }
 
 fn refuse_if_over(id: &str, progress: &Progress, aborting: bool) -> Result<()> {

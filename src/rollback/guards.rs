@@ -57,7 +57,7 @@ pub struct Past {
 /// The rollbacks of a service that switched, oldest first.
 pub fn past(state: &Path, service: &str) -> Result<Vec<Past>> {
     let switched = |one: &Summary| {
-        let kind = matches!(one.kind.as_str(), "rollback" | "undo");
+        let kind = matches!(one.kind.as_str(), "rollback" | "undo" | "redo");
         one.service == service && kind && matches!(one.ending, Some(Ending::Restored | Ending::Unproven))
     };
     Ok(listing::list(state)?

@@ -52,6 +52,9 @@ pub fn recognise(folder: &Path) -> Result<Subject> {
         }),
         serving: None,
         suites: serde_json::Value::Null,
+        phase: None,
+        environment: None,
+        immediate: 0,
     })
 }
 
@@ -60,6 +63,9 @@ fn config(files: FilesConfig) -> RollbackConfig {
         contain: Vec::new(),
         proof: None,
         targets: vec![TargetConfig::Files(files)],
+        phases: Default::default(),
+        environments: Default::default(),
+        environment: None,
         load: None,
         evaluate: None,
         activate: None,

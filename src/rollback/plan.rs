@@ -9,6 +9,8 @@ use super::evaluate::WouldHelp;
 use super::evidence::Tier;
 use super::guards::{Guard, GuardState};
 use super::serving::Proof;
+use super::subject::Part;
+use super::targets::{Change, Fence, Observed};
 use super::versions::{Dated, Version};
 use crate::base::{Digest, Untrusted};
 
@@ -51,42 +53,36 @@ impl From<&Version> for VersionView {
     }
 }
 
-/// A file before or after.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct FileState {
-    /// Its digest.
-    pub digest: Digest,
-    /// Its length in bytes.
-    pub size: u64,
-}
-
-/// What becomes of one file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct FileChange {
-    /// The file, relative to the folder that serves.
-    pub file: String,
-    /// What stands there.
-    pub from: Option<FileState>,
-    /// What will.
-    pub to: Option<FileState>,
-}
-
-impl FileChange {
-    /// Whether nothing changes.
-    pub fn is_same(&self) -> bool {
-        self.from == self.to
-    }
-}
-
-/// A value that changes: in metadata, or in a settings file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A value that differs between two JSON documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueChange {
-    /// Where: a JSON pointer, or `FILE KEY`.
+    /// Where: a JSON pointer.
     pub place: Untrusted,
     /// What stands there.
     pub from: Option<Untrusted>,
     /// What will.
     pub to: Option<Untrusted>,
+}
+
+/// What becomes of one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TargetPlan {
+    /// What is switched, as `files models/production/rila_6y20b`.
+    pub name: String,
+    /// Its kind: `files`, `settings`, `registry`, `git`, `sql`, `kubernetes`, `command`.
+    pub kind: String,
+    /// Which part of its phase it belongs to; absent where no phase is rolled back.
+    pub part: Option<Part>,
+    /// What keeps two writers of it apart.
+    pub fence: Fence,
+    /// What is in place; absent where that cannot be seen.
+    pub observed: Option<Observed>,
+    /// What changes, place by place, and how sure that is.
+    pub changes: Vec<Change>,
+    /// How the switch is done, and what can be seen meanwhile.
+    pub manner: Option<String>,
+    /// How long its switch took the last times, in milliseconds; absent before the first.
+    pub predicted_ms: Option<u64>,
 }
 
 /// How a service is contained while it is rolled back.
@@ -118,6 +114,15 @@ pub struct Plan {
     pub operation: Option<String>,
     /// The service.
     pub service: String,
+    /// The phase that is rolled back; absent where the service is rolled back as a whole.
+    #[serde(default)]
+    pub phase: Option<String>,
+    /// The environment whose values are used.
+    #[serde(default)]
+    pub environment: Option<String>,
+    /// The operation that this one takes back, or does again.
+    #[serde(default)]
+    pub reverts: Option<String>,
     /// The incident it answers.
     pub incident: Option<String>,
     /// What serves.
@@ -134,16 +139,10 @@ pub struct Plan {
     pub skipped: Vec<Skipped>,
     /// Whether it would have helped; absent where no failing rule was named.
     pub would_help: Option<WouldHelp>,
-    /// What becomes of each file.
-    pub files: Vec<FileChange>,
-    /// What becomes of the metadata, value by value.
-    pub metadata: Vec<ValueChange>,
-    /// What becomes of settings that are switched too.
-    pub settings: Vec<ValueChange>,
+    /// What becomes of each target, in the order in which they are switched.
+    pub targets: Vec<TargetPlan>,
     /// How its consumers are stopped.
     pub contained: Contained,
-    /// How the switch is done, and what can be seen meanwhile.
-    pub switch: String,
     /// The program that makes it serve.
     pub activate: Option<Vec<String>>,
     /// The suite that must pass afterwards.
@@ -158,10 +157,14 @@ pub struct Plan {
     pub guards: Vec<Guard>,
     /// What else a human should know before saying yes.
     pub warnings: Vec<String>,
+    /// Why it cannot be done as things stand; a plan with one is not carried out.
+    pub refusals: Vec<String>,
     /// How long the last rollbacks took, in milliseconds; absent on the first day.
     pub predicted_ms: Option<u64>,
     /// How long it may take, in milliseconds.
     pub budget_ms: u64,
+    /// How much of that is kept for undoing, in milliseconds.
+    pub undo_budget_ms: u64,
     /// Where what stands there now is kept.
     pub backup: Option<String>,
     /// The host that can resume it.
@@ -169,6 +172,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The one part of its phase that it is about, if it is about one only.
+    pub fn only(&self) -> Option<Part> {
+        let mut parts = self.targets.iter().filter_map(|target| target.part);
+        let first = parts.next()?;
+        parts.all(|part| part == first).then_some(first)
+    }
+
     /// Why automation may not do this; none if it may.
     pub fn binds_automation(&self) -> Option<String> {
         let guard = self.guards.iter().find(|guard| guard.state != GuardState::Passes);

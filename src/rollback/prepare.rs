@@ -1,22 +1,22 @@
-//! Everything before the yes: claim, contain, resolve, guards, stage, plan.
+//! Everything before the yes: claim, contain, resolve, guards, plan, stage.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::candidates::Selector;
-use super::config::{ReleaseMode, SwitchMode};
+use super::claims::{self, Claims};
+use super::config::ReleaseMode;
 use super::contain::{self, ContainOutcome};
 use super::environment::{Environment, Request, Subject};
 use super::plan::{Contained, Plan};
-use super::planning::{self, Aim, Draft};
-use super::serving::{self, Served};
-use super::settings;
+use super::planning::Scene;
+use super::serving;
 use super::stage;
-use super::steps::{self, Exchange, Pinning, StepSpec, SwitchFile};
-use crate::base::{Error, ErrorCode, Result, fault, path};
-use crate::operation::claim::{self, Claim};
-use crate::operation::{Directory, Ending, Journal, Progress, listing};
+use super::steps::{self, Pinning, StepSpec};
+use super::targets::{Staging, SwitchSpec};
+use super::versions::Version;
+use crate::base::{Error, ErrorCode, Result};
+use crate::operation::{Directory, Ending, Journal, directory};
 
 /// A rollback that is planned, staged and claimed, and waits for a yes.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct Prepared {
     pub containment: Option<ContainOutcome>,
     pub(super) subject: Subject,
     pub(super) directory: Directory,
-    pub(super) claim: Claim,
+    pub(super) claims: Claims,
     pub(super) journal: Journal,
     pub(super) specs: Vec<StepSpec>,
     pub(super) attended: bool,
@@ -36,50 +36,64 @@ pub struct Prepared {
 
 /// Claims, contains, plans and stages. When it fails nothing is switched; what was contained stays contained.
 pub fn prepare(environment: &Environment<'_>, subject: &Subject, request: &Request<'_>) -> Result<Prepared> {
-    if let Selector::Named(name) = &request.to {
-        // What can be no version stops nobody's consumers.
-        path::single_name(name)?;
-    }
-    let choose = |served: &Served| planning::aim(environment, subject, &request.to, served);
-    prepare_with(environment, subject, request, "rollback", &choose)
+    prepare_with(environment, subject, request, "rollback", &|work| work.roll_back())
 }
 
-/// [`prepare`] with another way to find out where to go.
+/// The plan, the versions it goes to and from, and its switches with the number of the target of each.
+pub(super) struct Made {
+    pub plan: Plan,
+    pub to: Version,
+    pub from: Version,
+    pub switches: Vec<(usize, SwitchSpec)>,
+}
+
+/// [`prepare`] with another way to find out what to switch.
 pub(super) fn prepare_with(
     environment: &Environment<'_>,
     subject: &Subject,
     request: &Request<'_>,
     kind: &str,
-    choose: &dyn Fn(&Served) -> Result<Aim>,
+    make: &dyn Fn(&Work<'_>) -> Result<Made>,
 ) -> Result<Prepared> {
     let started = Instant::now();
-    let live = subject.live()?;
+    // A configuration without anything to switch is refused before anybody's consumers are stopped.
+    let ground = subject.ground();
+    let lead = subject.lead(&ground)?;
+    if let (Selector::Named(name), "rollback") = (&request.to, kind) {
+        lead.accepts(name)?;
+    }
+    let paths = claims::paths(environment, subject)?;
     let directory = Directory::create(environment.state, environment.clock.now()?)?;
-    let claim = match claim(environment, subject, &live, &directory) {
-        Ok(claim) => claim,
+    let claims = match claims::take(environment, subject, &paths, &directory) {
+        Ok(claims) => claims,
         Err(error) => {
             let _ = directory.discard();
             return Err(error);
         }
     };
-    let work = Work { environment, subject, request, kind, live: &live, directory: &directory };
-    match work.prepare(choose) {
-        Ok((plan, containment, specs, journal)) => Ok(Prepared {
+    // Harm first: nothing is hashed, asked or explained before consumers are stopped.
+    let (contained, containment) = stop_consumers(environment, subject, request);
+    let work = Work { environment, subject, request, directory: &directory, contained };
+    match work.prepare(kind, paths, make) {
+        Ok((plan, specs, journal)) => Ok(Prepared {
             plan,
             containment,
             subject: subject.clone(),
             directory,
-            claim,
+            claims,
             journal,
             specs,
             attended: request.attended,
             spent: started.elapsed(),
         }),
         Err(error) => {
-            let mode = subject.rollback.files()?.mode;
-            let _ = fs_err::remove_dir_all(stage::folder(&live, mode, &directory.id));
+            for target in subject.targets(&ground) {
+                if let Err(error) = target.sweep(&directory.id) {
+                    tracing::warn!("{}: {error}", target.name());
+                }
+            }
             let _ = directory.discard();
-            claim.release();
+            claims.release();
             Err(still_contained(environment, subject, error))
         }
     }
@@ -98,158 +112,133 @@ fn still_contained(environment: &Environment<'_>, subject: &Subject, mut error: 
     error
 }
 
-/// Takes the claim. What a dead holder left is refused if it is unfinished, and cleared away if it is not.
-fn claim(
+fn stop_consumers(
     environment: &Environment<'_>,
     subject: &Subject,
-    live: &Path,
-    directory: &Directory,
-) -> Result<Claim> {
-    let now = environment.clock.now()?;
-    let us = claim::holder(&directory.id, &subject.service, environment.state, &environment.actor, now);
-    let mut claim = Claim::take(&claim::beside(live), &us)?;
-    if let Some(left) = claim.left_behind.take() {
-        unfinished(&left.state, &left.operation)?;
-        let mode = subject.rollback.files()?.mode;
-        let _ = fs_err::remove_dir_all(stage::folder(live, mode, &left.operation));
-        claim.write(&us)?;
+    request: &Request<'_>,
+) -> (Contained, Option<ContainOutcome>) {
+    if subject.rollback.contain.is_empty() {
+        return (Contained::NotConfigured, None);
     }
-    Ok(claim)
+    let (reason, incident) = (request.reason.as_deref(), request.incident.as_deref());
+    match contain::contain(environment, subject, reason, incident) {
+        Ok(outcome) if outcome.ending == Ending::Restored => {
+            let since = outcome.since.unwrap_or_default();
+            (Contained::Yes { since, proof: outcome.proof.clone() }, Some(outcome))
+        }
+        Ok(outcome) => (Contained::Failed { why: outcome.summary.clone() }, Some(outcome)),
+        Err(error) => (Contained::Failed { why: error.message }, None),
+    }
 }
 
-/// An error if the operation that left a claim behind is not finished.
-fn unfinished(state: &Path, id: &str) -> Result<()> {
-    let directory = match Directory::open(state, id) {
-        Err(error) if error.code == ErrorCode::NotFound => return Ok(()),
-        directory => directory?,
-    };
-    let Some((pinned, digest)) = directory.pinned()? else {
-        return directory.discard();
-    };
-    let progress = Progress::of(&directory.records(&digest)?);
-    if let Some((child, program)) = progress.living_child() {
-        return Err(Error::new(
-            ErrorCode::Busy,
-            format!("`{program}` of {id} still runs as process {} on {}", child.pid, child.host),
-        )
-        .hint("wait for it, or end it; then resume the operation"));
-    }
-    let summary = listing::summary(&pinned, &progress);
-    if summary.resumable {
-        return Err(Error::new(
-            ErrorCode::Halted,
-            format!("{id} of {} is unfinished: {}", pinned.service, summary.summary),
-        )
-        .hint(format!("`irctl rollback resume {id}` finishes it, `irctl rollback abort {id}` undoes it")));
-    }
-    Ok(())
+/// What preparing works with.
+pub(super) struct Work<'a> {
+    pub environment: &'a Environment<'a>,
+    pub subject: &'a Subject,
+    pub request: &'a Request<'a>,
+    pub directory: &'a Directory,
+    pub contained: Contained,
 }
-
-struct Work<'a> {
-    environment: &'a Environment<'a>,
-    subject: &'a Subject,
-    request: &'a Request<'a>,
-    kind: &'a str,
-    live: &'a Path,
-    directory: &'a Directory,
-}
-
-type Ready = (Plan, Option<ContainOutcome>, Vec<StepSpec>, Journal);
 
 impl Work<'_> {
-    fn prepare(&self, choose: &dyn Fn(&Served) -> Result<Aim>) -> Result<Ready> {
-        // Harm first: nothing is hashed, asked or explained before consumers are stopped.
-        let (contained, containment) = self.contain();
-        let served = serving::served(self.subject)?;
-        let aim = choose(&served)?;
-        let id = &self.directory.id;
-        let draft =
-            planning::draft(self.environment, self.subject, self.request, Some(id), contained, served, aim)?;
-        let stage = self.stage(&draft)?;
-        let specs = self.compile(&draft, &stage)?;
-        let plan = draft.plan;
+    fn prepare(
+        &self,
+        kind: &str,
+        paths: Vec<PathBuf>,
+        make: &dyn Fn(&Self) -> Result<Made>,
+    ) -> Result<(Plan, Vec<StepSpec>, Journal)> {
+        let Made { mut plan, to, from, switches } = make(self)?;
+        plan.backup = switches.iter().find_map(|(_, spec)| spec.kept_as());
+        let specs = self.compile(switches, to, from)?;
         let pinning = Pinning {
-            kind: self.kind,
+            kind,
             incident: self.request.incident.as_deref(),
             reason: self.request.reason.as_deref(),
             plan: serde_json::to_value(&plan)
                 .map_err(|error| Error::new(ErrorCode::Bug, format!("a plan: {error}")))?,
-            claims: vec![claim::beside(self.live)],
+            claims: paths,
         };
         let journal = steps::pin(self.environment, self.subject, self.directory, &specs, &pinning)?;
-        Ok((plan, containment, specs, journal))
+        Ok((plan, specs, journal))
     }
 
-    fn contain(&self) -> (Contained, Option<ContainOutcome>) {
-        if self.subject.rollback.contain.is_empty() {
-            return (Contained::NotConfigured, None);
+    /// The scene of this operation.
+    pub fn scene(&self) -> Scene<'_> {
+        Scene::new(self.environment, self.subject, self.request, Some(&self.directory.id))
+    }
+
+    fn roll_back(&self) -> Result<Made> {
+        let scene = self.scene();
+        let served = serving::served(self.subject)?;
+        let aim = scene.aim(&self.request.to, &served)?;
+        let (plan, to) = scene.draft(self.contained.clone(), &served, aim)?;
+        plan.refuse_if_impossible()?;
+        if let Some(saved) = self.request.saved {
+            saved.refuse_if_drifted(self.subject, &plan)?;
         }
-        let (reason, incident) = (self.request.reason.as_deref(), self.request.incident.as_deref());
-        match contain::contain(self.environment, self.subject, reason, incident) {
-            Ok(outcome) if outcome.ending == Ending::Restored => {
-                let since = outcome.since.unwrap_or_default();
-                (Contained::Yes { since, proof: outcome.proof.clone() }, Some(outcome))
+        let mut switches = Vec::new();
+        match self.stage(&scene, &to, &served, &mut switches) {
+            Ok(()) => Ok(Made { plan, to, from: served.on_disk, switches }),
+            Err(error) => {
+                tidy(&switches);
+                Err(error)
             }
-            Ok(outcome) => (Contained::Failed { why: outcome.summary.clone() }, Some(outcome)),
-            Err(error) => (Contained::Failed { why: error.message }, None),
         }
     }
 
-    /// Copies what comes back beside what serves, and has it loaded.
-    fn stage(&self, draft: &Draft) -> Result<PathBuf> {
-        let mode = self.subject.rollback.files()?.mode;
-        let stage = stage::folder(self.live, mode, &self.directory.id);
-        match mode {
-            SwitchMode::PerFile => {
-                stage::copy(draft.to.folder()?, &stage, &draft.to.artifacts, Some(self.live))?;
-            }
-            SwitchMode::Exchange => {
-                stage::copy_tree(draft.to.folder()?, &stage)?;
-                stage::copy(draft.to.folder()?, &stage, &draft.to.artifacts, None)?;
+    /// Does everything slow, target by target, and has the version loaded.
+    fn stage(
+        &self,
+        scene: &Scene<'_>,
+        to: &Version,
+        served: &serving::Served,
+        switches: &mut Vec<(usize, SwitchSpec)>,
+    ) -> Result<()> {
+        let ground = self.subject.ground();
+        let goal = scene.goal(to, served)?;
+        let mut staged = None;
+        for (number, target) in self.subject.targets(&ground).iter().enumerate() {
+            let images = self.images(number)?;
+            let staging = Staging { images: &images, operation: &self.directory.id };
+            let specs = target.stage(&goal, &staging)?;
+            switches.extend(specs.into_iter().map(|spec| (number, spec)));
+            if target.leads() && staged.is_none() {
+                staged = target.staged(&self.directory.id);
             }
         }
-        fault::point("stage:done");
         if let Some(load) = &self.subject.rollback.load {
-            stage::load(&self.subject.root, load, &stage)?;
+            let folder = match &staged {
+                Some(folder) => folder,
+                None => to.folder()?,
+            };
+            stage::load(&self.subject.root, load, folder)?;
         }
-        Ok(stage)
+        Ok(())
     }
 
-    fn compile(&self, draft: &Draft, stage: &Path) -> Result<Vec<StepSpec>> {
+    /// The before-images of one target.
+    pub fn images(&self, number: usize) -> Result<PathBuf> {
+        let images = self.directory.before()?.join(number.to_string());
+        directory::make(&images)?;
+        Ok(images)
+    }
+
+    fn compile(
+        &self,
+        switches: Vec<(usize, SwitchSpec)>,
+        to: Version,
+        from: Version,
+    ) -> Result<Vec<StepSpec>> {
         let config = &self.subject.rollback;
-        let files = config.files()?;
-        let images = self.directory.before()?;
         let mut specs = Vec::new();
         if config.activate.is_some() {
             specs.push(StepSpec::Reactivate);
         }
-        match files.mode {
-            SwitchMode::PerFile => self.compile_files(draft, stage, &images, &mut specs),
-            SwitchMode::Exchange => specs.push(StepSpec::Exchange(Exchange {
-                live: self.live.to_path_buf(),
-                stage: stage.to_path_buf(),
-                artifacts: files.artifacts.clone(),
-                before: draft.served.on_disk.digest.clone(),
-                after: draft.to.digest.clone().ok_or_else(|| {
-                    Error::new(ErrorCode::Refused, "a whole folder can only be exchanged for a whole version")
-                })?,
-                backup: draft.backup.clone(),
-            })),
-        }
-        for (number, wanted) in draft.settings.iter().enumerate() {
-            let path = path::inside(&self.subject.root, &wanted.file)?;
-            let image = images.join(format!("target-settings-{number}"));
-            let edit = settings::plan(path, wanted, image)?;
-            specs.push(StepSpec::SwitchSettings { edit });
-        }
+        specs.extend(steps::of_switches(switches));
         if config.activate.is_some() {
             specs.push(StepSpec::Activate);
         }
-        let expected = files
-            .artifacts
-            .iter()
-            .map(|name| (name.clone(), draft.to.artifacts.get(name).map(|artifact| artifact.digest.clone())));
-        specs.push(StepSpec::Prove { files: expected.collect::<BTreeMap<_, _>>() });
+        specs.push(StepSpec::Prove { version: to, before: from });
         specs.extend(config.verify.iter().map(|suite| StepSpec::Verify { suite: suite.clone() }));
         if config.release == ReleaseMode::Auto
             && let Some(containment) = contain::current(self.environment.state, &self.subject.service)?
@@ -258,23 +247,13 @@ impl Work<'_> {
         }
         Ok(specs)
     }
+}
 
-    fn compile_files(&self, draft: &Draft, stage: &Path, images: &Path, specs: &mut Vec<StepSpec>) {
-        specs.push(StepSpec::Preserve {
-            live: self.live.to_path_buf(),
-            artifacts: draft.served.on_disk.artifacts.clone(),
-            backup: draft.backup.clone(),
-            images: images.to_path_buf(),
-        });
-        for change in draft.plan.files.iter().filter(|change| !change.is_same()) {
-            specs.push(StepSpec::SwitchFile(SwitchFile {
-                live: self.live.to_path_buf(),
-                name: change.file.clone(),
-                stage: stage.to_path_buf(),
-                before: change.from.as_ref().map(|state| state.digest.clone()),
-                after: change.to.as_ref().map(|state| state.digest.clone()),
-                image: images.join(&change.file),
-            }));
+/// Takes away what was staged for an operation that does not come about.
+fn tidy(switches: &[(usize, SwitchSpec)]) {
+    for (_, spec) in switches {
+        if let Err(error) = spec.switch().tidy() {
+            tracing::warn!("{}: {error}", spec.switch().describe());
         }
     }
 }

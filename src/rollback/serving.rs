@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use super::config::{FilesConfig, ServingConfig};
+use super::config::ServingConfig;
 use super::environment::Subject;
 use super::evidence;
+use super::targets::Target;
 use super::versions::{self, Version};
 use crate::base::{Digest, Error, ErrorCode, Result, Untrusted, file, path};
 use crate::probe::VersionMap;
@@ -55,22 +56,18 @@ pub struct Served {
 
 /// Looks at what serves.
 pub fn served(subject: &Subject) -> Result<Served> {
-    let files = subject.rollback.files()?;
-    let live = subject.live()?;
-    if !live.is_dir() {
-        return Err(Error::new(ErrorCode::NotFound, format!("{} is not a folder", live.display()))
-            .hint("`live:` names the folder that serves, relative to the workspace"));
-    }
-    let on_disk = versions::read(&live, "live", files)?;
+    let ground = subject.ground();
+    let lead = subject.lead(&ground)?;
+    let on_disk = lead.served()?;
     let (proof, digest) = match said(subject) {
         None => (Proof::OnDisk, on_disk.digest.clone()),
         Some(Err(error)) => (Proof::Silent { why: error.message.into() }, on_disk.digest.clone()),
-        Some(Ok(says)) if answers(subject, files, &on_disk, &says) => {
+        Some(Ok(says)) if answers(subject, lead.as_ref(), &on_disk, &says) => {
             (Proof::Serving, on_disk.digest.clone())
         }
         Some(Ok(says)) => {
-            let known = versions::list(&live, files).unwrap_or_default();
-            let other = known.iter().find(|version| answers(subject, files, version, &says));
+            let known = lead.versions().unwrap_or_default();
+            let other = known.iter().find(|version| answers(subject, lead.as_ref(), version, &says));
             (Proof::Different { says: says.into() }, other.and_then(|version| version.digest.clone()))
         }
     };
@@ -91,24 +88,19 @@ pub fn said(subject: &Subject) -> Option<Result<String>> {
 }
 
 /// Whether what the service says stands for this version.
-fn answers(subject: &Subject, files: &FilesConfig, version: &Version, says: &str) -> bool {
+fn answers(subject: &Subject, lead: &dyn Target, version: &Version, says: &str) -> bool {
     let Some(ServingConfig::Json(json)) = &subject.serving else { return false };
-    let Ok(says) = says.parse::<Digest>() else { return false };
-    let of = |name: &str| version.artifacts.get(name).is_some_and(|artifact| artifact.digest == says);
-    match &json.artifact {
-        Some(name) => of(name),
-        None => {
-            version.digest.as_ref() == Some(&says) || files.artifacts.first().is_some_and(|name| of(name))
-        }
-    }
+    lead.answers(version, says, json.artifact.as_deref())
 }
 
 /// Whether the service says it serves this version; with what it says where it does not.
 pub fn proves(subject: &Subject, version: &Version) -> Result<Proof> {
+    let ground = subject.ground();
+    let lead = subject.lead(&ground)?;
     Ok(match said(subject) {
         None => Proof::OnDisk,
         Some(Err(error)) => Proof::Silent { why: error.message.into() },
-        Some(Ok(says)) if answers(subject, subject.rollback.files()?, version, &says) => Proof::Serving,
+        Some(Ok(says)) if answers(subject, lead.as_ref(), version, &says) => Proof::Serving,
         Some(Ok(says)) => Proof::Different { says: says.into() },
     })
 }
@@ -123,10 +115,10 @@ pub fn version_map(subject: &Subject, state: &std::path::Path) -> Result<Version
 /// [`version_map`], and how it is known which version serves.
 pub fn known_versions(subject: &Subject, state: &std::path::Path) -> Result<(VersionMap, Proof)> {
     let served = served(subject)?;
-    let live = subject.live()?;
+    let ground = subject.ground();
     let mut names: BTreeMap<String, Option<Digest>> = BTreeMap::new();
     let mut deployments = Vec::new();
-    let mut all = versions::list(&live, subject.rollback.files()?)?;
+    let mut all = subject.lead(&ground)?.versions()?;
     all.push(served.on_disk);
     for version in &all {
         let Some(digest) = &version.digest else { continue };

@@ -60,7 +60,7 @@ pub fn copy_file(from: &Path, to: &Path) -> Result<Digest> {
 }
 
 /// Gives a staged file the permissions and, where we may, the owner of the one whose place it takes.
-fn resemble(staged: &Path, like: &Path) -> Result<()> {
+pub fn resemble(staged: &Path, like: &Path) -> Result<()> {
     let Ok(there) = fs_err::metadata(like) else { return Ok(()) };
     fs_err::set_permissions(staged, std::fs::Permissions::from_mode(there.mode() & 0o7777))?;
     let ours = fs_err::metadata(staged)?;

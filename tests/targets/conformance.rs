@@ -312,7 +312,11 @@ fn reverse_and_back(bench: &Bench<'_>) {
     let images = bench.folder("undo-images");
     let reverse = |specs: &[SwitchSpec], images: &Path, operation: &str| -> Vec<SwitchSpec> {
         let staging = Staging { images, operation };
-        specs.iter().rev().map(|spec| spec.switch().reverse(&staging).expect("reversing")).collect()
+        let reverse = |spec: &SwitchSpec| spec.switch().reverse(&staging).expect("reversing");
+        let mut reversed: Vec<_> = specs.iter().rev().map(reverse).collect();
+        // What only keeps what is in place comes first, as in an operation.
+        reversed.sort_by_key(|spec| spec.switch().phase());
+        reversed
     };
     let undo = reverse(&specs, &images, "OP-20261120-031500");
     assert_eq!(switched, bench.seen(), "preparing an undo changes nothing");

@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use super::live::Live;
 use super::wiring::Wiring;
-use crate::base::clock::Elapsed;
 use crate::base::environment::variable;
 use crate::base::{Error, ErrorCode, Result};
 use crate::check::scope;
 use crate::cli::Context;
 use crate::config::Workspace;
-use crate::operation::{Directory, StepState, StepUpdate, Stop, StoreRecorder};
-use crate::rollback::{Environment, Subject, layout};
+use crate::operation::{Directory, StepUpdate, Stop, StoreRecorder};
+use crate::rollback::{Environment, Part, Subject, layout};
 
 /// What the command line says about which service is meant.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +19,12 @@ pub struct Place {
     pub directory: Option<PathBuf>,
     /// A service by name.
     pub service: Option<String>,
+    /// One of its phases.
+    pub phase: Option<String>,
+    /// One part of the phase.
+    pub only: Option<Part>,
+    /// The environment whose values are used.
+    pub environment: Option<String>,
 }
 
 /// Everything to work with.
@@ -41,7 +47,10 @@ impl<'a> Desk<'a> {
             }
             None => {
                 let workspace = context.workspace()?;
-                let subject = subject(workspace, place.service.as_deref())?;
+                let mut subject = subject(workspace, place.service.as_deref(), place.environment.as_deref())?;
+                if let Some(phase) = &place.phase {
+                    subject = subject.narrowed(phase, place.only)?;
+                }
                 Self::new(context, workspace.state.clone(), Some(subject), Some(workspace))
             }
         }
@@ -105,9 +114,10 @@ impl<'a> Desk<'a> {
         let quiet = out.is_json();
         let stop = Stop::listen(|times| crate::cli::output::Output::plain().note(heard(times)))?;
         let watcher = stop.clone();
+        let live = Live::new(out);
         let progress = move |update: &StepUpdate| {
             if !watcher.is_detached() && !quiet {
-                tell(out, update);
+                live.tell(update);
             }
         };
         let verify = |suite: &str, pinned: &serde_json::Value| match self.context.clock.now() {
@@ -133,38 +143,14 @@ fn heard(times: usize) -> &'static str {
     }
 }
 
-/// One line for each step, when there is something to say about it.
-fn tell(out: &crate::cli::output::Output, update: &StepUpdate) {
-    let state = match update.state {
-        StepState::Started => return,
-        StepState::Done => "done",
-        StepState::AlreadyDone => "was done",
-        StepState::Failed => "FAILED",
-        StepState::Undone => "undone",
-        StepState::OverBudget => "OVER BUDGET",
-    };
-    let detail = update.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
-    let detail = crate::base::untrusted::escape(&detail, crate::base::untrusted::Sink::Terminal);
-    out.note(&format!("  {:<9} {state:<8} {}{detail}", since_begun(update.elapsed_ms), update.text));
-}
-
-/// `T+0.07 s`; from a minute on as people say it.
-fn since_begun(milliseconds: u64) -> String {
-    if milliseconds < 60_000 {
-        return format!("T+{}.{:02} s", milliseconds / 1000, milliseconds % 1000 / 10);
-    }
-    let elapsed = chrono::TimeDelta::milliseconds(i64::try_from(milliseconds).unwrap_or(i64::MAX));
-    format!("T+{}", Elapsed(elapsed))
-}
-
 /// The one service that is meant: the named one, or the only one that can be rolled back.
-fn subject(workspace: &Workspace, name: Option<&str>) -> Result<Subject> {
+fn subject(workspace: &Workspace, name: Option<&str>, environment: Option<&str>) -> Result<Subject> {
     if let Some(name) = name {
-        return scope::subject(workspace, workspace.service(name)?);
+        return scope::subject_in(workspace, workspace.service(name)?, environment);
     }
     let mut able = workspace.services.values().filter(|service| service.rollback.is_some());
     match (able.next(), able.next()) {
-        (Some(only), None) => scope::subject(workspace, only),
+        (Some(only), None) => scope::subject_in(workspace, only, environment),
         _ => Err(Error::new(ErrorCode::Usage, "which service is meant is missing: --service NAME").hint(
             format!("services here: {}", workspace.services.keys().cloned().collect::<Vec<_>>().join(", ")),
         )),

@@ -120,7 +120,8 @@ pub fn versions(context: &Context, place: &Place) -> Result<u8> {
     let subject = desk.subject()?;
     let served = rollback::served(subject)?;
     let known = evidence::load(desk.state(), &subject.service)?;
-    let all = on_disk::list(&subject.live()?, subject.rollback.files()?)?;
+    let ground = subject.ground();
+    let all = subject.lead(&ground)?.versions()?;
     let sorted = candidates::sort(all.clone(), &served, &known, context.clock.now()?);
     let row = |version: &on_disk::Version, state: String| VersionRow {
         version: VersionView::from(version),

@@ -11,7 +11,8 @@ use crate::rollback::RollbackOutcome;
 use crate::rollback::conclude::NextCommand;
 use crate::rollback::evaluate::{Evaluation, WouldHelp};
 use crate::rollback::guards::GuardState;
-use crate::rollback::plan::{Contained, FileChange, FileState, Plan, ValueChange, VersionView};
+use crate::rollback::plan::{Contained, Plan, TargetPlan, VersionView};
+use crate::rollback::targets::{Change, Fence, Fidelity};
 
 /// A page of labelled lines, wrapped to the terminal.
 struct Page {
@@ -71,15 +72,21 @@ fn version(view: &VersionView) -> String {
 /// Shows the plan: first what a yes hangs on, then what it changes, then what goes with it.
 pub fn plan(context: &Context, plan: &Plan) -> Result<()> {
     let id = plan.operation.as_ref().map_or("dry run: nothing is changed".to_owned(), Clone::clone);
-    let title = format!("Plan for {} ({id})", plan.service);
+    let phase = plan.phase.as_ref().map(|phase| format!(", phase {phase}")).unwrap_or_default();
+    let environment = plan.environment.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
+    let title = format!("Plan for {}{phase}{environment} ({id})", plan.service);
     let mut page = Page::new(context, &context.out.tone(Tone::Strong, &title));
     decision(&mut page, plan, context.clock.now()?);
     page.gap();
     changes(&mut page, plan);
     page.gap();
     conditions(&mut page, plan);
-    if !plan.warnings.is_empty() {
+    if !plan.warnings.is_empty() || !plan.refusals.is_empty() {
         page.gap();
+    }
+    for refusal in &plan.refusals {
+        let label = context.out.tone(Tone::Bad, &format!("{:<10}", "CANNOT"));
+        page.line(&label, refusal);
     }
     for warning in &plan.warnings {
         let label = context.out.tone(Tone::Warning, &format!("{:<10}", "warning"));
@@ -91,7 +98,12 @@ pub fn plan(context: &Context, plan: &Plan) -> Result<()> {
 
 fn decision(page: &mut Page, plan: &Plan, now: DateTime<Utc>) {
     page.line("serves", &format!("{}: {}", version(&plan.served), plan.served_proof));
-    page.line("goes to", &format!("{}, in {}", version(&plan.to), plan.to.name));
+    let place = if plan.to.shown() == plan.to.name.to_string() {
+        String::new()
+    } else {
+        format!(", in {}", plan.to.name)
+    };
+    page.line("goes to", &format!("{}{place}", version(&plan.to)));
     page.line("because", &plan.why);
     page.each("skipped", plan.skipped.iter().map(|one| format!("{}: {}", one.name, one.why)));
     if let Some(would_help) = &plan.would_help {
@@ -101,10 +113,9 @@ fn decision(page: &mut Page, plan: &Plan, now: DateTime<Utc>) {
 }
 
 fn changes(page: &mut Page, plan: &Plan) {
-    page.each("changes", plan.files.iter().map(file));
-    page.each("metadata", plan.metadata.iter().map(value));
-    page.each("settings", plan.settings.iter().map(value));
-    page.line("switch", &plan.switch);
+    for target in &plan.targets {
+        page.each(&target.kind, self::target(target, plan));
+    }
     if let Some(activate) = &plan.activate {
         page.line("activate", &activate.join(" "));
     }
@@ -127,7 +138,11 @@ fn conditions(page: &mut Page, plan: &Plan) {
     let took = plan
         .predicted_ms
         .map_or("not known before the first time".to_owned(), |ms| format!("about {}", milliseconds(ms)));
-    page.line("takes", &format!("{took}; the budget is {}", milliseconds(plan.budget_ms)));
+    let undo = milliseconds(plan.undo_budget_ms);
+    page.line(
+        "takes",
+        &format!("{took}; the budget is {}, {undo} of it kept for undoing", milliseconds(plan.budget_ms)),
+    );
     page.line("resume", &format!("only {} can finish it after a crash", plan.host));
 }
 
@@ -153,23 +168,36 @@ fn helps(would_help: &WouldHelp, plan: &Plan) -> Vec<String> {
     lines
 }
 
-fn file(change: &FileChange) -> String {
-    let show = |state: &Option<FileState>| {
-        state
-            .as_ref()
-            .map_or("nothing".to_owned(), |state| format!("{} ({} bytes)", state.digest.short(), state.size))
+/// What becomes of one target: what it is, what changes in it, how.
+fn target(target: &TargetPlan, plan: &Plan) -> Vec<String> {
+    let name = target.name.strip_prefix(&format!("{} ", target.kind)).unwrap_or(&target.name);
+    let part = target.part.map(|part| format!("{part}: ")).unwrap_or_default();
+    let fence = match target.fence {
+        Fence::Native => "",
+        Fence::Claim => "",
+        Fence::None => "; nothing keeps a second writer out",
     };
-    if change.is_same() {
-        return format!("{}: stays as it is", change.file);
+    let took = target.predicted_ms.map(|ms| format!("; about {}", milliseconds(ms))).unwrap_or_default();
+    let mut lines = vec![format!("{part}{name}{took}{fence}")];
+    if target.changes.is_empty() {
+        let why = if plan.refusals.is_empty() { "is as it should be already" } else { "cannot be predicted" };
+        lines.push(format!("  {why}"));
     }
-    format!("{}: {} → {}", change.file, show(&change.from), show(&change.to))
+    lines.extend(target.changes.iter().map(|change| format!("  {}", self::change(change))));
+    lines.extend(target.manner.iter().map(|manner| format!("  {manner}")));
+    lines
 }
 
-fn value(change: &ValueChange) -> String {
+/// One change; what is not proven says so.
+fn change(change: &Change) -> String {
     let show = |value: &Option<crate::base::Untrusted>| {
         value.as_ref().map_or("nothing".to_owned(), ToString::to_string)
     };
-    format!("{}: {} → {}", change.place, show(&change.from), show(&change.to))
+    let sure = match change.fidelity {
+        Fidelity::Proven => String::new(),
+        other => format!(" ({other})"),
+    };
+    format!("{}: {} → {}{sure}", change.place, show(&change.from), show(&change.to))
 }
 
 fn contained(contained: &Contained, now: DateTime<Utc>) -> String {

@@ -5,7 +5,6 @@ use crate::base::{Error, ErrorCode, Result, Untrusted};
 use crate::operation::{Observation, Phase, Step, StepContext};
 use crate::rollback::environment::Subject;
 use crate::rollback::serving::{self, Proof};
-use crate::rollback::versions;
 
 /// See [`super::StepSpec::Activate`].
 pub struct Activate<'a> {
@@ -82,7 +81,8 @@ impl Step for Reactivate<'_> {
     }
 
     fn undo(&self, context: &mut StepContext<'_>) -> Result<Option<String>> {
-        let on_disk = versions::read(&self.subject.live()?, "live", self.subject.rollback.files()?)?;
+        let ground = self.subject.ground();
+        let on_disk = self.subject.lead(&ground)?.served()?;
         if serving::proves(self.subject, &on_disk)? == Proof::Serving {
             return Ok(Some("it serves what is on disk".to_owned()));
         }

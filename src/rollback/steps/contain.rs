@@ -5,7 +5,8 @@ use std::path::Path;
 use crate::base::{Error, ErrorCode, Result, file};
 use crate::operation::directory;
 use crate::operation::{Observation, Phase, Step, StepContext};
-use crate::rollback::contain::{Containment, current, record_path};
+use crate::rollback::contain::{Containment, Held, current, record_path};
+use crate::rollback::targets::settings::left_alone;
 
 fn write(state: &Path, containment: &Containment) -> Result<()> {
     let path = record_path(state, &containment.service)?;
@@ -45,7 +46,7 @@ impl Step for Remember<'_> {
 
     fn observe(&self) -> Result<Observation> {
         let known = current(self.state, &self.containment.service)?;
-        let same = known.is_some_and(|known| known.files == self.containment.files);
+        let same = known.is_some_and(|known| known.held == self.containment.held);
         Ok(if same { Observation::After } else { Observation::Before(None) })
     }
 
@@ -60,6 +61,79 @@ impl Step for Remember<'_> {
             None => remove(self.state, self.containment)?,
         }
         Ok(None)
+    }
+}
+
+/// See [`super::StepSpec::Contain`].
+pub struct Contain<'a> {
+    pub held: &'a Held,
+}
+
+impl Step for Contain<'_> {
+    fn id(&self) -> String {
+        format!("contain:{}", self.held.key)
+    }
+
+    fn describe(&self) -> String {
+        self.held.spec.switch().describe()
+    }
+
+    fn phase(&self) -> Phase {
+        Phase::Switch
+    }
+
+    fn observe(&self) -> Result<Observation> {
+        // Stopping harm does not wait for an explanation of what else stands there.
+        Ok(match self.held.spec.switch().observe()? {
+            Observation::After => Observation::After,
+            Observation::Before(_) | Observation::Other { .. } => Observation::Before(None),
+        })
+    }
+
+    fn act(&self, context: &mut StepContext<'_>) -> Result<Option<String>> {
+        self.held.spec.switch().act(context)
+    }
+
+    fn undo(&self, context: &mut StepContext<'_>) -> Result<Option<String>> {
+        Ok(left_alone(&self.held.spec.switch().put_back(context)?))
+    }
+}
+
+/// See [`super::StepSpec::Release`].
+pub struct Release<'a> {
+    pub held: &'a Held,
+}
+
+impl Step for Release<'_> {
+    fn id(&self) -> String {
+        format!("release:{}", self.held.key)
+    }
+
+    fn describe(&self) -> String {
+        let changes = self.held.spec.switch().changes().into_iter().map(|change| {
+            let was = change.from.map_or("nothing".to_owned(), |value| value.to_string());
+            format!("{} to {was}", change.place)
+        });
+        format!("set back {}", changes.collect::<Vec<_>>().join(", "))
+    }
+
+    fn phase(&self) -> Phase {
+        Phase::Finish
+    }
+
+    fn observe(&self) -> Result<Observation> {
+        Ok(match self.held.spec.switch().observe()? {
+            Observation::Before(_) => Observation::After,
+            Observation::After | Observation::Other { .. } => Observation::Before(None),
+        })
+    }
+
+    fn act(&self, context: &mut StepContext<'_>) -> Result<Option<String>> {
+        Ok(left_alone(&self.held.spec.switch().put_back(context)?))
+    }
+
+    fn undo(&self, context: &mut StepContext<'_>) -> Result<Option<String>> {
+        self.held.spec.switch().act(context)
     }
 }
 

@@ -2,57 +2,45 @@
 
 mod activate;
 mod contain;
-mod exchange;
-mod preserve;
 mod prove;
-mod settings;
-mod switch;
+mod target;
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::contain::Containment;
+use super::contain::{Containment, Held};
 use super::environment::{Environment, Subject};
-use super::settings::FileEdit;
-use super::versions::Artifact;
-use crate::base::{Digest, Error, ErrorCode, Result, fault, host};
+use super::targets::SwitchSpec;
+use super::versions::Version;
+use crate::base::{Error, ErrorCode, Result, fault, host};
 use crate::operation::directory::Pinned;
+use crate::operation::engine::Budget;
 use crate::operation::{Conclusion, Directory, Engine, Journal, Progress, RecordKind, Step};
 
 /// A step as the pinned plan holds it; another process can build the step from it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepSpec {
-    /// Keep what stands there: before-images for the engine, a safety backup for people.
-    Preserve {
-        /// The folder that serves.
-        live: PathBuf,
-        /// What stands there.
-        artifacts: BTreeMap<String, Artifact>,
-        /// Where the safety backup goes.
-        backup: PathBuf,
-        /// Where the before-images go.
-        images: PathBuf,
-    },
     /// Let the serving process take up again what was there, if the switch is undone.
     Reactivate,
-    /// Put one file in place.
-    SwitchFile(SwitchFile),
-    /// Put a whole folder in place.
-    Exchange(Exchange),
-    /// Set keys of a settings file that is part of the version.
-    SwitchSettings {
-        /// The keys.
-        edit: FileEdit,
+    /// Switch a target, or a part of one.
+    Switch {
+        /// Which target of the plan, from 0.
+        target: usize,
+        /// What tells it from the other switches of the plan.
+        key: String,
+        /// The switch.
+        spec: SwitchSpec,
     },
     /// Make the serving process take up what was switched.
     Activate,
-    /// Show what is on disk and what serves.
+    /// Show what is in place and what serves.
     Prove {
-        /// The version that must be there: its files.
-        files: BTreeMap<String, Option<Digest>>,
+        /// The version that must be there.
+        version: Version,
+        /// The version that was.
+        before: Version,
     },
     /// Run the suite that must pass.
     Verify {
@@ -66,15 +54,15 @@ pub enum StepSpec {
         /// The one that was in force before, if one was.
         previous: Option<Containment>,
     },
-    /// Stop consumers by setting keys.
-    ContainSettings {
-        /// The keys.
-        edit: FileEdit,
+    /// Stop consumers.
+    Contain {
+        /// How.
+        held: Held,
     },
-    /// Let consumers back by putting keys back.
-    ReleaseSettings {
-        /// The keys.
-        edit: FileEdit,
+    /// Let consumers back, as they were.
+    Release {
+        /// How they were stopped.
+        held: Held,
     },
     /// End the containment.
     Forget {
@@ -83,67 +71,22 @@ pub enum StepSpec {
     },
 }
 
-/// Put one file in place.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SwitchFile {
-    /// The folder that serves.
-    pub live: PathBuf,
-    /// The file's name in it.
-    pub name: String,
-    /// The staging folder.
-    pub stage: PathBuf,
-    /// What stands there; absent where nothing does.
-    pub before: Option<Digest>,
-    /// What comes there; absent where nothing is to stand there.
-    pub after: Option<Digest>,
-    /// The before-image.
-    pub image: PathBuf,
+/// The name in the journal of a switch with this key.
+pub fn switch_id(key: &str) -> String {
+    format!("switch:{key}")
 }
 
-/// Put a whole folder in place.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Exchange {
-    /// The folder that serves, or the symbolic link to it.
-    pub live: PathBuf,
-    /// The staged folder.
-    pub stage: PathBuf,
-    /// The files that make a version.
-    pub artifacts: Vec<String>,
-    /// The version that stands there; absent where a file of it is missing.
-    pub before: Option<Digest>,
-    /// The version that comes there.
-    pub after: Digest,
-    /// Where the displaced folder goes.
-    pub backup: PathBuf,
-}
-
-/// Builds a step.
-pub fn build<'a>(
-    spec: &'a StepSpec,
-    subject: &'a Subject,
-    environment: &'a Environment<'_>,
-) -> Box<dyn Step + 'a> {
-    match spec {
-        StepSpec::Preserve { live, artifacts, backup, images } => {
-            Box::new(preserve::Preserve { live, artifacts, backup, images })
-        }
-        StepSpec::Reactivate => Box::new(activate::Reactivate { subject }),
-        StepSpec::SwitchFile(spec) => Box::new(switch::Switch { spec }),
-        StepSpec::Exchange(spec) => Box::new(exchange::ExchangeFolder { spec }),
-        StepSpec::SwitchSettings { edit } => Box::new(settings::SwitchSettings { edit }),
-        StepSpec::Activate => Box::new(activate::Activate { subject }),
-        StepSpec::Prove { files } => Box::new(prove::Prove { subject, files }),
-        StepSpec::Verify { suite } => Box::new(prove::Verify { suite, subject, environment }),
-        StepSpec::Remember { containment, previous } => {
-            let previous = previous.as_ref();
-            Box::new(contain::Remember { containment, previous, state: environment.state })
-        }
-        StepSpec::ContainSettings { edit } => Box::new(settings::ContainSettings { edit }),
-        StepSpec::ReleaseSettings { edit } => Box::new(settings::ReleaseSettings { edit }),
-        StepSpec::Forget { containment } => {
-            Box::new(contain::Forget { containment, state: environment.state })
-        }
-    }
+/// The steps of switches, given with the number of the target of each: what only keeps what is in place comes first.
+pub fn of_switches(mut switches: Vec<(usize, SwitchSpec)>) -> Vec<StepSpec> {
+    switches.sort_by_key(|(_, spec)| spec.switch().phase());
+    let key = |target: usize, spec: &SwitchSpec| match target {
+        0 => spec.switch().id(),
+        target => format!("{}:{}", target + 1, spec.switch().id()),
+    };
+    switches
+        .into_iter()
+        .map(|(target, spec)| StepSpec::Switch { target, key: key(target, &spec), spec })
+        .collect()
 }
 
 /// Builds every step, in order.
@@ -152,7 +95,25 @@ pub fn build_all<'a>(
     subject: &'a Subject,
     environment: &'a Environment<'_>,
 ) -> Vec<Box<dyn Step + 'a>> {
-    specs.iter().map(|spec| build(spec, subject, environment)).collect()
+    let one = |spec: &'a StepSpec| -> Box<dyn Step + 'a> {
+        match spec {
+            StepSpec::Reactivate => Box::new(activate::Reactivate { subject }),
+            StepSpec::Switch { key, spec, .. } => Box::new(target::SwitchTarget { key, spec }),
+            StepSpec::Activate => Box::new(activate::Activate { subject }),
+            StepSpec::Prove { version, .. } => Box::new(prove::Prove { subject, version, specs }),
+            StepSpec::Verify { suite } => Box::new(prove::Verify { suite, subject, environment }),
+            StepSpec::Remember { containment, previous } => {
+                let previous = previous.as_ref();
+                Box::new(contain::Remember { containment, previous, state: environment.state })
+            }
+            StepSpec::Contain { held } => Box::new(contain::Contain { held }),
+            StepSpec::Release { held } => Box::new(contain::Release { held }),
+            StepSpec::Forget { containment } => {
+                Box::new(contain::Forget { containment, state: environment.state })
+            }
+        }
+    };
+    specs.iter().map(one).collect()
 }
 
 /// What is pinned beside the steps.
@@ -206,7 +167,7 @@ pub fn engine<'a>(
     journal: &'a mut Journal,
     progress: Progress,
     started: Instant,
-    budget: Option<Duration>,
+    budget: Option<Budget>,
 ) -> Engine<'a> {
     Engine {
         journal,

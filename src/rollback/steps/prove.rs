@@ -1,16 +1,14 @@
 //! Showing that what came back is on disk, that it serves, and that it is good.
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::switch::{digest_at, show};
-use crate::base::{Digest, Error, ErrorCode, Result, path};
+use super::StepSpec;
+use crate::base::{Error, ErrorCode, Result};
 use crate::operation::{Observation, Phase, Step, StepContext};
 use crate::rollback::config::ServingConfig;
 use crate::rollback::environment::{Environment, Subject};
 use crate::rollback::serving::{self, Proof};
-use crate::rollback::versions;
+use crate::rollback::versions::Version;
 
 /// How long to wait for the service to say what it serves, where the configuration does not say.
 const WAIT: Duration = Duration::from_secs(10);
@@ -18,26 +16,30 @@ const WAIT: Duration = Duration::from_secs(10);
 /// See [`super::StepSpec::Prove`].
 pub struct Prove<'a> {
     pub subject: &'a Subject,
-    pub files: &'a BTreeMap<String, Option<Digest>>,
+    pub version: &'a Version,
+    pub specs: &'a [StepSpec],
 }
 
 impl Prove<'_> {
-    fn on_disk(&self) -> Result<()> {
-        let live = self.subject.live()?;
-        for (name, expected) in self.files {
-            let found = digest_at(&path::inside(&live, Path::new(name))?)?;
-            if found != *expected {
-                return Err(Error::new(
-                    ErrorCode::Drifted,
-                    format!(
-                        "{name} on disk is {}, not {}: somebody changed it",
-                        show(found.as_ref()),
-                        show(expected.as_ref())
-                    ),
-                ));
+    /// Everything that was switched is as it was switched, and makes the version that was wanted.
+    fn in_place(&self) -> Result<()> {
+        for spec in self.specs {
+            let StepSpec::Switch { spec, .. } = spec else { continue };
+            let switch = spec.switch();
+            if let Observation::Other { after, found, .. } = switch.observe()? {
+                return Err(somebody_changed(&switch.describe(), &after, &found));
             }
         }
-        Ok(())
+        let ground = self.subject.ground();
+        let served = self.subject.lead(&ground)?.served()?;
+        if served.digest == self.version.digest {
+            return Ok(());
+        }
+        let shown = |version: &Version| {
+            let digest = version.digest.as_ref().map_or("no whole version", |digest| digest.short());
+            format!("{} ({digest})", version.shown())
+        };
+        Err(somebody_changed("what is in place", &shown(self.version), &shown(&served)))
     }
 
     fn wait(&self) -> Duration {
@@ -54,7 +56,7 @@ impl Step for Prove<'_> {
     }
 
     fn describe(&self) -> String {
-        "prove what is on disk and what serves".to_owned()
+        "prove what is in place and what serves".to_owned()
     }
 
     fn phase(&self) -> Phase {
@@ -66,11 +68,10 @@ impl Step for Prove<'_> {
     }
 
     fn act(&self, _context: &mut StepContext<'_>) -> Result<Option<String>> {
-        self.on_disk()?;
-        let version = versions::read(&self.subject.live()?, "live", self.subject.rollback.files()?)?;
+        self.in_place()?;
         let begun = Instant::now();
         loop {
-            let proof = serving::proves(self.subject, &version)?;
+            let proof = serving::proves(self.subject, self.version)?;
             match proof {
                 Proof::Serving | Proof::OnDisk => return Ok(Some(proof.to_string())),
                 _ if begun.elapsed() >= self.wait() => {
@@ -85,6 +86,11 @@ impl Step for Prove<'_> {
     fn undo(&self, _context: &mut StepContext<'_>) -> Result<Option<String>> {
         Ok(None)
     }
+}
+
+fn somebody_changed(what: &str, expected: &str, found: &str) -> Error {
+    Error::new(ErrorCode::Drifted, format!("somebody changed it: {what}: expected {expected}, found {found}"))
+        .hint("find out who; then make a new plan, or `irctl rollback resume` when it is as it should be")
 }
 
 /// See [`super::StepSpec::Verify`].

@@ -6,21 +6,26 @@
 
 mod change;
 pub mod command;
+pub mod declared;
+pub mod files;
 pub mod git;
 pub mod kubernetes;
 pub mod registry;
+pub mod rehearsal;
+pub mod settings;
 mod spec;
 pub mod sql;
+mod unresolved;
 
 use chrono::{DateTime, Utc};
 use std::path::{Path, PathBuf};
 
 pub use change::{Change, Fence, Fidelity, Observed, Prediction, Rehearsed};
-pub use spec::SwitchSpec;
+pub use spec::{SwitchSpec, build};
 
 use super::versions::Version;
 use crate::base::{Digest, Error, ErrorCode, Result};
-use crate::operation::{Observation, StepContext};
+use crate::operation::{Observation, Phase, StepContext};
 
 /// Where a target stands.
 #[derive(Debug, Clone)]
@@ -140,9 +145,32 @@ pub trait Target {
         Err(Error::new(ErrorCode::InvalidConfiguration, format!("{} says nothing of versions", self.name())))
     }
 
+    /// Refuses what can be no name of a version here, before anybody's consumers are stopped.
+    fn accepts(&self, name: &str) -> Result<()> {
+        crate::base::path::single_name(name).map(|_| ())
+    }
+
     /// Finds a version that is no member of [`Target::versions`] but can be named: a git revision.
     fn find(&self, _name: &str) -> Result<Option<Version>> {
         Ok(None)
+    }
+
+    /// Whether what a service says it serves stands for this version; `artifact` names the file whose SHA-256 it says,
+    /// where the configuration names one.
+    fn answers(&self, version: &Version, says: &str, _artifact: Option<&str>) -> bool {
+        let digest = says.parse::<Digest>().ok();
+        let named = version.name == says || version.label.as_deref() == Some(says);
+        named || (digest.is_some() && digest == version.digest)
+    }
+
+    /// The folder that holds the staged version, once it is staged, so that it can be loaded before it is switched.
+    fn staged(&self, _operation: &str) -> Option<PathBuf> {
+        None
+    }
+
+    /// Takes away what an operation left that died while it staged, before it had a plan.
+    fn sweep(&self, _operation: &str) -> Result<()> {
+        Ok(())
     }
 
     /// What is in place now: its digest and its words. The same state always gives the same digest.
@@ -170,6 +198,11 @@ pub trait Switch {
     /// What it does, for people: `put model.json in place`.
     fn describe(&self) -> String;
 
+    /// Which part of the operation it belongs to: `Prepare` for what only keeps what is in place.
+    fn phase(&self) -> Phase {
+        Phase::Switch
+    }
+
     /// Which of before, after or something else is in place now.
     fn observe(&self) -> Result<Observation>;
 
@@ -178,6 +211,12 @@ pub trait Switch {
 
     /// Puts back what was, byte for byte or row for row. Refuses (code `drifted`) what a third party changed since.
     fn undo(&self, context: &mut StepContext<'_>) -> Result<Option<String>>;
+
+    /// Puts back what was as far as nobody else changed it since, and names what was left alone. Letting consumers
+    /// back uses this: a setting that a human changed meanwhile stays as the human set it.
+    fn put_back(&self, context: &mut StepContext<'_>) -> Result<Vec<String>> {
+        self.undo(context).map(|_| Vec::new())
+    }
 
     /// What it changes, as the plan of an undo shows it (`back` turned round).
     fn changes(&self) -> Vec<Change>;

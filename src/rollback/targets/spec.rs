@@ -2,17 +2,30 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Switch;
-use super::command::CommandSwitch;
-use super::git::GitSwitch;
-use super::kubernetes::KubernetesSwitch;
-use super::registry::RegistrySwitch;
-use super::sql::SqlSwitch;
+use super::command::{CommandSwitch, CommandTarget};
+use super::files::{FileSwitch, FilesTarget, FolderSwitch, LinkSwitch, Preserve};
+use super::git::{GitSwitch, GitTarget};
+use super::kubernetes::{KubernetesSwitch, KubernetesTarget};
+use super::registry::{RegistrySwitch, RegistryTarget};
+use super::settings::{SettingsSwitch, SettingsTarget};
+use super::sql::{SqlSwitch, SqlTarget};
+use super::{Ground, Switch, Target, unresolved};
+use crate::rollback::config::TargetConfig;
 
 /// One switch as the pinned plan holds it. No secret stands in it: only references to secrets.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SwitchSpec {
+    /// What stands in a folder, kept.
+    Preserve(Preserve),
+    /// One file.
+    File(FileSwitch),
+    /// A whole folder.
+    Folder(FolderSwitch),
+    /// A symbolic link.
+    Link(LinkSwitch),
+    /// Keys of a settings file.
+    Settings(SettingsSwitch),
     /// A model registry.
     Registry(RegistrySwitch),
     /// A git work tree.
@@ -29,11 +42,50 @@ impl SwitchSpec {
     /// What acts on it.
     pub fn switch(&self) -> &dyn Switch {
         match self {
+            SwitchSpec::Preserve(switch) => switch,
+            SwitchSpec::File(switch) => switch,
+            SwitchSpec::Folder(switch) => switch,
+            SwitchSpec::Link(switch) => switch,
+            SwitchSpec::Settings(switch) => switch,
             SwitchSpec::Registry(switch) => switch,
             SwitchSpec::Git(switch) => switch,
             SwitchSpec::Sql(switch) => switch,
             SwitchSpec::Kubernetes(switch) => switch,
             SwitchSpec::Command(switch) => switch,
         }
+    }
+
+    /// This containment asserted again by `newer`: what was before the first time stays what is put back.
+    pub fn reasserted(&self, newer: &Self) -> Self {
+        match (self, newer) {
+            (SwitchSpec::Settings(first), SwitchSpec::Settings(newer)) => {
+                SwitchSpec::Settings(first.reasserted(newer))
+            }
+            _ => self.clone(),
+        }
+    }
+
+    /// The name under which what served before is kept for people, if this switch keeps it.
+    pub fn kept_as(&self) -> Option<String> {
+        let path = match self {
+            SwitchSpec::Preserve(switch) => &switch.backup,
+            SwitchSpec::Folder(switch) => &switch.backup,
+            _ => return None,
+        };
+        path.file_name().map(|name| name.to_string_lossy().into_owned())
+    }
+}
+
+/// The target of a configuration.
+pub fn build<'a>(config: &'a TargetConfig, ground: &'a Ground) -> Box<dyn Target + 'a> {
+    match config {
+        TargetConfig::Files(config) => Box::new(FilesTarget { config, ground }),
+        TargetConfig::Settings(config) => Box::new(SettingsTarget { config, ground }),
+        TargetConfig::Registry(config) => Box::new(RegistryTarget { config, ground }),
+        TargetConfig::Git(config) => Box::new(GitTarget { config, ground }),
+        TargetConfig::Sql(config) => Box::new(SqlTarget { config, ground }),
+        TargetConfig::Kubernetes(config) => Box::new(KubernetesTarget { config, ground }),
+        TargetConfig::Command(config) => Box::new(CommandTarget { config, ground }),
+        TargetConfig::Recipe(config) => Box::new(unresolved::UnresolvedRecipe { config, ground }),
     }
 }

@@ -1,16 +1,30 @@
 //! Putting one file in place: swapped with what stands there, and swapped back if that is not what was expected.
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-use super::SwitchFile;
 use crate::base::{Digest, Error, ErrorCode, Result, fault, file, path};
-use crate::operation::{Observation, Phase, Step, StepContext};
+use crate::operation::{Observation, StepContext};
+use crate::rollback::config::SwitchMode;
 use crate::rollback::stage;
+use crate::rollback::targets::{Change, Fidelity, Staging, Switch, SwitchSpec};
 
-/// See [`super::StepSpec::SwitchFile`].
-pub struct Switch<'a> {
-    pub spec: &'a SwitchFile,
+/// One file that is put in place.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FileSwitch {
+    /// The folder that serves.
+    pub live: PathBuf,
+    /// The file's name in it.
+    pub name: String,
+    /// The staging folder.
+    pub stage: PathBuf,
+    /// What stands there; absent where nothing does.
+    pub before: Option<Digest>,
+    /// What comes there; absent where nothing is to stand there.
+    pub after: Option<Digest>,
+    /// The before-image.
+    pub image: PathBuf,
 }
 
 /// The digest of the file at a path; none where there is none.
@@ -31,9 +45,23 @@ pub fn show(digest: Option<&Digest>) -> String {
     digest.map_or("nothing".to_owned(), |digest| digest.short().to_owned())
 }
 
-impl Switch<'_> {
+impl FileSwitch {
     fn live(&self) -> Result<PathBuf> {
-        path::inside(&self.spec.live, Path::new(&self.spec.name))
+        path::inside(&self.live, Path::new(&self.name))
+    }
+
+    fn drifted(&self, found: Option<&Digest>) -> Error {
+        Error::new(
+            ErrorCode::Drifted,
+            format!(
+                "{} is neither what was there ({}) nor what was put there ({}) but {}",
+                self.name,
+                show(self.before.as_ref()),
+                show(self.after.as_ref()),
+                show(found)
+            ),
+        )
+        .hint(format!("what was there is kept in {}", self.image.display()))
     }
 
     /// Makes `incoming` (or nothing) stand at the live path, if what stands there is `expected`.
@@ -98,40 +126,36 @@ fn plain_rename(from: &Path, to: &Path, flags: RenameFlags) -> Result<()> {
     Ok(())
 }
 
-impl Step for Switch<'_> {
+impl Switch for FileSwitch {
     fn id(&self) -> String {
-        format!("switch:{}", self.spec.name)
+        self.name.clone()
     }
 
     fn describe(&self) -> String {
-        match self.spec.after {
-            Some(_) => format!("put {} in place", self.spec.name),
-            None => format!("take {} away", self.spec.name),
+        match self.after {
+            Some(_) => format!("put {} in place", self.name),
+            None => format!("take {} away", self.name),
         }
-    }
-
-    fn phase(&self) -> Phase {
-        Phase::Switch
     }
 
     fn observe(&self) -> Result<Observation> {
         let found = digest_at(&self.live()?)?;
-        Ok(if found == self.spec.after {
+        Ok(if found == self.after {
             Observation::After
-        } else if found == self.spec.before {
+        } else if found == self.before {
             Observation::Before(found)
         } else {
             Observation::Other {
-                before: show(self.spec.before.as_ref()),
-                after: show(self.spec.after.as_ref()),
+                before: show(self.before.as_ref()),
+                after: show(self.after.as_ref()),
                 found: show(found.as_ref()),
             }
         })
     }
 
     fn act(&self, _context: &mut StepContext<'_>) -> Result<Option<String>> {
-        let incoming = self.spec.stage.join(&self.spec.name);
-        if let Some(after) = &self.spec.after
+        let incoming = self.stage.join(&self.name);
+        if let Some(after) = &self.after
             && digest_at(&incoming)?.as_ref() != Some(after)
         {
             return Err(Error::new(
@@ -139,39 +163,64 @@ impl Step for Switch<'_> {
                 format!("the staged {} is not what was staged", incoming.display()),
             ));
         }
-        self.swap(&incoming, self.spec.after.is_some(), self.spec.before.as_ref())?;
-        let digests = (show(self.spec.before.as_ref()), show(self.spec.after.as_ref()));
+        self.swap(&incoming, self.after.is_some(), self.before.as_ref())?;
+        let digests = (show(self.before.as_ref()), show(self.after.as_ref()));
         Ok(Some(format!("{} → {}", digests.0, digests.1)))
     }
 
     fn undo(&self, _context: &mut StepContext<'_>) -> Result<Option<String>> {
         let found = digest_at(&self.live()?)?;
-        if found == self.spec.before {
+        if found == self.before {
             return Ok(Some("it was so already".to_owned()));
         }
-        if found != self.spec.after {
-            return Err(Error::new(
-                ErrorCode::Drifted,
-                format!(
-                    "{} is neither what was there ({}) nor what was put there ({}) but {}",
-                    self.spec.name,
-                    show(self.spec.before.as_ref()),
-                    show(self.spec.after.as_ref()),
-                    show(found.as_ref())
-                ),
-            )
-            .hint(format!("what was there is kept in {}", self.spec.image.display())));
+        if found != self.after {
+            return Err(self.drifted(found.as_ref()));
         }
-        let incoming = self.spec.stage.join(format!("undo-{}", self.spec.name.replace('/', "-")));
-        fs_err::create_dir_all(&self.spec.stage)?;
+        let incoming = self.stage.join(format!("undo-{}", self.name.replace('/', "-")));
+        fs_err::create_dir_all(&self.stage)?;
         let _ = fs_err::remove_file(&incoming);
-        if self.spec.before.is_some() {
-            stage::copy_file(&self.spec.image, &incoming)?;
-            let like = self.spec.stage.join(&self.spec.name);
+        if self.before.is_some() {
+            stage::copy_file(&self.image, &incoming)?;
+            let like = self.stage.join(&self.name);
             let like = if like.exists() { like } else { self.live()? };
             fs_err::set_permissions(&incoming, fs_err::metadata(like)?.permissions())?;
         }
-        self.swap(&incoming, self.spec.before.is_some(), self.spec.after.as_ref())?;
+        self.swap(&incoming, self.before.is_some(), self.after.as_ref())?;
         Ok(None)
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        let shown = |digest: &Option<Digest>| digest.as_ref().map(|digest| digest.short().into());
+        let (from, to) = (shown(&self.before), shown(&self.after));
+        vec![Change { place: self.name.as_str().into(), from, to, fidelity: Fidelity::Proven }]
+    }
+
+    fn reverse(&self, staging: &Staging<'_>) -> Result<SwitchSpec> {
+        let found = digest_at(&self.live()?)?;
+        if found != self.after {
+            return Err(self.drifted(found.as_ref()));
+        }
+        let stage = stage::folder(&self.live, SwitchMode::PerFile, staging.operation);
+        if let Some(before) = &self.before {
+            let target = stage.join(&self.name);
+            fs_err::create_dir_all(file::parent(&target))?;
+            if stage::copy_file(&self.image, &target)? != *before {
+                return Err(Error::new(
+                    ErrorCode::Drifted,
+                    format!("{} is not what was kept there", self.image.display()),
+                )
+                .hint("what stood there before cannot be put back from it; take a version by name"));
+            }
+            stage::resemble(&target, &self.live()?)?;
+            file::sync_directory(&stage)?;
+        }
+        Ok(SwitchSpec::File(Self {
+            live: self.live.clone(),
+            name: self.name.clone(),
+            stage,
+            before: self.after.clone(),
+            after: self.before.clone(),
+            image: staging.images.join(&self.name),
+        }))
     }
 }
