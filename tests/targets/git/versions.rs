@@ -82,6 +82,10 @@ fn any_revision_is_found_and_none_is_an_option() {
     for name in hostile {
         assert!(target.find(name).unwrap().is_none(), "{name:?}");
     }
+    assert!(target.accepts("tags/v2").is_ok() && target.accepts("HEAD~1").is_ok());
+    assert!(target.accepts("").is_err() && target.accepts("a\nb").is_err());
+    assert!(target.answers(&merge, &sha[..9], None) && target.answers(&merge, &sha, None));
+    assert!(!target.answers(&merge, &sha[..6], None) && !target.answers(&merge, "main", None));
     // Names that look like options can be branches all the same.
     git(&place.top, &["update-ref", "refs/heads/-x", "HEAD~2"]);
     assert_eq!(target.find("-x").unwrap().unwrap().metadata.unwrap()["git"]["subject"], "two");

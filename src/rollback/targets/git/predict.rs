@@ -22,6 +22,7 @@ pub(super) fn predict(target: &GitTarget<'_>, draft: &Draft) -> Result<Predictio
     Ok(Prediction {
         changes: changes(draft, Some("OPERATION"))?,
         manner: Some(manner(target, draft)),
+        mixed: draft.work.is_some(),
         cannot_be_undone: Vec::new(),
         could_undo_this: could_undo_this(draft)?,
         warnings: warnings(draft)?,

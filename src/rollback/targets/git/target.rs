@@ -80,6 +80,26 @@ impl Target for GitTarget<'_> {
         Ok(vec![claim::beside(&self.open()?.common_dir.join("git"))])
     }
 
+    /// Any revision may be a name, `tags/phase2-rollback` too; git is never given one where it could be an option.
+    fn accepts(&self, name: &str) -> Result<()> {
+        if !name.is_empty() && name.len() <= 1024 && !name.chars().any(char::is_control) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorCode::OutsideRoot, format!("`{}` is no revision", name.escape_debug()))
+            .hint("name a branch, a tag, HEAD~1 or a commit"))
+    }
+
+    /// A service may say its version by commit, whole or shortened to seven digits or more.
+    fn answers(&self, version: &Version, says: &str, _artifact: Option<&str>) -> bool {
+        let named = version.name == says || version.label.as_deref() == Some(says);
+        let commit = versions::commit_of(version);
+        let short =
+            says.len() >= 7 && commit.is_some_and(|commit| commit.starts_with(&says.to_ascii_lowercase()));
+        named
+            || short
+            || says.parse::<crate::base::Digest>().ok().is_some_and(|says| version.digest == Some(says))
+    }
+
     fn leads(&self) -> bool {
         !self.config.is_fixed()
     }
