@@ -182,7 +182,8 @@ fn the_plan_says_what_is_at_stake() {
         .find(|from| from.raw().contains("channel"));
     assert!(!raw.unwrap().to_string().contains('\u{202e}'), "other people's words are escaped");
     // Down and up again: what comes is listed, too.
-    git(&place.top, &["stash", "-q", "-u"]);
+    git(&place.top, &["add", "-A"]);
+    git(&place.top, &["stash", "-q"]);
     git(&place.top, &["tag", "newest"]);
     git(&place.top, &["reset", "-q", "--hard", "v1"]);
     let plan = predict(&place, "newest");
