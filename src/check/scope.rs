@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::base::{Clock, Error, ErrorCode, Result, Verdict};
 use crate::config::{ServiceConfig, Workspace};
 use crate::probe::{self, ProbeConfig, VersionMap};
+use crate::rollback::config::TargetConfig;
 use crate::rollback::serving::Proof;
 use crate::rollback::{self, RollbackConfig, ServingConfig, Subject, VerifyOutcome};
 use crate::verify::{self, SuiteConfig};
@@ -60,6 +61,7 @@ pub fn subject_in(
         immediate: 0,
     }
     .in_environment(environment)?;
+    resolve_recipes(workspace, &mut subject.rollback)?;
     let pinned = Pinned {
         service: service.service.clone(),
         root: workspace.root.clone(),
@@ -72,6 +74,18 @@ pub fn subject_in(
     subject.suites = serde_json::to_value(&pinned)
         .map_err(|error| Error::new(ErrorCode::Bug, format!("suites cannot be pinned: {error}")))?;
     Ok(subject)
+}
+
+/// Puts the programs of each recipe in its place, so that an operation pins what it runs.
+fn resolve_recipes(workspace: &Workspace, rollback: &mut RollbackConfig) -> Result<()> {
+    let phases = rollback.phases.values_mut().flat_map(|phase| [&mut phase.immediate, &mut phase.recovery]);
+    let all = phases.chain([&mut rollback.contain, &mut rollback.targets]).flatten();
+    for target in all {
+        if let TargetConfig::Recipe(used) = target {
+            *target = TargetConfig::Command(Box::new(workspace.programs(used)?));
+        }
+    }
+    Ok(())
 }
 
 /// Which versions a service has and which one serves; and, where that cannot be said, why.

@@ -3,6 +3,7 @@
 use super::candidates::{self, Candidate, Choice, Selector, Skipped};
 use super::config::ReleaseMode;
 use super::contain;
+use super::digests::DigestCache;
 use super::environment::{Environment, Request, Subject};
 use super::evaluate::{self, WouldHelp};
 use super::evidence::{self, Tier};
@@ -67,7 +68,9 @@ impl<'a> Scene<'a> {
         let evidence = evidence::load(self.environment.state, &self.subject.service)?;
         let ground = self.subject.ground();
         let lead = self.subject.lead(&ground)?;
-        let mut all = lead.versions()?;
+        let digests = DigestCache::open(self.environment.state);
+        let mut all = lead.versions_with(&digests)?;
+        digests.save()?;
         if let Selector::Named(name) = selector
             && !all.iter().any(|version| candidates::is_named(version, name))
         {

@@ -42,6 +42,8 @@ pub enum DateSource {
     CreatedAt,
     /// Its place in the registry's manifest, between the entries before and after it.
     ManifestOrder,
+    /// When it was committed or tagged.
+    History,
 }
 
 impl std::fmt::Display for DateSource {
@@ -52,6 +54,7 @@ impl std::fmt::Display for DateSource {
             DateSource::ModificationTime => "modification time",
             DateSource::CreatedAt => "created_at",
             DateSource::ManifestOrder => "place in the manifest",
+            DateSource::History => "date of the commit or tag",
         })
     }
 }

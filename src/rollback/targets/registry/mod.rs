@@ -41,11 +41,6 @@ impl RegistryTarget<'_> {
         Ok(Registry { config: self.config, root, real })
     }
 
-    /// [`Target::versions`], with the digests of files that are known taken as known.
-    pub fn versions_with(&self, digests: &DigestCache) -> Result<Vec<Version>> {
-        self.registry()?.versions(digests)
-    }
-
     /// [`Target::served`]; what is in place is read, the entries it is compared with may be known.
     pub fn served_with(&self, digests: &DigestCache) -> Result<Version> {
         let registry = self.registry()?;
@@ -99,6 +94,10 @@ impl Target for RegistryTarget<'_> {
 
     fn versions(&self) -> Result<Vec<Version>> {
         self.versions_with(&DigestCache::none())
+    }
+
+    fn versions_with(&self, digests: &DigestCache) -> Result<Vec<Version>> {
+        self.registry()?.versions(digests)
     }
 
     fn served(&self) -> Result<Version> {
