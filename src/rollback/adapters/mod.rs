@@ -1,11 +1,36 @@
 //! The programs behind the shipped recipes: `irctl adapter NAME`, each speaking the contract that a user's own
 //! programs speak too. A recipe (`config/recipes/NAME.yaml`) says how they are called.
 
+mod argo_rollout;
+mod compose;
 mod contract;
+mod guard;
+mod helm;
+mod http;
+mod http_flag;
+mod keep;
+mod kubectl;
+mod mlflow;
+mod parameters;
+mod program;
+mod redis;
+mod systemd;
+#[cfg(test)]
+mod testing;
+mod traffic;
 
 pub use contract::{
     Answer, Applied, CONTRACT, Predicted, PredictedChange, Request, RequestVersion, State, Verb,
 };
+
+pub use argo_rollout::ArgoRollout;
+pub use compose::ComposeProfile;
+pub use helm::HelmRelease;
+pub use http_flag::HttpFlag;
+pub use mlflow::MlflowAlias;
+pub use redis::{RedisEvent, RedisKey, RedisPurge};
+pub use systemd::SystemdUnit;
+pub use traffic::TrafficFraction;
 
 use crate::base::Result;
 
