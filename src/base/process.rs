@@ -20,6 +20,7 @@ pub struct Invocation {
     argv: Vec<String>,
     directory: Option<PathBuf>,
     environment: Vec<(String, String)>,
+    forgotten: Vec<String>,
     stdin: Vec<u8>,
     timeout: Duration,
 }
@@ -83,6 +84,7 @@ impl Invocation {
             argv,
             directory: None,
             environment: Vec::new(),
+            forgotten: Vec::new(),
             stdin: Vec::new(),
             timeout: Duration::from_secs(60),
         }
@@ -99,6 +101,13 @@ impl Invocation {
     #[must_use]
     pub fn environment(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Takes a variable out of the environment that it inherits: one that holds a secret.
+    #[must_use]
+    pub fn forget(mut self, name: impl Into<String>) -> Self {
+        self.forgotten.push(name.into());
         self
     }
 
@@ -128,6 +137,9 @@ impl Invocation {
         };
         let mut command = Command::new(program);
         command.args(arguments).envs(self.environment.iter().map(|(k, v)| (k, v))).process_group(0);
+        for name in &self.forgotten {
+            command.env_remove(name);
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(directory) = &self.directory {
             command.current_dir(directory);

@@ -113,6 +113,21 @@ const ENTRIES: &[Entry] = &[
         &["irctl init --dry-run", "irctl init && irctl config check"],
         "Exit status: 0 written, 12 there is a configuration already.",
     ),
+    ("recipe list", &["irctl recipe list"], ""),
+    ("recipe show", &["irctl recipe show cache-quarantine"], ""),
+    (
+        "recipe test",
+        &[
+            "irctl recipe test cache-quarantine --with roots=outputs --with entries=outputs/old/* --dry-run",
+            "irctl recipe test cache-quarantine --with roots=outputs --with entries=outputs/old/* --yes",
+        ],
+        "Exit status: 0 every check holds, 2 one does not, 3 there was nothing to change, 12 a human said no.",
+    ),
+    (
+        "adapter",
+        &["irctl adapter cache-quarantine observe"],
+        "Exit status: 0 answered, 11 somebody else changed it.",
+    ),
     ("completions", &["irctl completions bash > ~/.local/share/bash-completion/completions/irctl"], ""),
 ];
 

@@ -3,13 +3,14 @@
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
-use super::{incident, notify, rollback};
+use super::{incident, notify, recipe, rollback};
 use crate::check::{Overview, Round};
 use crate::incident::timeline::Line;
 use crate::notify::Summary as Deliveries;
 use crate::notify::route::Routing;
 use crate::operation::Summary as Operation;
 use crate::report::{decision, history, metrics, record};
+use crate::rollback::targets::command::TrialReport;
 use crate::rollback::{ContainOutcome, Plan, RollbackOutcome, follow};
 use crate::severity::Classification;
 use crate::{postmortem, verify};
@@ -34,6 +35,8 @@ pub fn shapes() -> Vec<(&'static str, Schema)> {
         ("notify-flush", shape::<Deliveries>()),
         ("notify-explain", shape::<Routing>()),
         ("postmortem", shape::<postmortem::document::Document>()),
+        ("recipe-list", shape::<Vec<recipe::Row>>()),
+        ("recipe-test", shape::<TrialReport>()),
         ("report-incident", shape::<record::IncidentRecord>()),
         ("report-incident-log", shape::<Vec<record::LogEntry>>()),
         ("report-rollback-history", shape::<Vec<history::HistoryEntry>>()),

@@ -11,6 +11,7 @@ mod kind;
 mod load;
 mod measured;
 mod places;
+mod recipes;
 mod references;
 mod render;
 mod schema;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use crate::base::untrusted::{Sink, escape};
 use crate::base::{Error, ErrorCode, Result};
 use crate::notify::{ContactsConfig, NotifyConfig};
+use crate::rollback::targets::command::Recipe;
 use crate::runbook::RunbookConfig;
 use crate::severity::SchemeConfig;
 use crate::store::Store;
@@ -65,6 +67,10 @@ pub struct Workspace {
     pub contacts: ContactsConfig,
     /// Runbooks by name.
     pub runbooks: BTreeMap<String, RunbookConfig>,
+    /// Recipes by name: those of the workspace, and the shipped ones that it does not replace.
+    pub recipes: BTreeMap<String, Recipe>,
+    /// The recipes that are part of the program and that the workspace does not replace.
+    pub shipped_recipes: BTreeSet<String>,
     /// The schemes that are part of the program and that the workspace does not replace.
     pub shipped: BTreeSet<String>,
     /// What does not stop the command that loaded this, and should still be said.
@@ -158,6 +164,11 @@ impl Workspace {
     /// A runbook by name.
     pub fn runbook(&self, name: &str) -> Result<&RunbookConfig> {
         self.named(Kind::Runbook, &self.runbooks, name)
+    }
+
+    /// A recipe by name.
+    pub fn recipe(&self, name: &str) -> Result<&Recipe> {
+        self.named(Kind::Recipe, &self.recipes, name)
     }
 
     fn named<'a, T>(&self, kind: Kind, map: &'a BTreeMap<String, T>, name: &str) -> Result<&'a T> {

@@ -52,6 +52,10 @@ pub struct LoadSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("items" = {"type": "string", "format": "glob"}))]
     pub runbooks: Option<Vec<String>>,
+    /// Recipes; `recipes/*.yaml`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("items" = {"type": "string", "format": "glob"}))]
+    pub recipes: Option<Vec<String>>,
 }
 
 /// The patterns of one kind.
@@ -77,6 +81,7 @@ impl LoadSettings {
             Kind::Notify => ("notify", one(&self.notify), "notify.yaml"),
             Kind::Contacts => ("contacts", one(&self.contacts), "contacts.yaml"),
             Kind::Runbook => ("runbooks", self.runbooks.clone(), "../runbooks/*.yaml"),
+            Kind::Recipe => ("recipes", self.recipes.clone(), "recipes/*.yaml"),
         };
         let named = written.is_some();
         Some(Patterns { key, patterns: written.unwrap_or_else(|| vec![usual.to_owned()]), named })

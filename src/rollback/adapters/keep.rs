@@ -43,10 +43,10 @@ fn damaged(path: &Path, error: &serde_json::Error) -> Error {
 /// The folder in which the before-image lies.
 ///
 /// # Errors
-/// `halted` when the request names none.
+/// `invalid-data` when the request names none.
 pub fn folder(request: &Request) -> Result<&PathBuf> {
     request.keep.as_ref().ok_or_else(|| {
-        Error::new(ErrorCode::Halted, "there is no folder to keep the before-image in, so nothing is changed")
+        Error::new(ErrorCode::InvalidData, "there is no folder to keep the before-image in, so nothing is changed")
             .hint("hand the same `keep` folder to observe, apply and undo")
     })
 }

@@ -20,6 +20,7 @@ pub fn request(with: Value) -> Request {
         before: None,
         after: None,
         keep: None,
+        scratch: None,
     }
 }
 
