@@ -94,9 +94,14 @@ impl Parameters {
         let mut revisions: Vec<(u64, &Value)> =
             sets.iter().filter(owned).filter_map(|set| Some((revision(set)?, set))).collect();
         revisions.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
-        let found = match wanted.as_str() {
-            "previous" => revisions.get(1),
-            number => revisions.iter().find(|(held, _)| number.parse() == Ok(*held)),
+        // The controller numbers anew what comes back: once planned, it is found by what it is.
+        let planned = request.after.as_ref().and_then(|after| after.get("template"));
+        let found = match (planned, wanted.as_str()) {
+            (Some(planned), _) => revisions
+                .iter()
+                .find(|(_, set)| template_of(set).is_some_and(|held| json!(digest(&held)) == *planned)),
+            (None, "previous") => revisions.get(1),
+            (None, number) => revisions.iter().find(|(held, _)| number.parse() == Ok(*held)),
         };
         let Some((_, set)) = found else {
             let have: Vec<_> = revisions.iter().map(|(number, _)| number.to_string()).collect();
@@ -109,13 +114,8 @@ impl Parameters {
             return Err(Error::new(ErrorCode::Refused, why)
                 .hint("`spec.revisionHistoryLimit` says how many revisions are kept"));
         };
-        let mut template = set
-            .pointer("/spec/template")
-            .cloned()
-            .ok_or_else(|| missing("/spec/template", "kubectl get replicasets"))?;
-        if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
-            labels.remove(HASH);
-        }
+        let template =
+            template_of(set).ok_or_else(|| missing("/spec/template", "kubectl get replicasets"))?;
         Ok(Some(template))
     }
 
@@ -136,6 +136,15 @@ fn flag(object: &Value, pointer: &str) -> bool {
 
 fn revision(object: &Value) -> Option<u64> {
     object.pointer(REVISION)?.as_str()?.parse().ok()
+}
+
+/// The pod template of a ReplicaSet without what the controller adds to it.
+fn template_of(set: &Value) -> Option<Value> {
+    let mut template = set.pointer("/spec/template").cloned()?;
+    if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
+        labels.remove(HASH);
+    }
+    Some(template)
 }
 
 /// A digest that does not depend on the order of keys: serde_json's maps are sorted.

@@ -298,7 +298,9 @@ impl Adapter for ComposeProfile {
     fn apply(&self, request: &Request) -> Result<Applied> {
         let parameters = Parameters::read(request)?;
         let current = parameters.look(request)?;
-        if guard::apply(NAME, request, &current)? == Standing::After {
+        if request.after.as_ref() == Some(&current)
+            || !guard::between(request, &current) && guard::apply(NAME, request, &current)? == Standing::After
+        {
             return Ok(Applied { detail: Some("it is so already".to_owned()) });
         }
         let standing: Vec<_> =
@@ -312,7 +314,9 @@ impl Adapter for ComposeProfile {
     fn undo(&self, request: &Request) -> Result<Applied> {
         let parameters = Parameters::read(request)?;
         let current = parameters.look(request)?;
-        if guard::undo(NAME, request, &current)? == Standing::Before {
+        if request.before.as_ref() == Some(&current)
+            || !guard::between(request, &current) && guard::undo(NAME, request, &current)? == Standing::Before
+        {
             return Ok(Applied { detail: Some("it is as it was".to_owned()) });
         }
         let before = request.before.as_ref().ok_or_else(|| missing("/before", "the request"))?;
@@ -337,5 +341,26 @@ impl Adapter for ComposeProfile {
         parameters.call(request, Side::Former, &["up", "--detach"], &which(Some(true)))?;
         fault::point("compose-profile:after-undo");
         Ok(Applied { detail: Some("the former profile is back".to_owned()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_both_shapes_of_ps() {
+        let one = |name: &str, state: &str, hash: &str| json!({"Service": name, "State": state, "Labels": format!("a=b,{HASH_LABEL}{hash},c=d")});
+        let (first, second) = (one("executor", "running", "h1"), one("executor", "exited", "h1"));
+        let names = ["executor".to_owned(), "risk".to_owned()];
+        let lines = containers(&format!("{first}\n{second}\n")).unwrap();
+        let array = containers(&json!([first, second]).to_string()).unwrap();
+        assert_eq!(lines, array);
+        let expected =
+            json!({"services": {"executor": {"runs": false, "configuration": "h1"}, "risk": null}});
+        assert_eq!(state(&names, &lines), expected);
+        assert!(containers("").unwrap().is_empty());
+        assert!(containers("NAME  IMAGE").is_err());
+        assert_eq!(parse_hashes("executor h1\nrisk h2\n").len(), 2);
     }
 }

@@ -48,6 +48,29 @@ pub fn undo(adapter: &str, request: &Request, current: &Value) -> Result<Standin
     }
 }
 
+/// Whether each part of a state is as before or as after: what a try that died half-way leaves.
+pub fn between(request: &Request, current: &Value) -> bool {
+    match (&request.before, &request.after) {
+        (Some(before), Some(after)) => parts(current, before, after),
+        _ => false,
+    }
+}
+
+fn parts(now: &Value, before: &Value, after: &Value) -> bool {
+    if now == before || now == after {
+        return true;
+    }
+    let (Some(now), Some(before), Some(after)) = (now.as_object(), before.as_object(), after.as_object())
+    else {
+        return false;
+    };
+    now.len() == before.len()
+        && now.iter().all(|(name, now)| match (before.get(name), after.get(name)) {
+            (Some(before), Some(after)) => parts(now, before, after),
+            _ => false,
+        })
+}
+
 /// The refusal to write over somebody else's change.
 pub fn drifted(adapter: &str, expected: &Value, current: &Value) -> Error {
     let why = format!(
@@ -72,6 +95,16 @@ mod tests {
     use super::*;
     use crate::rollback::adapters::testing::request;
     use serde_json::json;
+
+    #[test]
+    fn half_of_it_is_ours_and_a_third_value_is_not() {
+        let mut request = request(json!({}));
+        request.before = Some(json!({"a": {"runs": true}, "b": {"runs": false}}));
+        request.after = Some(json!({"a": {"runs": false}, "b": {"runs": true}}));
+        assert!(between(&request, &json!({"a": {"runs": false}, "b": {"runs": false}})));
+        assert!(!between(&request, &json!({"a": {"runs": 7}, "b": {"runs": false}})));
+        assert!(!between(&request, &json!({"a": {"runs": false}})));
+    }
 
     #[test]
     fn a_third_state_is_refused_both_ways() {

@@ -210,8 +210,12 @@ impl Adapter for HelmRelease {
         let history = parameters.history(request)?;
         let latest = history.latest()?;
         let shown = format!(
-            "{} revision {} ({}), chart {}, app {}",
-            parameters.release.0, latest.number, latest.status, latest.chart, latest.app
+            "{} has the content of revision {} ({}), chart {}, app {}",
+            parameters.release.0,
+            history.content(latest.number),
+            latest.status,
+            latest.chart,
+            latest.app
         );
         Ok(State { state: history.state()?, shown })
     }
@@ -281,5 +285,42 @@ impl Adapter for HelmRelease {
             _ => Err(Error::new(ErrorCode::Refused, format!("{NAME}: {}", refusals.join("; ")))
                 .hint("`helm history` shows the revisions; settle a pending one first")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history(entries: &[(u64, &str, &str)]) -> History {
+        let entry = |(revision, status, description): &(u64, &str, &str)| {
+            json!({"revision": revision, "updated": "2026-11-20T03:00:00Z", "status": status, "chart": "pricing-1",
+                "app_version": "1", "description": description})
+        };
+        History::parse(&Value::Array(entries.iter().map(entry).collect())).unwrap()
+    }
+
+    #[test]
+    fn rollbacks_are_followed_to_their_content() {
+        let history = history(&[
+            (1, "superseded", "Install complete"),
+            (2, "failed", "Upgrade \"pricing\" failed: timed out"),
+            (3, "superseded", "Rollback to 1"),
+            (4, "superseded", "Upgrade complete"),
+            (5, "deployed", "Rollback to 3"),
+        ]);
+        assert_eq!(history.content(5), 1);
+        assert_eq!(history.previous().unwrap(), Some(4));
+        assert!(!history.stuck().unwrap());
+    }
+
+    #[test]
+    fn strange_histories_are_errors_or_stuck() {
+        assert!(History::parse(&json!({})).is_err());
+        assert!(History::parse(&json!([{"revision": "1"}])).is_err());
+        assert!(history(&[]).latest().is_err());
+        assert!(history(&[(2, "failed", "Rollback \"pricing\" failed: timed out")]).stuck().unwrap());
+        // A description that leads to itself does not lead in a circle.
+        assert_eq!(history(&[(2, "deployed", "Rollback to 2")]).content(2), 2);
     }
 }

@@ -47,7 +47,12 @@ pub struct Credentials<'a> {
 
 impl Web {
     /// A client that sends these credentials.
-    pub fn new(adapter: &'static str, credentials: &Credentials<'_>, timeout: Option<Span>) -> Result<Self> {
+    pub fn new(
+        adapter: &'static str,
+        address: &str,
+        credentials: &Credentials<'_>,
+        timeout: Option<Span>,
+    ) -> Result<Self> {
         // An error says that somebody installed one already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let timeout = timeout.map_or(TIMEOUT, |span| span.0);
@@ -81,7 +86,12 @@ impl Web {
             Error::new(ErrorCode::Io, format!("{adapter}: https is not possible here: {why}"))
                 .hint("install the system's certificates (Debian, Ubuntu: apt-get install ca-certificates)")
         };
-        let client = Client::builder()
+        let mut builder = Client::builder();
+        if address.starts_with("http:") {
+            // Without TLS no certificate is looked at, so a machine without certificates can still ask.
+            builder = builder.tls_certs_only(std::iter::empty());
+        }
+        let client = builder
             .user_agent(concat!("irctl/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::custom(same_origin))
             .connect_timeout(timeout / 2)

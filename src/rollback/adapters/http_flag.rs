@@ -212,7 +212,7 @@ impl Parameters {
     fn web(&self) -> Result<Web> {
         let name = self.header.as_ref().map_or("Authorization", |name| name.0.as_str());
         let header = self.authorization.as_ref().map(|value| (name, value.0.expose().to_owned()));
-        Web::new(NAME, &Credentials { header, basic: None }, self.timeout)
+        Web::new(NAME, &self.url.0, &Credentials { header, basic: None }, self.timeout)
     }
 
     fn with<T>(&self, work: impl FnOnce(&Place<'_>) -> Result<T>) -> Result<T> {
@@ -302,5 +302,32 @@ impl Adapter for HttpFlag {
             fault::point("http-flag:after-undo");
             Ok(Applied { detail: Some("the server took it back".to_owned()) })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_value_changes_and_nothing_else() {
+        let document = json!({"a": {"b/c": 1, "l": [1, 2]}, "d": 2});
+        let set = |pointer: &str, value: Option<Value>| changed(&document, pointer, value.as_ref());
+        assert_eq!(set("/a/b~1c", Some(json!(3))).unwrap(), json!({"a": {"b/c": 3, "l": [1, 2]}, "d": 2}));
+        assert_eq!(set("/a/l/1", Some(json!(3))).unwrap(), json!({"a": {"b/c": 1, "l": [1, 3]}, "d": 2}));
+        assert_eq!(set("/d", None).unwrap(), json!({"a": {"b/c": 1, "l": [1, 2]}}));
+        assert_eq!(set("", Some(json!(1))).unwrap(), json!(1));
+        for (pointer, value) in
+            [("/x/y", Some(json!(1))), ("/a/l/7", Some(json!(1))), ("/d/x", Some(json!(1))), ("", None)]
+        {
+            assert_eq!(set(pointer, value).unwrap_err().code, ErrorCode::NotFound, "{pointer}");
+        }
+        assert!(set("d", Some(json!(1))).is_err());
+    }
+
+    #[test]
+    fn a_merge_patch_names_one_place() {
+        assert_eq!(merge_patch("/a/b~1c", Some(&json!(false))).unwrap(), json!({"a": {"b/c": false}}));
+        assert_eq!(merge_patch("/a", None).unwrap(), json!({"a": null}));
     }
 }

@@ -46,7 +46,10 @@ fn damaged(path: &Path, error: &serde_json::Error) -> Error {
 /// `invalid-data` when the request names none.
 pub fn folder(request: &Request) -> Result<&PathBuf> {
     request.keep.as_ref().ok_or_else(|| {
-        Error::new(ErrorCode::InvalidData, "there is no folder to keep the before-image in, so nothing is changed")
-            .hint("hand the same `keep` folder to observe, apply and undo")
+        Error::new(
+            ErrorCode::InvalidData,
+            "there is no folder to keep the before-image in, so nothing is changed",
+        )
+        .hint("hand the same `keep` folder to observe, apply and undo")
     })
 }

@@ -71,7 +71,7 @@ impl Parameters {
         let header =
             self.token.as_ref().map(|token| ("Authorization", format!("Bearer {}", token.0.expose())));
         let basic = self.user.as_ref().map(|user| user.0.as_str()).zip(self.password.as_ref());
-        let web = Web::new(NAME, &Credentials { header, basic }, self.timeout)?;
+        let web = Web::new(NAME, &self.url.0, &Credentials { header, basic }, self.timeout)?;
         let mut base = web.address(&self.url.0)?;
         let path = base.path().trim_end_matches('/').to_owned();
         base.set_path(&format!("{path}/api/2.0/mlflow/"));

@@ -14,8 +14,7 @@ use crate::rollback::targets::Fidelity;
 
 const NAME: &str = "systemd-unit";
 const TIMEOUT: Duration = Duration::from_secs(120);
-const PROPERTIES: &str =
-    "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,InvocationID,FragmentPath,Type";
+const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,UnitFileState,FragmentPath";
 
 /// Switches units.
 pub struct SystemdUnit;
@@ -50,9 +49,7 @@ struct Unit {
     active: String,
     sub: String,
     file: String,
-    process: String,
     fragment: String,
-    kind: String,
 }
 
 impl Unit {
@@ -64,7 +61,6 @@ impl Unit {
     /// Why it cannot be switched now.
     fn refusal(&self, name: &str) -> Option<String> {
         match (self.load.as_str(), self.active.as_str()) {
-            ("loaded", "active" | "inactive" | "failed") if self.kind == "oneshot" && !self.runs() => None,
             ("loaded", "active" | "inactive" | "failed") => None,
             ("loaded", other) => Some(format!("{name} is {other} just now: wait until it has settled")),
             ("not-found", _) => Some(format!("there is no unit {name}")),
@@ -82,8 +78,7 @@ impl Unit {
     }
 
     fn shown(&self) -> String {
-        let pid = if self.process == "0" { String::new() } else { format!(", pid {}", self.process) };
-        format!("{} ({}{pid}), {}", self.active, self.sub, self.file)
+        format!("{} ({}), {}", self.active, self.sub, self.file)
     }
 }
 
@@ -113,10 +108,7 @@ fn parse(names: &[String], text: &str) -> Result<Units> {
                 active: needed("ActiveState")?,
                 sub: needed("SubState")?,
                 file: field("UnitFileState").unwrap_or_default(),
-                // Sockets, timers and targets have none.
-                process: field("MainPID").unwrap_or("0".to_owned()),
                 fragment: field("FragmentPath").unwrap_or_default(),
-                kind: field("Type").unwrap_or_default(),
             },
         );
     }
@@ -238,19 +230,6 @@ impl Parameters {
     }
 }
 
-/// Whether every unit is as before or as after: what a try that died half-way leaves.
-fn between(request: &Request, current: &Value) -> bool {
-    let (Some(before), Some(after)) = (&request.before, &request.after) else { return false };
-    let Some(units) = current.as_object() else { return false };
-    units.iter().all(|(name, unit)| {
-        ["runs", "enabled", "unit"].iter().all(|key| {
-            let of = |state: &Value| state.get(name).and_then(|unit| unit.get(*key)).cloned();
-            let now = unit.get(*key).cloned();
-            now == of(before) || now == of(after)
-        })
-    })
-}
-
 impl Adapter for SystemdUnit {
     fn observe(&self, request: &Request) -> Result<State> {
         let parameters = Parameters::read(request)?;
@@ -296,7 +275,9 @@ impl Adapter for SystemdUnit {
         let parameters = Parameters::read(request)?;
         let units = parameters.look(request)?;
         let current = state(&units);
-        if !between(request, &current) && guard::apply(NAME, request, &current)? == Standing::After {
+        if request.after.as_ref() == Some(&current)
+            || !guard::between(request, &current) && guard::apply(NAME, request, &current)? == Standing::After
+        {
             return Ok(Applied { detail: Some("it is so already".to_owned()) });
         }
         let refusals = parameters.refusals(&units);
@@ -311,11 +292,37 @@ impl Adapter for SystemdUnit {
     fn undo(&self, request: &Request) -> Result<Applied> {
         let parameters = Parameters::read(request)?;
         let current = state(&parameters.look(request)?);
-        if !between(request, &current) && guard::undo(NAME, request, &current)? == Standing::Before {
+        if request.before.as_ref() == Some(&current)
+            || !guard::between(request, &current) && guard::undo(NAME, request, &current)? == Standing::Before
+        {
             return Ok(Applied { detail: Some("it is as it was".to_owned()) });
         }
         let before = request.before.clone().unwrap_or_default();
         let calls = parameters.travel(request, &current, &before, true)?;
         Ok(Applied { detail: Some(format!("{calls} changes of units taken back")) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHOWN: &str = "Type=simple\nMainPID=812\nId=advanced-monitoring.service\nLoadState=loaded\n\
+                         ActiveState=active\nSubState=running\nFragmentPath=/etc/systemd/system/a.service\n\
+                         UnitFileState=enabled\nInvocationID=2d5d\n\nMainPID=0\nId=nobody.service\n\
+                         LoadState=not-found\nActiveState=inactive\nSubState=dead\n";
+
+    #[test]
+    fn reads_what_systemctl_shows() {
+        let names = ["advanced-monitoring.service".to_owned(), "nobody.service".to_owned()];
+        let units = parse(&names, SHOWN).unwrap();
+        assert_eq!(units["advanced-monitoring.service"].shown(), "active (running), enabled");
+        assert_eq!(units["advanced-monitoring.service"].refusal("a"), None);
+        assert_eq!(units["nobody.service"].refusal("nobody"), Some("there is no unit nobody".to_owned()));
+        assert!(parse(&names[..1], SHOWN).is_err(), "one unit too many");
+        assert!(parse(&names[..1], "Id=x\n").unwrap_err().message.contains("LoadState"));
+        let changing =
+            Unit { active: "activating".to_owned(), ..units["advanced-monitoring.service"].clone() };
+        assert!(changing.refusal("a").unwrap().contains("activating just now"));
     }
 }

@@ -111,7 +111,9 @@ fn discovery(path: &str) -> Option<Value> {
             let version = json!({"groupVersion": group, "version": version});
             json!({"name": name, "versions": [version], "preferredVersion": version})
         });
-        return Some(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups.collect::<Vec<_>>()}));
+        return Some(
+            json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups.collect::<Vec<_>>()}),
+        );
     }
     let (group, resource, kind) = RESOURCES.iter().find(|(group, ..)| path == format!("/apis/{group}"))?;
     let verbs = json!(["get", "list", "patch"]);
@@ -210,9 +212,7 @@ fn ingress() -> Value {
 }
 
 fn rollout() -> Vec<Value> {
-    let template = |image: &str, more: Value| {
-        json!({"metadata": {"labels": more}, "spec": {"containers": [{"name": "main", "image": image}]}})
-    };
+    let template = |image: &str, more: Value| json!({"metadata": {"labels": more}, "spec": {"containers": [{"name": "main", "image": image}]}});
     let set = |number: u32, image: &str| {
         json!({"kind": "ReplicaSet", "metadata": {
             "name": format!("pricing-{number}"), "labels": {"app": "pricing"},
@@ -286,8 +286,7 @@ fn traffic_fraction_conforms() {
         })
     });
     conformance::run(|| {
-        let with =
-            json!({"kind": "http-route", "name": "pricing", "weights": ["pricing-stable=1", "pricing-canary=0"]});
+        let with = json!({"kind": "http-route", "name": "pricing", "weights": ["pricing-stable=1", "pricing-canary=0"]});
         Switched::new(&[http_route()], "traffic-fraction", with, "pricing", |object| {
             object["spec"]["rules"][0]["backendRefs"][1]["weight"] = json!(7);
         })

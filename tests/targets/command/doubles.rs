@@ -81,7 +81,8 @@ impl Double {
     fn new(program: &str, state: &Value) -> Self {
         let double = Self { directory: tempfile::tempdir().unwrap() };
         std::fs::write(double.program(), program).unwrap();
-        std::fs::set_permissions(double.program(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(double.program(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
         double.write(state);
         double
     }

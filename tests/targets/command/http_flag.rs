@@ -30,7 +30,8 @@ pub struct Flags {
 
 impl Flags {
     pub fn new(body: Value) -> Self {
-        let document = Document { body, version: 1, tags: true, races: false, token: None, writes: Vec::new() };
+        let document =
+            Document { body, version: 1, tags: true, races: false, token: None, writes: Vec::new() };
         let document = Arc::new(Mutex::new(document));
         let held = document.clone();
         let server = HttpServer::start(move |asked| answer(&held, asked));

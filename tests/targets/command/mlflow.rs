@@ -16,7 +16,14 @@ use crate::conformance::{self, Fixture};
 
 /// The server and what it needs to answer REST calls; the rest of MLflow is left out.
 const PACKAGES: [&str; 8] = [
-    "mlflow-skinny==3.17.2", "flask<4", "flask-cors", "sqlalchemy<3", "alembic<2", "aiohttp", "pandas", "huey",
+    "mlflow-skinny==3.17.2",
+    "flask<4",
+    "flask-cors",
+    "sqlalchemy<3",
+    "alembic<2",
+    "aiohttp",
+    "pandas",
+    "huey",
 ];
 
 /// The environment's programs. Made in the build folder by whoever comes first; the others wait.
@@ -146,7 +153,8 @@ impl Mlflow {
     }
 
     fn stage(&self, model: &str, version: &str, stage: &str) {
-        let body = json!({"name": model, "version": version, "stage": stage, "archive_existing_versions": false});
+        let body =
+            json!({"name": model, "version": version, "stage": stage, "archive_existing_versions": false});
         self.call("POST", "model-versions/transition-stage", body);
     }
 }
@@ -171,7 +179,14 @@ impl<'a> Model<'a> {
         with["url"] = json!(server.url());
         with["model"] = json!(model);
         let root = tempfile::tempdir().unwrap();
-        Self { config: recipe("mlflow-alias", with), ground: ground(root.path()), server, model, _root: root, stages }
+        Self {
+            config: recipe("mlflow-alias", with),
+            ground: ground(root.path()),
+            server,
+            model,
+            _root: root,
+            stages,
+        }
     }
 }
 

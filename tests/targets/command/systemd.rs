@@ -73,7 +73,8 @@ impl Manager {
             std::thread::sleep(Duration::from_millis(50));
         }
         std::fs::write(manager.program(), manager.wrapper()).unwrap();
-        std::fs::set_permissions(manager.program(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(manager.program(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
         Ok(manager)
     }
 
@@ -112,7 +113,12 @@ impl Manager {
 
     fn seen(&self) -> String {
         self.control(&[
-            "show", "-p", "Id,ActiveState,UnitFileState", "advanced-monitoring", "basic-monitoring", "static-one",
+            "show",
+            "-p",
+            "Id,ActiveState,UnitFileState",
+            "advanced-monitoring",
+            "basic-monitoring",
+            "static-one",
         ])
         .1
     }

@@ -146,7 +146,7 @@ impl Adapter for RedisEvent {
         let parameters: Parameters = parameters::read(NAME, request)?;
         let (mode, entry) = parameters.mode(&mut parameters.server()?)?;
         let shown = match entry {
-            Some(id) => format!("mode {mode} since entry {id} of {}", parameters.stream()),
+            Some(_) => format!("mode {mode}, says {}", parameters.stream()),
             None => format!("mode {mode}; {} has no such event yet", parameters.stream()),
         };
         Ok(State { state: state(&mode), shown })

@@ -77,12 +77,13 @@ impl<'a> Where<'a> {
             "http-route" => Kind::HttpRoute,
             "ingress" => Kind::Ingress,
             "http" => {
+                let url = parameters.url.as_ref().ok_or_else(|| wrong("`kind: http` needs `url`"))?;
                 let header = parameters
                     .authorization
                     .as_ref()
                     .map(|value| ("Authorization", value.0.expose().to_owned()));
-                let web = Web::new(NAME, &Credentials { header, basic: None }, parameters.timeout)?;
-                let url = parameters.url.as_ref().ok_or_else(|| wrong("`kind: http` needs `url`"))?;
+                let credentials = Credentials { header, basic: None };
+                let web = Web::new(NAME, &url.0, &credentials, parameters.timeout)?;
                 let url = web.address(&url.0)?;
                 return Ok(Where::Web { web, url, parameters });
             }
