@@ -129,7 +129,11 @@ impl Parameters {
             return Ok(BTreeMap::new());
         }
         let wanted = format!("--hash={}", names.join(","));
-        let output = self.program(side).run(request, &["config", &wanted])?;
+        let output = self.program(side).run(request, &["config", &wanted]).map_err(|error| {
+            // Docker's own words for a name that no file or profile has.
+            let unknown = error.message.contains("no such service");
+            Error { code: if unknown { ErrorCode::Refused } else { error.code }, ..error }
+        })?;
         let hashes = parse_hashes(&output);
         match names.iter().find(|name| !hashes.contains_key(*name)) {
             Some(name) => {

@@ -111,7 +111,8 @@ impl Cluster<'_> {
             (ErrorCode::NotFound, "is the name, and the namespace, right?")
         } else if said.contains("(Forbidden)") || said.contains("(Unauthorized)") {
             (ErrorCode::NotPermitted, "`kubectl auth can-i` says what you may")
-        } else if said.contains("(Invalid)") {
+        } else if ["(Invalid)", " is invalid: ", "admission webhook"].iter().any(|words| said.contains(words))
+        {
             (ErrorCode::Refused, "the server says why it does not take it")
         } else {
             return Err(program.failed(arguments, &output));

@@ -80,6 +80,13 @@ struct Double {
 impl Double {
     fn new(program: &str, state: &Value) -> Self {
         let double = Self { directory: tempfile::tempdir().unwrap() };
+        // The system's own, where there is one: a version manager's takes half a second for each call.
+        let own = std::path::Path::new("/usr/bin/python3").exists();
+        let program = if own {
+            program.replace("/usr/bin/env python3", "/usr/bin/python3 -IS")
+        } else {
+            program.to_owned()
+        };
         std::fs::write(double.program(), program).unwrap();
         std::fs::set_permissions(double.program(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
             .unwrap();
@@ -248,7 +255,7 @@ fn a_former_environment_that_is_not_what_ran_is_said_and_refused() {
     assert_eq!(state, double.read());
     with["services"] = json!(["nobody"]);
     let predicted = Asked::new("compose-profile", with).ask("predict").good();
-    assert!(predicted["refusals"][0].as_str().unwrap().contains("docker") || predicted.is_object());
+    assert!(predicted["refusals"][0].as_str().unwrap().contains("no such service: nobody"), "{predicted}");
 }
 
 #[test]
