@@ -21,6 +21,9 @@ if [ "$purpose" = test ]; then
     need git git
     need strace strace
     need script bsdutils
+    need python3 python3
+    python3 -c 'import venv' >/dev/null 2>&1 || missing="$missing python3-venv"
+    python3 -m pip --version >/dev/null 2>&1 || missing="$missing python3-pip"
 fi
 
 # rustfmt and clippy are parts of rustup; only lint needs them.

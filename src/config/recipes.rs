@@ -8,7 +8,8 @@ use super::finding::Finding;
 use super::kind::Kind;
 use super::schema::suggestion;
 use super::{Broken, Workspace};
-use crate::rollback::targets::command::{CommandTargetConfig, Problem, ProblemKind, RecipeConfig};
+use crate::base::Result;
+use crate::rollback::targets::command::{CommandTargetConfig, Problem, ProblemKind, RecipeConfig, resolve};
 
 /// Every recipe of the workspace fits together. The shipped ones do.
 pub fn own(workspace: &Workspace) -> Vec<Finding> {
@@ -94,4 +95,14 @@ fn finding(kind: Kind, name: &str, base: &str, problem: Problem) -> Finding {
     let on_key = matches!(problem.kind, ProblemKind::Unknown);
     let pointer = format!("{base}{}", problem.pointer);
     Finding { on_key, ..Finding::error(kind, name, &pointer, code, problem.message).help(problem.help) }
+}
+
+impl Workspace {
+    /// The programs of a recipe that is used somewhere, with its parameters; secrets stay references.
+    ///
+    /// # Errors
+    /// A recipe that there is not, or that has errors, and parameters that do not fit.
+    pub fn programs(&self, used: &RecipeConfig) -> Result<CommandTargetConfig> {
+        resolve(self.recipe(&used.name)?, &used.with)
+    }
 }

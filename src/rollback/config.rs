@@ -131,7 +131,7 @@ pub enum TargetConfig {
     /// Objects of a Kubernetes cluster: a Service, its Deployments.
     Kubernetes(KubernetesConfig),
     /// Programs that speak JSON: observe, predict, apply, undo.
-    Command(CommandTargetConfig),
+    Command(Box<CommandTargetConfig>),
     /// A recipe: such programs, described in a file of their own.
     Recipe(RecipeConfig),
 }

@@ -3,6 +3,7 @@
 mod adapter;
 mod cache_quarantine;
 mod cluster;
+mod crash;
 mod doubles;
 mod http_flag;
 mod mlflow;
@@ -70,7 +71,10 @@ fn walk(root: &Path, folder: &Path, lines: &mut Vec<String>) {
         } else if metadata.is_symlink() {
             lines.push(format!("{name} -> {}", std::fs::read_link(&path).unwrap().display()));
         } else {
-            lines.push(format!("{name}: {}", String::from_utf8_lossy(&std::fs::read(&path).unwrap())));
+            // What is no text is one line all the same.
+            let bytes = std::fs::read(&path).unwrap();
+            let digest = irctl::base::Digest::of(&bytes);
+            lines.push(format!("{name}: {}", String::from_utf8(bytes).unwrap_or(digest.to_string())));
         }
     }
 }

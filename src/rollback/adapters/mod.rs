@@ -20,6 +20,8 @@ mod systemd;
 #[cfg(test)]
 mod testing;
 mod traffic;
+mod pip_environment;
+mod process_stop;
 
 pub use contract::{
     Answer, Applied, CONTRACT, Predicted, PredictedChange, Request, RequestVersion, State, Verb,
@@ -71,6 +73,8 @@ const ADAPTERS: &[(&str, Make)] = &[
     ("helm-release", || Box::new(helm::HelmRelease)),
     ("http-flag", || Box::new(http_flag::HttpFlag)),
     ("mlflow-alias", || Box::new(mlflow::MlflowAlias)),
+    ("pip-environment", || Box::new(pip_environment::PipEnvironment)),
+    ("process-stop", || Box::new(process_stop::ProcessStop)),
     ("redis-event", || Box::new(redis::RedisEvent)),
     ("redis-key", || Box::new(redis::RedisKey)),
     ("redis-purge", || Box::new(redis::RedisPurge)),

@@ -49,6 +49,13 @@ impl Fixture for Caches {
         tree(self.directory.path())
     }
 
+    /// What is moved aside is found under the name of the operation that did it.
+    fn forgive(&self, fingerprint: String) -> String {
+        ["OP-20261120-031500", "OP-20261120-032000"]
+            .iter()
+            .fold(fingerprint, |text, operation| text.replace(operation, "OP-20261120-030700"))
+    }
+
     fn meddle(&self) {
         std::fs::write(self.ground.root.join("outputs/signal_cache/fresh"), "theirs").unwrap();
     }
@@ -57,4 +64,10 @@ impl Fixture for Caches {
 #[test]
 fn cache_quarantine_conforms() {
     conformance::run(Caches::new);
+}
+
+#[test]
+fn a_killed_move_is_finished_or_taken_back() {
+    let kills = super::crash::sweep(Caches::new, |caches| &mut caches.config);
+    assert!(kills >= 8, "{kills}");
 }

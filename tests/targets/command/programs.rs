@@ -69,7 +69,7 @@ impl Pair {
         for name in ["value.txt", "copy.txt"] {
             std::fs::write(root.join(name), "old").unwrap();
         }
-        let argv = json!(["python3", directory.path().join("pair.py")]);
+        let argv = json!(["python3", "-I", "-S", directory.path().join("pair.py")]);
         let mut config = json!({
             "name": "the pair", "observe": argv, "apply": argv, "undo": argv,
             "with": {"value": "value of {version}"}, "timeout": "30s",

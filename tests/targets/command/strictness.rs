@@ -3,15 +3,17 @@
 use irctl::base::{Clock, Digest, ErrorCode, Result};
 use irctl::operation::{Journal, Observation, StepContext};
 use irctl::rollback::targets::command::CommandTarget;
-use irctl::rollback::targets::{Fidelity, Goal, Staging, SwitchSpec, Target};
+use irctl::rollback::targets::{Fidelity, Goal, Staging, Switch, SwitchSpec, Target};
 use irctl::rollback::versions::Version;
 use serde_json::{Value, json};
+use std::path::Path;
 
 use super::programs::Pair;
 use super::versions;
 use crate::conformance::Fixture as _;
 
-fn goal<'a>(versions: &'a (Version, Version)) -> Goal<'a> {
+/// A rollback to the first of these from the second.
+pub fn goal<'a>(versions: &'a (Version, Version)) -> Goal<'a> {
     Goal {
         version: &versions.0,
         served: &versions.1,
@@ -23,18 +25,37 @@ fn goal<'a>(versions: &'a (Version, Version)) -> Goal<'a> {
     }
 }
 
-fn stage(pair: &Pair) -> Result<Vec<SwitchSpec>> {
-    let images = pair.directory.path().join("images");
+/// Stages, with the images in a folder of this one.
+pub fn stage_into(target: &dyn Target, directory: &Path) -> Result<Vec<SwitchSpec>> {
+    let images = directory.join("images");
     std::fs::create_dir_all(&images).unwrap();
-    pair.target().stage(&goal(&versions()), &Staging { images: &images, operation: "OP-1" })
+    target.stage(&goal(&versions()), &Staging { images: &images, operation: "OP-1" })
 }
 
-fn with<T>(pair: &Pair, work: impl FnOnce(&mut StepContext<'_>) -> T) -> T {
-    let path = pair.directory.path().join("journal.jsonl");
+/// Switches.
+pub fn act(directory: &Path, switch: &dyn Switch) -> Result<Option<String>> {
+    with_journal(directory, |context| switch.act(context))
+}
+
+/// Takes back.
+pub fn undo(directory: &Path, switch: &dyn Switch) -> Result<Option<String>> {
+    with_journal(directory, |context| switch.undo(context))
+}
+
+fn with_journal<T>(directory: &Path, work: impl FnOnce(&mut StepContext<'_>) -> T) -> T {
+    let path = directory.join("journal.jsonl");
     let _ = std::fs::remove_file(&path);
     let mut journal = Journal::create(&path, &Digest::of(b"plan")).unwrap();
     let clock = Clock::from_hidden_value("2026-11-20T03:07:00Z").unwrap();
     work(&mut StepContext::new("step", &mut journal, &clock))
+}
+
+fn stage(pair: &Pair) -> Result<Vec<SwitchSpec>> {
+    stage_into(pair.target().as_ref(), pair.directory.path())
+}
+
+fn with<T>(pair: &Pair, work: impl FnOnce(&mut StepContext<'_>) -> T) -> T {
+    with_journal(pair.directory.path(), work)
 }
 
 #[test]

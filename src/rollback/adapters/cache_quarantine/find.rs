@@ -181,3 +181,24 @@ fn mounts() -> Vec<PathBuf> {
 fn unescaped(text: &str) -> String {
     text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_holds_a_mount_or_stands_on_another_file_system_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().canonicalize().unwrap();
+        fs_err::create_dir_all(path.join("cache/a b")).unwrap();
+        let device = fs_err::metadata(&path).unwrap().dev();
+        let roots = |device| [Root { path: path.clone(), device }];
+        let tried = |roots: &[Root], mounts: &[PathBuf]| entry(roots, mounts, &path.join("cache"));
+        assert!(tried(&roots(device), &[path.clone()]).unwrap().is_some());
+        let inner = PathBuf::from(unescaped(&format!("{}/cache/a\\040b", path.display())));
+        assert!(tried(&roots(device), &[inner]).unwrap_err().contains("holds a mount"));
+        assert!(tried(&roots(device), &[path.join("cache")]).unwrap_err().contains("holds a mount"));
+        assert!(tried(&roots(device + 1), &[]).unwrap_err().contains("another file system"));
+        assert!(mounts().contains(&PathBuf::from("/")), "the kernel says what is mounted");
+    }
+}

@@ -115,12 +115,14 @@ impl Recipe {
 
     fn unknown(&self, pointer: String, name: &str) -> Problem {
         let known: Vec<&str> = self.parameters.keys().map(String::as_str).collect();
-        let near = known.iter().copied().min_by_key(|known| strsim::damerau_levenshtein(known, name));
-        let help = match near.filter(|near| strsim::jaro_winkler(near, name) > 0.8) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if known.is_empty() => "it takes none".to_owned(),
-            None => format!("its parameters: {}", known.join(", ")),
-        };
+        let distance = |known: &&str| strsim::damerau_levenshtein(known, name);
+        let near = known.iter().copied().min_by_key(distance);
+        let help =
+            match near.filter(|near| distance(near) <= 2 && distance(near) < near.len().min(name.len())) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if known.is_empty() => "it takes none".to_owned(),
+                None => format!("its parameters: {}", known.join(", ")),
+            };
         let message = format!("the recipe `{}` has no parameter `{}`", self.recipe, name.escape_debug());
         Problem::new(pointer, ProblemKind::Unknown, message, help)
     }
@@ -238,10 +240,15 @@ impl CommandTargetConfig {
                     "name the file or folder it protects",
                 ));
             }
+            (Fence::Claim, Some(path)) => {
+                let why = path_fault(&path.to_string_lossy());
+                let help = "name it from the workspace on, or with an absolute path";
+                found.extend(why.map(|why| fault("/claim", &format!("`claim` {why}"), help)));
+            }
             (Fence::Native | Fence::None, Some(_)) => {
                 found.push(fault("/claim", "`claim` without `fence: claim`", "add `fence: claim`"));
             }
-            _ => {}
+            (Fence::Native | Fence::None, None) => {}
         }
         found
     }

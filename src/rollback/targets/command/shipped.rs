@@ -10,6 +10,8 @@ pub const fn shipped() -> &'static [(&'static str, &'static str)] {
         ("helm-release", include_str!("../../../../config/recipes/helm-release.yaml")),
         ("http-flag", include_str!("../../../../config/recipes/http-flag.yaml")),
         ("mlflow-alias", include_str!("../../../../config/recipes/mlflow-alias.yaml")),
+        ("pip-environment", include_str!("../../../../config/recipes/pip-environment.yaml")),
+        ("process-stop", include_str!("../../../../config/recipes/process-stop.yaml")),
         ("redis-event", include_str!("../../../../config/recipes/redis-event.yaml")),
         ("redis-key", include_str!("../../../../config/recipes/redis-key.yaml")),
         ("redis-purge", include_str!("../../../../config/recipes/redis-purge.yaml")),

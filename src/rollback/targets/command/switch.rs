@@ -18,9 +18,9 @@ const LIMIT: u64 = 4 * 1024 * 1024;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CommandSwitch {
     /// The programs.
-    config: CommandTargetConfig,
+    config: Box<CommandTargetConfig>,
     /// What they are asked: `before`, `after` and `keep` included.
-    request: Request,
+    request: Box<Request>,
     /// What was in place, in a few words.
     shown: String,
     /// What changes, from before to after.
@@ -52,9 +52,9 @@ impl CommandSwitch {
         images: &Path,
     ) -> Self {
         Self {
-            config: config.clone(),
+            config: Box::new(config.clone()),
             told: request.after.is_some(),
-            request,
+            request: Box::new(request),
             shown,
             changes,
             images: images.to_path_buf(),
@@ -63,9 +63,27 @@ impl CommandSwitch {
     }
 
     fn look(&self) -> Result<Value> {
-        let request =
-            Request { before: None, after: None, keep: None, scratch: None, ..self.request.clone() };
+        self.look_keeping(None)
+    }
+
+    fn look_keeping(&self, keep: Option<PathBuf>) -> Result<Value> {
+        let request = Request { before: None, after: None, keep, scratch: None, ..(*self.request).clone() };
         run::observe(&self.config, &request).map(|state| state.state)
+    }
+
+    /// Looks at what was put back, and keeps it anew: it is the same state, but not always the same thing (a process
+    /// that was started again has another number), and it may be applied to once more.
+    fn look_at_undone(&self) -> Result<Value> {
+        let Some(keep) = &self.request.keep else { return self.look() };
+        let fresh = target::folder(&self.images, "keep.new")?;
+        let now = self.look_keeping(Some(fresh.clone()))?;
+        if values::same(&now, self.before()?) {
+            target::sync(&fresh)?;
+            fs_err::remove_dir_all(keep)?;
+            fs_err::rename(&fresh, keep)?;
+            file::sync_directory(&self.images)?;
+        }
+        Ok(now)
     }
 
     fn before(&self) -> Result<&Value> {
@@ -111,6 +129,8 @@ impl CommandSwitch {
     fn travel(&self, to_after: bool, context: &mut StepContext<'_>) -> Result<Option<String>> {
         let now = self.look()?;
         match (self.place(&now)?, to_after) {
+            // Before it could change anything, a program may have left something beside it: undoing clears that up.
+            (Place::Before, false) if self.busy().exists() => self.go(Verb::Undo, context),
             (Place::After, true) | (Place::Before, false) => {
                 self.rest()?;
                 Ok(Some("it was so already".to_owned()))
@@ -129,11 +149,11 @@ impl CommandSwitch {
     /// Calls one program and insists on what it leaves.
     fn go(&self, verb: Verb, context: &mut StepContext<'_>) -> Result<Option<String>> {
         file::write_atomic(&self.busy(), verb.to_string().as_bytes(), 0o600)?;
-        let request = Request { verb, after: self.after()?, ..self.request.clone() };
+        let request = Request { verb, after: self.after()?, ..(*self.request).clone() };
         fault::point(&format!("command:before-{verb}"));
         let applied = run::change(&self.config, &request, Some(context))?;
         fault::point(&format!("command:after-{verb}"));
-        let now = self.look()?;
+        let now = if verb == Verb::Undo { self.look_at_undone()? } else { self.look()? };
         fault::point("command:after-look");
         self.insist(verb, &now)?;
         if verb == Verb::Apply && !self.told {
@@ -241,9 +261,10 @@ impl Switch for CommandSwitch {
             operation: Some(staging.operation.to_owned()),
             after,
             keep: Some(keep),
-            ..self.request.clone()
+            ..(*self.request).clone()
         };
         let images = staging.images.to_path_buf();
+        let request = Box::new(request);
         Ok(SwitchSpec::Command(Self { request, images, forward: !self.forward, ..self.clone() }))
     }
 }

@@ -75,6 +75,10 @@ impl CommandTarget<'_> {
     }
 }
 
+fn climbs(path: &Path) -> bool {
+    path.components().any(|part| part == std::path::Component::ParentDir)
+}
+
 /// Programs run in it and other processes resume from it, so that it must not hang on where somebody stands.
 fn absolute(root: &Path) -> Result<PathBuf> {
     root.canonicalize().map_err(|error| Error::io(root.display().to_string(), error))
@@ -95,7 +99,15 @@ impl Target for CommandTarget<'_> {
 
     fn claims(&self) -> Result<Vec<PathBuf>> {
         match (self.config.fence, &self.config.claim) {
-            (Fence::Claim, Some(path)) => Ok(vec![claim::beside(&self.ground.root.join(path))]),
+            (Fence::Claim, Some(path)) if !climbs(path) => {
+                Ok(vec![claim::beside(&self.ground.root.join(path))])
+            }
+            (Fence::Claim, Some(path)) => {
+                let shown = path.display().to_string().escape_debug().to_string();
+                let message = format!("{}: the claim on `{shown}` climbs out with `..`", self.config.title());
+                Err(Error::new(ErrorCode::OutsideRoot, message)
+                    .hint("name it from the workspace on, or absolute"))
+            }
             (Fence::Claim, None) => Err(Error::new(
                 ErrorCode::InvalidConfiguration,
                 format!("{}: `fence: claim` says nothing of what it protects", self.config.title()),
@@ -147,7 +159,7 @@ impl Target for CommandTarget<'_> {
         if let Some(lack) = self.lacks().first() {
             return refused(lack);
         }
-        let keep = folder(staging.images)?;
+        let keep = folder(staging.images, "keep")?;
         let mut request = self.request(Some(goal))?;
         request.operation = Some(staging.operation.to_owned());
         let looking = Request { keep: Some(keep.clone()), ..request.clone() };
@@ -214,8 +226,8 @@ fn part(what: String, begun: Instant, failure: Option<&Error>) -> Rehearsed {
 }
 
 /// The folder in which programs keep what the way back needs, empty.
-pub(super) fn folder(images: &Path) -> Result<PathBuf> {
-    let keep = absolute(images)?.join("keep");
+pub(super) fn folder(images: &Path, name: &str) -> Result<PathBuf> {
+    let keep = absolute(images)?.join(name);
     // A staging that a crash ended has left one; nothing hangs on it.
     if keep.symlink_metadata().is_ok() {
         fs_err::remove_dir_all(&keep)?;

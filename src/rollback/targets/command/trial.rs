@@ -62,7 +62,7 @@ pub fn trial(
 ) -> Result<TrialReport> {
     let request = Request { keep: None, ..target.request(Some(goal))? };
     let mut trial = Trial { target, request, checks: Vec::new(), tried: false };
-    let keep = folder(images)?;
+    let keep = folder(images, "keep")?;
     trial.run(&keep, dry_run);
     let failed = trial.checks.iter().any(|check| check.mark == Mark::Fail);
     let verdict = match (failed, trial.tried || dry_run) {
