@@ -14,14 +14,14 @@ mod keep;
 mod kubectl;
 mod mlflow;
 mod parameters;
+mod pip_environment;
+mod process_stop;
 mod program;
 mod redis;
 mod systemd;
 #[cfg(test)]
 mod testing;
 mod traffic;
-mod pip_environment;
-mod process_stop;
 
 pub use contract::{
     Answer, Applied, CONTRACT, Predicted, PredictedChange, Request, RequestVersion, State, Verb,
