@@ -31,7 +31,7 @@ pub enum Where<'a> {
     /// In an object of a cluster.
     Object { parameters: &'a Parameters, kind: Kind, name: &'a str },
     /// Behind an address.
-    Web { web: Web, url: reqwest::Url, parameters: &'a Parameters },
+    Web { web: Box<Web>, url: reqwest::Url, parameters: &'a Parameters },
 }
 
 /// The kinds of objects.
@@ -85,7 +85,7 @@ impl<'a> Where<'a> {
                 let credentials = Credentials { header, basic: None };
                 let web = Web::new(NAME, &url.0, &credentials, parameters.timeout)?;
                 let url = web.address(&url.0)?;
-                return Ok(Where::Web { web, url, parameters });
+                return Ok(Where::Web { web: Box::new(web), url, parameters });
             }
             _ => return Err(wrong("`kind` is virtual-service, http-route, ingress or http")),
         };
