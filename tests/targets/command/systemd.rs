@@ -48,9 +48,10 @@ impl Manager {
             .into_iter()
             .find(|program| std::path::Path::new(program).exists())
             .ok_or("there is no systemd on this machine")?;
-        // systemd asks /run whether the machine was booted with it.
+        // systemd asks /run whether the machine was booted with it; as the first process of a namespace it would take
+        // itself for the system's manager, so the shell stays that.
         let script = format!(
-            "mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && exec {program} --user --log-target=console"
+            "mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && {program} --user --log-target=console; exit $?"
         );
         let log = std::fs::File::create(path("log")).unwrap();
         let child = Command::new("unshare")
