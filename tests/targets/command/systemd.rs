@@ -1,4 +1,4 @@
-//! `systemd-unit` on a real systemd: a manager of its own in namespaces of its own, with units made for the test.
+//! `systemd-unit` on a real systemd: a manager of its own with a `/run` of its own, with units made for the test.
 
 use irctl::rollback::targets::command::{CommandTarget, CommandTargetConfig};
 use irctl::rollback::targets::{Ground, Target};
@@ -20,6 +20,15 @@ struct Manager {
 
 impl Drop for Manager {
     fn drop(&mut self) {
+        // Asked to end, it ends its units first.
+        let process = rustix::process::Pid::from_child(&self.child);
+        let _ = rustix::process::kill_process(process, rustix::process::Signal::TERM);
+        for _ in 0..100 {
+            if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -48,14 +57,13 @@ impl Manager {
             .into_iter()
             .find(|program| std::path::Path::new(program).exists())
             .ok_or("there is no systemd on this machine")?;
-        // systemd asks /run whether the machine was booted with it; as the first process of a namespace it would take
-        // itself for the system's manager, so the shell stays that.
+        // systemd asks /run whether the machine was booted with it.
         let script = format!(
-            "mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && {program} --user --log-target=console; exit $?"
+            "mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && exec {program} --user --log-target=console"
         );
         let log = std::fs::File::create(path("log")).unwrap();
         let child = Command::new("unshare")
-            .args(["--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "sh", "-c", &script])
+            .args(["--mount", "sh", "-c", &script])
             .env("HOME", path("home"))
             .env("XDG_RUNTIME_DIR", path("run"))
             .env_remove("XDG_CONFIG_HOME")
