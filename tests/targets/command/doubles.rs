@@ -130,7 +130,7 @@ fn release(double: &Double) -> String {
     let last = history.last().unwrap();
     let mut chart = last["chart"].clone();
     if let Some(number) = last["description"].as_str().unwrap().strip_prefix("Rollback to ") {
-        let of = history.iter().find(|held| held["revision"].to_string() == number).unwrap();
+        let of = history.iter().find(|held| held["revision"].as_u64() == number.parse().ok()).unwrap();
         chart = of["chart"].clone();
     }
     format!("{chart} {}", last["status"])
