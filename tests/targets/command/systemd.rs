@@ -46,12 +46,12 @@ impl Manager {
     fn start() -> Result<Self, String> {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
-        for folder in ["run", "home", "home/.config/systemd/user"] {
+        for folder in ["run", "home", "home/.local/share/systemd/user"] {
             std::fs::create_dir_all(path(folder)).unwrap();
         }
         std::fs::set_permissions(path("run"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         for (name, text) in UNITS {
-            std::fs::write(path(&format!("home/.config/systemd/user/{name}.service")), text).unwrap();
+            std::fs::write(path(&format!("home/.local/share/systemd/user/{name}.service")), text).unwrap();
         }
         let program = ["/usr/lib/systemd/systemd", "/lib/systemd/systemd"]
             .into_iter()
@@ -67,6 +67,7 @@ impl Manager {
             .env("HOME", path("home"))
             .env("XDG_RUNTIME_DIR", path("run"))
             .env_remove("XDG_CONFIG_HOME")
+            .env_remove("XDG_DATA_HOME")
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -155,7 +156,7 @@ impl Fixture for Units<'_> {
     fn meddle(&self) {
         self.manager.control(&["stop", "advanced-monitoring"]);
         self.manager.control(&["start", "basic-monitoring"]);
-        self.manager.control(&["mask", "--force", "basic-monitoring"]);
+        self.manager.control(&["mask", "basic-monitoring"]);
     }
 }
 
