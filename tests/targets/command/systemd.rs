@@ -154,9 +154,9 @@ impl Fixture for Units<'_> {
     }
 
     fn meddle(&self) {
-        self.manager.control(&["stop", "advanced-monitoring"]);
-        self.manager.control(&["start", "basic-monitoring"]);
+        // systemd shows that a unit is masked only once the unit no longer runs.
         self.manager.control(&["mask", "basic-monitoring"]);
+        self.manager.control(&["stop", "basic-monitoring"]);
     }
 }
 
