@@ -217,9 +217,13 @@ impl Parameters {
             let names = stop.iter().filter(|name| differs(name, "runs") == Some(json!(runs)));
             calls.extend(names.map(|name| (verb, name.clone())));
         }
+        // systemd may show an old state of the files until it has read them again: both verbs may be repeated.
         for (verb, file) in [("disable", "disabled"), ("enable", "enabled")] {
-            let names = self.names().into_iter().filter(|name| differs(name, "enabled") == Some(json!(file)));
-            calls.extend(names.map(|name| (verb, name)));
+            let wanted = |name: &String| {
+                let unit = to.get(name.as_str()).and_then(|unit| unit.get("enabled"));
+                (self.disable.0.contains(name) || self.enable.0.contains(name)) && unit == Some(&json!(file))
+            };
+            calls.extend(self.names().into_iter().filter(wanted).map(|name| (verb, name)));
         }
         for (verb, name) in &calls {
             fault::point(&format!("systemd-unit:before-{verb}"));
