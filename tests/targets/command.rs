@@ -1,12 +1,20 @@
 //! The rows of `command`: a program of one's own, and each shipped recipe on what it is made for.
 
+mod adapter;
 mod cache_quarantine;
+mod cluster;
 mod crash;
+mod doubles;
+mod http_flag;
+mod mlflow;
 mod pip_environment;
 mod process_stop;
 mod programs;
+mod redis;
 mod secrets;
+mod server;
 mod strictness;
+mod systemd;
 
 use irctl::rollback::targets::Ground;
 use irctl::rollback::targets::command::{CommandTargetConfig, Parameter, Recipe, resolve};

@@ -1,11 +1,27 @@
 //! The programs behind the shipped recipes: `irctl adapter NAME`, each speaking the contract that a user's own
 //! programs speak too. A recipe (`config/recipes/NAME.yaml`) says how they are called.
 
+mod argo_rollout;
 mod cache_quarantine;
+mod compose;
 mod contract;
 mod given;
+mod guard;
+mod helm;
+mod http;
+mod http_flag;
+mod keep;
+mod kubectl;
+mod mlflow;
+mod parameters;
 mod pip_environment;
 mod process_stop;
+mod program;
+mod redis;
+mod systemd;
+#[cfg(test)]
+mod testing;
+mod traffic;
 
 pub use contract::{
     Answer, Applied, CONTRACT, Predicted, PredictedChange, Request, RequestVersion, State, Verb,
@@ -51,9 +67,19 @@ type Make = fn() -> Box<dyn Adapter>;
 /// Every adapter: one line each.
 #[rustfmt::skip]
 const ADAPTERS: &[(&str, Make)] = &[
+    ("argo-rollout", || Box::new(argo_rollout::ArgoRollout)),
     ("cache-quarantine", || Box::new(cache_quarantine::CacheQuarantine)),
+    ("compose-profile", || Box::new(compose::ComposeProfile)),
+    ("helm-release", || Box::new(helm::HelmRelease)),
+    ("http-flag", || Box::new(http_flag::HttpFlag)),
+    ("mlflow-alias", || Box::new(mlflow::MlflowAlias)),
     ("pip-environment", || Box::new(pip_environment::PipEnvironment)),
     ("process-stop", || Box::new(process_stop::ProcessStop)),
+    ("redis-event", || Box::new(redis::RedisEvent)),
+    ("redis-key", || Box::new(redis::RedisKey)),
+    ("redis-purge", || Box::new(redis::RedisPurge)),
+    ("systemd-unit", || Box::new(systemd::SystemdUnit)),
+    ("traffic-fraction", || Box::new(traffic::TrafficFraction)),
 ];
 
 /// The adapter of this name.

@@ -4,9 +4,19 @@
 #[rustfmt::skip]
 pub const fn shipped() -> &'static [(&'static str, &'static str)] {
     &[
+        ("argo-rollout", include_str!("../../../../config/recipes/argo-rollout.yaml")),
         ("cache-quarantine", include_str!("../../../../config/recipes/cache-quarantine.yaml")),
+        ("compose-profile", include_str!("../../../../config/recipes/compose-profile.yaml")),
+        ("helm-release", include_str!("../../../../config/recipes/helm-release.yaml")),
+        ("http-flag", include_str!("../../../../config/recipes/http-flag.yaml")),
+        ("mlflow-alias", include_str!("../../../../config/recipes/mlflow-alias.yaml")),
         ("pip-environment", include_str!("../../../../config/recipes/pip-environment.yaml")),
         ("process-stop", include_str!("../../../../config/recipes/process-stop.yaml")),
+        ("redis-event", include_str!("../../../../config/recipes/redis-event.yaml")),
+        ("redis-key", include_str!("../../../../config/recipes/redis-key.yaml")),
+        ("redis-purge", include_str!("../../../../config/recipes/redis-purge.yaml")),
+        ("systemd-unit", include_str!("../../../../config/recipes/systemd-unit.yaml")),
+        ("traffic-fraction", include_str!("../../../../config/recipes/traffic-fraction.yaml")),
     ]
 }
 
