@@ -139,7 +139,7 @@ fn every_way_to_answer_badly_is_refused_before_anything_changes() {
         let mut pair = Pair::new(true);
         pair.config.predict = Some(vec!["sh".into(), "-c".into(), script.into()]);
         pair.config.timeouts.predict =
-            (code == ErrorCode::TimedOut).then(|| irctl::base::Duration::Fixed(500));
+            (code == ErrorCode::TimedOut).then_some(irctl::base::Duration::Fixed(500));
         let before = pair.fingerprint();
         let error = stage(&pair).map(|_| ()).unwrap_err();
         assert_eq!(error.code, code, "{script}: {error:?}");

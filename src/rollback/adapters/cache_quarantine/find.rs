@@ -194,7 +194,7 @@ mod tests {
         let device = fs_err::metadata(&path).unwrap().dev();
         let roots = |device| [Root { path: path.clone(), device }];
         let tried = |roots: &[Root], mounts: &[PathBuf]| entry(roots, mounts, &path.join("cache"));
-        assert!(tried(&roots(device), &[path.clone()]).unwrap().is_some());
+        assert!(tried(&roots(device), std::slice::from_ref(&path)).unwrap().is_some());
         let inner = PathBuf::from(unescaped(&format!("{}/cache/a\\040b", path.display())));
         assert!(tried(&roots(device), &[inner]).unwrap_err().contains("holds a mount"));
         assert!(tried(&roots(device), &[path.join("cache")]).unwrap_err().contains("holds a mount"));

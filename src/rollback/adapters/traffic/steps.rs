@@ -61,7 +61,8 @@ mod tests {
             for step in way(&weights(100 - from, from), &weights(100 - to, to), steps) {
                 let canary = step["canary"].unwrap();
                 prop_assert_eq!(canary + step["stable"].unwrap(), 100);
-                prop_assert!(if to >= from { canary >= last } else { canary <= last });
+                let onwards = if to >= from { canary >= last } else { canary <= last };
+                prop_assert!(onwards);
                 last = canary;
             }
             prop_assert_eq!(last, to);
