@@ -193,7 +193,7 @@ fn length_of(text: &str) -> usize {
         _ => {
             let end = text.find(['\n', '\r', ',', '}']).unwrap_or(text.len());
             let value = text.get(..end).unwrap_or_default();
-            value.find(" #").unwrap_or_else(|| value.trim_end().len())
+            value.split(" #").next().unwrap_or_default().trim_end().len()
         }
     }
 }
