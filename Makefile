@@ -37,6 +37,7 @@ bench: tools
 	$(CARGO) bench --locked --bench whole_process
 	$(CARGO) bench --locked --bench classify
 	$(CARGO) bench --locked --bench probe
+	$(CARGO) bench --locked --bench rollback
 
 # Writes the fixtures anew; they are the same, bit for bit, for the same arguments.
 fixtures:

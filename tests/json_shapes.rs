@@ -50,6 +50,7 @@ fn commands_print_what_their_schemas_say() {
         ("snapshot-remove", &["snapshot", "remove", "again", "--yes"]),
         ("drill", &["drill"]),
         ("drill-list", &["drill", "list"]),
+        ("rollback-quarantine", &["rollback", "quarantine", "backup_2026-08-03", "--reason", "old features"]),
         ("verify", &["verify"]),
         ("incident", &["incident", "show"]),
         ("incident-timeline", &["incident", "timeline"]),

@@ -560,7 +560,7 @@ proptest! {
     fn the_fast_way_writes_what_the_slow_way_says(
         name in prop::option::of("\\PC{0,12}"),
         metrics in metrics(),
-        scheme_name in prop::sample::select(vec!["protocol-25", "rila", "phases", "acis"]),
+        scheme_name in prop::sample::select(vec!["protocol-25", "rila", "phases", "trading", "acis"]),
     ) {
         let scheme = scheme(scheme_name);
         let text = serde_json::json!({"alert_name": name, "metrics": metrics, "other": [1, {"a": 2}]}).to_string();

@@ -20,7 +20,19 @@ need sha256sum coreutils
 if [ "$purpose" = test ]; then
     need git git
     need strace strace
+    need prometheus prometheus
+    need redis-server redis-server
+    need kubectl kubernetes-client
     need script bsdutils
+    need openssl openssl
+    need setpriv util-linux
+    # PostgreSQL's programs are not on PATH where Debian puts them.
+    if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+        missing="$missing postgresql"
+    fi
+    need python3 python3
+    python3 -c 'import venv' >/dev/null 2>&1 || missing="$missing python3-venv"
+    python3 -m pip --version >/dev/null 2>&1 || missing="$missing python3-pip"
 fi
 
 # rustfmt and clippy are parts of rustup; only lint needs them.

@@ -4,9 +4,14 @@
 use irctl::rollback::settings_edit::{Format, get, set};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: (bool, &str, &str, &str)| {
-    let (json, path, value, text) = input;
-    let format = if json { Format::Json } else { Format::Yaml };
+fuzz_target!(|input: (u8, &str, &str, &str)| {
+    let (kind, path, value, text) = input;
+    let format = match kind % 4 {
+        0 => Format::Yaml,
+        1 => Format::Json,
+        2 => Format::Toml,
+        _ => Format::Env,
+    };
     let _ = get(format, text, path);
     let value = serde_json::Value::from(value);
     if let Ok(changed) = set(format, text, &[(path, value.clone())]) {

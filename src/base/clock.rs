@@ -30,6 +30,16 @@ impl Clock {
         }
     }
 
+    /// Waits until `at`; returns the instant that it then is. A clock that stands still, in tests and with `--now`,
+    /// is taken to have arrived there at once.
+    pub fn wait_until(&self, at: DateTime<Utc>) -> Result<DateTime<Utc>> {
+        let now = self.now()?;
+        if matches!(self, Clock::System) && at > now {
+            std::thread::sleep((at - now).to_std().unwrap_or_default());
+        }
+        Ok(self.now()?.max(at))
+    }
+
     /// The clock named by a hidden variable's value: an RFC 3339 instant or `@FILE`.
     pub fn from_hidden_value(value: &str) -> Result<Self> {
         match value.strip_prefix('@') {

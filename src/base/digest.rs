@@ -27,15 +27,30 @@ impl Digest {
     pub fn of_file(path: &Path) -> Result<(Self, u64)> {
         let mut file = fs_err::File::open(path)?;
         let mut hasher = Hasher::default();
-        let mut buffer = vec![0_u8; 256 * 1024];
-        let mut length = 0_u64;
-        loop {
-            let read = file.read(&mut buffer)?;
-            let Some(chunk) = buffer.get(..read).filter(|chunk| !chunk.is_empty()) else { break };
-            hasher.update(chunk);
-            length += read as u64;
-        }
+        let length = hasher.read(&mut file)?;
         Ok((hasher.finish(), length))
+    }
+
+    /// The digest with these 32 bytes.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+        let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
+        let mut text = String::with_capacity(71);
+        text.push_str("sha256:");
+        for byte in bytes {
+            text.push(digit(byte >> 4));
+            text.push(digit(byte & 15));
+        }
+        Digest(text)
+    }
+
+    /// Its 32 bytes.
+    pub fn bytes(&self) -> Option<[u8; 32]> {
+        let mut bytes = [0; 32];
+        let digits = self.hex().as_bytes().chunks_exact(2);
+        for (byte, pair) in bytes.iter_mut().zip(digits) {
+            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        Some(bytes)
     }
 
     /// The digest of a set of named parts: each name, its length, and its own digest, in the order of names.
@@ -157,7 +172,23 @@ impl Hasher {
 
     /// The digest of everything taken in.
     pub fn finish(self) -> Digest {
-        Digest(format!("sha256:{}", hexadecimal(&self.0.finalize())))
+        Digest::from_bytes(&self.0.finalize().into())
+    }
+
+    /// Takes in everything that is left to read; returns how many bytes that was.
+    pub fn read(&mut self, from: &mut impl Read) -> std::io::Result<u64> {
+        let mut buffer = vec![0_u8; 256 * 1024];
+        let mut length = 0_u64;
+        loop {
+            let read = match from.read(&mut buffer) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
+            let Some(chunk) = buffer.get(..read).filter(|chunk| !chunk.is_empty()) else { break };
+            self.update(chunk);
+            length += read as u64;
+        }
+        Ok(length)
     }
 }
 
@@ -200,6 +231,12 @@ mod tests {
         }
         assert!(Hasher::restored("").is_err());
         assert!(Hasher::restored(&"zz".repeat(105)).is_err());
+    }
+
+    #[test]
+    fn bytes_and_digits_are_the_same() {
+        let digest = Digest::of(b"abc");
+        assert_eq!(Digest::from_bytes(&digest.bytes().unwrap()), digest);
     }
 
     #[test]

@@ -112,6 +112,8 @@ codes! {
     Halted = "halted", HALTED;
     /// Not known how it ended.
     OutcomeUnknown = "outcome-unknown", OUTCOME_UNKNOWN;
+    /// A system that is to be looked at or changed does not answer.
+    Unavailable = "unavailable", UNAVAILABLE;
     /// A message could not be delivered.
     Delivery = "delivery", UNAVAILABLE;
     /// A template failed.

@@ -26,6 +26,22 @@ pub fn sync_directory(path: &Path) -> Result<()> {
     directory.sync_all().map_err(|error| Error::io("cannot force the folder to disk", error))
 }
 
+/// Whether a file last changed long enough ago (two seconds, by this machine's clock) that a change from now on must
+/// show in its times. One that changed in the future has not.
+pub fn settled(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    use std::time::{Duration, SystemTime};
+    let times = [(metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec())];
+    times.into_iter().all(|(seconds, nanoseconds)| {
+        let nanoseconds = u32::try_from(nanoseconds).unwrap_or(0);
+        let since = Duration::new(u64::try_from(seconds).unwrap_or(0), nanoseconds);
+        let age = SystemTime::UNIX_EPOCH
+            .checked_add(since)
+            .and_then(|at| SystemTime::now().duration_since(at).ok());
+        age.is_some_and(|age| age >= Duration::from_secs(2))
+    })
+}
+
 /// The folder a path stands in.
 pub fn parent(path: &Path) -> &Path {
     match path.parent() {

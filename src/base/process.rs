@@ -20,8 +20,10 @@ pub struct Invocation {
     argv: Vec<String>,
     directory: Option<PathBuf>,
     environment: Vec<(String, String)>,
+    forgotten: Vec<String>,
     stdin: Vec<u8>,
     timeout: Duration,
+    keep: usize,
 }
 
 /// How a child ended.
@@ -50,9 +52,9 @@ impl fmt::Display for Ending {
 pub struct Output {
     /// How it ended.
     pub ending: Ending,
-    /// The first [`OUTPUT_LIMIT`] bytes of its standard output.
+    /// The first bytes of its standard output ([`OUTPUT_LIMIT`] unless more was asked for).
     pub stdout: Vec<u8>,
-    /// The first [`OUTPUT_LIMIT`] bytes of its standard error.
+    /// The first bytes of its standard error.
     pub stderr: Vec<u8>,
     /// Whether more was printed than was kept.
     pub truncated: bool,
@@ -83,8 +85,10 @@ impl Invocation {
             argv,
             directory: None,
             environment: Vec::new(),
+            forgotten: Vec::new(),
             stdin: Vec::new(),
             timeout: Duration::from_secs(60),
+            keep: OUTPUT_LIMIT,
         }
     }
 
@@ -99,6 +103,20 @@ impl Invocation {
     #[must_use]
     pub fn environment(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Takes a variable out of the environment that it inherits: one that holds a secret.
+    #[must_use]
+    pub fn forget(mut self, name: impl Into<String>) -> Self {
+        self.forgotten.push(name.into());
+        self
+    }
+
+    /// How many bytes of each stream are kept; [`OUTPUT_LIMIT`] otherwise.
+    #[must_use]
+    pub fn keep(mut self, bytes: usize) -> Self {
+        self.keep = bytes;
         self
     }
 
@@ -127,6 +145,9 @@ impl Invocation {
             return Err(Error::new(ErrorCode::Subprocess, "there is no program to run: argv is empty"));
         };
         let mut command = Command::new(program);
+        for name in &self.forgotten {
+            command.env_remove(name);
+        }
         command.args(arguments).envs(self.environment.iter().map(|(k, v)| (k, v))).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(directory) = &self.directory {
@@ -146,7 +167,7 @@ impl Invocation {
         let stdin = child.stdin.take();
         // A child that does not read its input must not hold us up; its broken pipe is not our failure.
         std::thread::spawn(move || stdin.map(|mut pipe| pipe.write_all(&input)));
-        let streams = [reader(child.stdout.take()), reader(child.stderr.take())];
+        let streams = [reader(child.stdout.take(), self.keep), reader(child.stderr.take(), self.keep)];
         let ending = wait(&mut child, group, begun + self.timeout, self.timeout)?;
         let [stdout, stderr] = streams.map(|stream| collect(&stream));
         Ok(Output {
@@ -161,13 +182,13 @@ impl Invocation {
 
 type Stream = mpsc::Receiver<(Vec<u8>, bool)>;
 
-fn reader(pipe: Option<impl Read + Send + 'static>) -> Stream {
+fn reader(pipe: Option<impl Read + Send + 'static>, keep: usize) -> Stream {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let mut kept = Vec::new();
         let mut truncated = false;
         if let Some(mut pipe) = pipe {
-            let _ = pipe.by_ref().take(OUTPUT_LIMIT as u64).read_to_end(&mut kept);
+            let _ = pipe.by_ref().take(keep as u64).read_to_end(&mut kept);
             truncated = std::io::copy(&mut pipe, &mut std::io::sink()).is_ok_and(|rest| rest > 0);
         }
         let _ = sender.send((kept, truncated));

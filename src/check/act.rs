@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use super::Surroundings;
 use super::after::Hand;
 use super::owed::{self, Owed, What};
+use super::release::ReleaseReport;
 use super::watches::WatchReport;
-use super::{catch_up, scope};
+use super::{catch_up, modes, scope};
 use crate::base::{Result, Verdict};
 use crate::config::ServiceConfig;
 use crate::incident::event::ByOperation;
@@ -27,6 +28,8 @@ pub struct Acted {
     pub rollback: Option<AutomaticRollback>,
     /// Rollbacks that were being watched.
     pub watches: Vec<WatchReport>,
+    /// A release by a condition.
+    pub release: Option<ReleaseReport>,
 }
 
 /// Whether a service is contained.
@@ -43,6 +46,8 @@ pub struct ContainedNow {
 pub struct AutomaticRollback {
     /// The operation, where one was begun.
     pub operation: Option<String>,
+    /// The reason for which the policy asked for it: `onnx_parity_fail`, `psi_feature_spread`.
+    pub reason: Option<String>,
     /// In one sentence.
     pub summary: String,
     /// The exit status that stands for its end; absent where nothing was begun.
@@ -162,11 +167,19 @@ fn contain_for(
                 true => mark(surroundings, incident, outcome.operation.as_deref(), proof.clone()),
                 false => Ok(()),
             };
+            let recorded = recorded.and_then(|()| switched(surroundings, service, incident));
             ContainedNow { proof, problem: recorded.err().map(|e| e.message) }
         }
         Ok(outcome) => ContainedNow { problem: Some(outcome.summary), ..ContainedNow::default() },
         Err(error) => ContainedNow { problem: Some(error.message), ..ContainedNow::default() },
     }
+}
+
+/// Records which modes were switched, under the rules that asked for it.
+fn switched(surroundings: &Surroundings<'_>, service: &ServiceConfig, incident: &Incident) -> Result<()> {
+    let rules: Vec<&str> = incident.rules.iter().map(|rule| rule.id.as_str()).collect();
+    let reason = if rules.is_empty() { incident.symptom.clone() } else { rules.join(",") };
+    modes::record(surroundings, service, Some(&incident.id), &reason)
 }
 
 /// Writes into the incident that the service is contained, and that people have to know.

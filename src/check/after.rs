@@ -3,7 +3,7 @@
 use serde_json::json;
 use std::sync::Arc;
 
-use super::{Surroundings, findings, measure, notices, post, scope};
+use super::{Surroundings, audit, findings, measure, notices, post, scope};
 use crate::base::clock::Elapsed;
 use crate::base::{Clock, Result};
 use crate::config::{ServiceConfig, Workspace};
@@ -61,10 +61,7 @@ impl<'a> Hand<'a> {
         work: &mut dyn FnMut(&Environment<'_>) -> Result<T>,
     ) -> Result<T> {
         let recorder = StoreRecorder::new(self.store.clone(), &self.workspace.state);
-        let verify = |suite: &str, pinned: &serde_json::Value| match self.clock.now() {
-            Ok(now) => scope::run_suite(suite, pinned, now),
-            Err(error) => scope::undecided(suite, &error),
-        };
+        let verify = |suite: &str, pinned: &serde_json::Value| scope::run_suite(suite, pinned, self.clock);
         work(&Environment {
             state: &self.workspace.state,
             clock: self.clock,
@@ -105,7 +102,10 @@ impl<'a> Hand<'a> {
         let Some(id) = incident else {
             let told =
                 about_rollback(self, outcome, |template| notices::without_incident(service, template, now));
-            return store.with(|session| notices::queue(session, self.workspace, &told, now));
+            return store.with(|session| {
+                notices::queue(session, self.workspace, &told, now)?;
+                audit::queue(session, self.workspace, service, None, outcome, now)
+            });
         };
         let scheme = measure::scheme(self.workspace, &service.scheme)?;
         store.with(|session| {
@@ -140,7 +140,8 @@ impl<'a> Hand<'a> {
                     if blamed && template == "rolled-back" { "incident-updated" } else { template };
                 notices::about(service, &scheme, &incident, template, now)
             });
-            notices::queue(session, self.workspace, &told, now)
+            notices::queue(session, self.workspace, &told, now)?;
+            audit::queue(session, self.workspace, service, Some(id), outcome, now)
         })
     }
 

@@ -1,8 +1,8 @@
 //! What ended without its incident knowing: the process died, or there was no store. It is written down and told late,
 //! and until then a round must not take the incident for unanswered.
 
-use super::Surroundings;
 use super::after::{self, Hand};
+use super::{Surroundings, audit};
 use crate::base::Result;
 use crate::config::ServiceConfig;
 use crate::incident::{self, Incident};
@@ -32,7 +32,11 @@ pub fn ended(surroundings: &Surroundings<'_>, service: &ServiceConfig) -> Result
         let outcome = outcome(service, rollback);
         match answered(&hand, service, event)? {
             Some(incident) => hand.rolled_back(service, Some(&incident), &outcome)?,
-            None => surroundings.store.with(|session| after::tell_no_more(session, &outcome))?,
+            None => surroundings.store.with(|session| {
+                after::tell_no_more(session, &outcome)?;
+                let now = surroundings.clock.now()?;
+                audit::queue(session, surroundings.workspace, service, None, &outcome, now)
+            })?,
         }
     }
     any |= released(surroundings, service)?;

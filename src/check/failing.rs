@@ -3,7 +3,7 @@
 use crate::base::Unit;
 use crate::incident::Incident;
 use crate::rollback::FailingRule;
-use crate::severity::{CompiledExpression, Evidence, Scheme, Truth};
+use crate::severity::{CompiledExpression, Evidence, Expression, Scheme, Truth};
 
 /// A rule of an incident, with the one metric that candidates can be scored by.
 #[derive(Debug)]
@@ -26,6 +26,20 @@ impl Failing {
             let compiled = CompiledExpression::compile(&rule.when, &scheme.config().metrics).ok()?;
             let unit = scheme.config().metrics.get(metric)?.unit;
             Some(Self { rule: rule.id.clone(), metric: metric.clone(), unit, expression, compiled })
+        })
+    }
+
+    /// A condition outside the scheme's rules; nothing where it looks at more than one metric.
+    pub fn of_condition(name: &str, expression: &Expression, scheme: &Scheme) -> Option<Self> {
+        let metrics = expression.metrics();
+        let [metric] = metrics.as_slice() else { return None };
+        let catalog = &scheme.config().metrics;
+        Some(Self {
+            rule: name.to_owned(),
+            metric: (*metric).to_owned(),
+            unit: catalog.get(*metric)?.unit,
+            expression: expression.source().trim().to_owned(),
+            compiled: CompiledExpression::compile(expression, catalog).ok()?,
         })
     }
 

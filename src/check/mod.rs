@@ -4,21 +4,27 @@
 
 mod act;
 pub mod after;
+mod audit;
 mod automatic;
 pub mod blind;
 mod catch_up;
 pub mod failing;
 pub mod findings;
+pub mod hands;
 pub mod held;
 mod lock;
 pub mod measure;
+mod modes;
 pub mod notices;
 mod overview;
 mod owed;
 pub mod post;
+pub mod proposal;
 pub mod readiness;
+pub mod release;
 pub mod report;
 pub mod scope;
+mod triggers;
 mod updates;
 mod warming;
 mod watches;
@@ -61,12 +67,27 @@ pub fn run(surroundings: &Surroundings<'_>, services: &[String]) -> Result<Round
     crate::operation::drain_spool(&*surroundings.store, &workspace.state)?;
     let mut rounds = Vec::new();
     let mut problems = Vec::new();
+    let mut stopped = Vec::new();
+    // Nobody waits for another service's rollback, or for its samples, before it is contained itself.
     for service in selected {
-        match service_round(surroundings, service, begun) {
-            Ok(round) => rounds.push(round),
+        match stop_harm(surroundings, service, begun) {
+            Ok(one) => stopped.push(one),
             // What is wrong with one service's files must not keep the others from being contained.
             Err(error) if error.code == ErrorCode::InvalidConfiguration => {
                 problems.push(format!("{} was not judged: {}", service.service, error.message));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    for one in stopped {
+        let service = &one.service.service;
+        match finish(surroundings, one, begun) {
+            Ok(round) => rounds.push(round),
+            Err(error) if error.code == ErrorCode::InvalidConfiguration => {
+                problems.push(format!(
+                    "{service} was contained where it had to be, and no more: {}",
+                    error.message
+                ));
             }
             Err(error) => return Err(error),
         }
@@ -87,31 +108,50 @@ fn select<'a>(workspace: &'a Workspace, names: &[String]) -> Result<Vec<&'a Serv
     names.iter().map(|name| workspace.service(name)).collect()
 }
 
-/// Everything of one round that concerns one service.
-fn service_round(
+/// A service that was measured, judged and contained.
+struct Stopped<'a> {
+    service: &'a ServiceConfig,
+    scheme: Scheme,
+    measured: Measured,
+    observed: Vec<Observed>,
+    warming: bool,
+    acted: act::Acted,
+}
+
+/// Measures and judges a service, and stops what harms.
+fn stop_harm<'a>(
     surroundings: &Surroundings<'_>,
-    service: &ServiceConfig,
+    service: &'a ServiceConfig,
     now: DateTime<Utc>,
-) -> Result<ServiceRound> {
+) -> Result<Stopped<'a>> {
     let scheme = measure::scheme(surroundings.workspace, &service.scheme)?;
     // What ended while nobody could write it down: an incident must not be judged as if it had not.
     catch_up::ended(surroundings, service)?;
-    let mut measured = measure::service(surroundings, service, &scheme, now)?;
+    let measured = measure::service(surroundings, service, &scheme, now)?;
     fault::point("check:measured");
     let (observed, warming) = record(surroundings, service, &scheme, &measured, now)?;
     fault::point("check:recorded");
     // Harm first: nobody is told, and nothing else is looked at, before consumers are stopped.
     let contained = act::contain(surroundings, service, &scheme, &observed);
     fault::point("check:contained");
-    let mut acted = act::Acted { contained, ..act::Acted::default() };
+    let acted = act::Acted { contained, ..act::Acted::default() };
     notices::queue_owed(surroundings, service, &scheme)?;
     updates::queue_due(surroundings, service, &scheme, now)?;
     fault::point("check:queued");
+    Ok(Stopped { service, scheme, measured, observed, warming, acted })
+}
+
+/// Everything that may take its time: rolling back, confirming what was rolled back, letting back.
+fn finish(surroundings: &Surroundings<'_>, one: Stopped<'_>, now: DateTime<Utc>) -> Result<ServiceRound> {
+    let Stopped { service, scheme, mut measured, observed, warming, mut acted } = one;
     match catch_up::running(surroundings, service)? {
         Some(running) => acted.rollback = Some(automatic::yielded(&running)),
         None => {
             acted.rollback = automatic::run(surroundings, service, &scheme, &measured, &observed);
             acted.watches = watches::settle(surroundings, service, &measured, now);
+            if acted.rollback.is_none() && acted.watches.is_empty() {
+                acted.release = release::settle(surroundings, service, &scheme, &measured, now);
+            }
         }
     }
     fault::point("check:acted");
@@ -119,7 +159,7 @@ fn service_round(
         measured.doubt.get_or_insert(problem);
     }
     let readiness = readiness::round(surroundings, service, now);
-    Ok(ServiceRound::new(service, measured, observed, acted, warming, readiness))
+    Ok(ServiceRound::new(service, &scheme, measured, observed, acted, warming, readiness))
 }
 
 /// Stores the samples and what they mean for incidents, together or not at all. Also returns whether rules are

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::owed::{self, Owed, What};
-use super::{Surroundings, held};
+use super::{Surroundings, held, proposal};
 use crate::base::Result;
 use crate::base::clock::Elapsed;
 use crate::config::ServiceConfig;
@@ -128,7 +128,12 @@ fn context(service: &ServiceConfig, scheme: &Scheme, incident: &Incident, now: D
     let next_update = incident.deadlines.update_every.map(|every| minute(every.after(now)));
     let reasons: Vec<&str> = incident.rules.iter().map(|rule| rule.reason.raw()).collect();
     let communication = scheme.level(&incident.level.name).and_then(|level| level.communication.clone());
+    let proposal = proposal::of(service, scheme.level(&incident.level.name), incident);
     json!({
+        "proposal": proposal.as_ref().map(|proposal| proposal.command.clone()),
+        "evidence": proposal.as_ref().map(|proposal| {
+            proposal.evidence.iter().map(|rule| rule.raw()).collect::<Vec<_>>().join("; ")
+        }),
         "title": service.title.as_deref().unwrap_or(&service.service),
         "environment": service.environment,
         "summary": headline(incident, service),

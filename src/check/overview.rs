@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::notices::kind;
+use super::proposal::{self, Proposal};
 use crate::base::clock::parse_instant;
 use crate::base::{Result, Untrusted, Verdict};
 use crate::config::Workspace;
@@ -65,6 +66,8 @@ pub struct Pending {
     pub promises: Vec<Promise>,
     /// The next command for it.
     pub next: String,
+    /// What its level proposes to a human.
+    pub proposal: Option<Proposal>,
 }
 
 /// Collects what stands now.
@@ -136,7 +139,11 @@ fn overdue(workspace: &Workspace, last: Option<DateTime<Utc>>, now: DateTime<Utc
 fn pending(workspace: &Workspace, incident: Incident, now: DateTime<Utc>) -> Pending {
     let promises = deadlines::promises(&incident, now);
     let next = next_for(workspace, &incident);
-    Pending { incident, promises, next }
+    let level =
+        workspace.schemes.get(&incident.scheme).and_then(|scheme| scheme.levels.get(&incident.level.name));
+    let service = workspace.services.get(&incident.service);
+    let proposal = service.and_then(|service| proposal::of(service, level, &incident));
+    Pending { incident, promises, next, proposal }
 }
 
 fn next_for(workspace: &Workspace, incident: &Incident) -> String {

@@ -32,9 +32,10 @@ pub fn deliver(surroundings: &Surroundings<'_>) -> Result<Summary> {
         BTreeMap::new()
     });
     let resolver = |reference: &crate::base::SecretReference| reference.resolve();
+    let config = workspace.delivering();
     Courier {
         store: &*surroundings.store,
-        config: &workspace.notify,
+        config: &config,
         overrides: &overrides,
         root: &workspace.root,
         resolver: &resolver,

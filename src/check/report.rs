@@ -6,14 +6,16 @@ use serde::Serialize;
 
 use super::act::{Acted, AutomaticRollback};
 use super::measure::Measured;
+use super::proposal::{self, Proposal};
 use super::readiness::Unready;
+use super::release::ReleaseReport;
 use super::watches::WatchReport;
 use crate::base::{Digest, Verdict};
 use crate::config::ServiceConfig;
 use crate::incident::{Change, Observed};
 use crate::notify::Summary;
 use crate::probe::Outcome;
-use crate::severity::Classification;
+use crate::severity::{Classification, Scheme};
 
 /// One round.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -57,6 +59,8 @@ pub struct ServiceRound {
     pub watches: Vec<WatchReport>,
     /// What a rollback would need and is not there: a drill that passed, a snapshot that is what it was.
     pub unready: Vec<Unready>,
+    /// Whether a contained service was let back by its condition, or why not yet; absent where it has none.
+    pub release: Option<ReleaseReport>,
 }
 
 /// One incident of a round.
@@ -83,6 +87,8 @@ pub struct IncidentRound {
     pub contained: Option<String>,
     /// Why it could not be contained.
     pub containment_problem: Option<String>,
+    /// What its level proposes to a human.
+    pub proposal: Option<Proposal>,
 }
 
 /// The word for a change.
@@ -124,13 +130,14 @@ impl Round {
 impl ServiceRound {
     pub(super) fn new(
         service: &ServiceConfig,
+        scheme: &Scheme,
         measured: Measured,
         observed: Vec<Observed>,
         acted: Acted,
         warming_is_news: bool,
         unready: Vec<Unready>,
     ) -> Self {
-        let incidents = observed.iter().filter_map(|one| incident(one, &acted)).collect();
+        let incidents = observed.iter().filter_map(|one| incident(service, scheme, one, &acted)).collect();
         // Nothing is broken by it, and no incident is opened; but it is not well either.
         let prepared = if unready.is_empty() { Verdict::Ok } else { Verdict::Warn };
         let verdict = verdict(&measured, &acted).worst(prepared);
@@ -146,6 +153,7 @@ impl ServiceRound {
             rollback: acted.rollback,
             watches: acted.watches,
             unready,
+            release: acted.release,
         }
     }
 }
@@ -162,7 +170,12 @@ fn verdict(measured: &Measured, acted: &Acted) -> Verdict {
     measured.classification.verdict.worst(known)
 }
 
-fn incident(observed: &Observed, acted: &Acted) -> Option<IncidentRound> {
+fn incident(
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    observed: &Observed,
+    acted: &Acted,
+) -> Option<IncidentRound> {
     let incident = observed.incident.as_ref()?;
     let contained = acted.contained.get(&incident.id);
     let again = acted.watches.iter().any(|watch| watch.contained);
@@ -181,5 +194,6 @@ fn incident(observed: &Observed, acted: &Acted) -> Option<IncidentRound> {
             .or(since)
             .or_else(|| again.then(|| "again, since its rollback was not confirmed".to_owned())),
         containment_problem: contained.and_then(|contained| contained.problem.clone()),
+        proposal: proposal::of(service, scheme.level(&incident.level.name), incident),
     })
 }

@@ -1,13 +1,13 @@
 //! From the configuration to what rollback works with: the subject, its suites, its versions.
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::base::{Error, ErrorCode, Result, Verdict};
+use crate::base::{Clock, Error, ErrorCode, Result, Verdict};
 use crate::config::{ServiceConfig, Workspace};
 use crate::probe::{self, ProbeConfig, VersionMap};
+use crate::rollback::config::TargetConfig;
 use crate::rollback::serving::Proof;
 use crate::rollback::{self, RollbackConfig, ServingConfig, Subject, VerifyOutcome};
 use crate::verify::{self, SuiteConfig};
@@ -61,6 +61,7 @@ pub fn subject_in(
         immediate: 0,
     }
     .in_environment(environment)?;
+    resolve_recipes(workspace, &mut subject.rollback)?;
     let pinned = Pinned {
         service: service.service.clone(),
         root: workspace.root.clone(),
@@ -73,6 +74,18 @@ pub fn subject_in(
     subject.suites = serde_json::to_value(&pinned)
         .map_err(|error| Error::new(ErrorCode::Bug, format!("suites cannot be pinned: {error}")))?;
     Ok(subject)
+}
+
+/// Puts the programs of each recipe in its place, so that an operation pins what it runs.
+fn resolve_recipes(workspace: &Workspace, rollback: &mut RollbackConfig) -> Result<()> {
+    let phases = rollback.phases.values_mut().flat_map(|phase| [&mut phase.immediate, &mut phase.recovery]);
+    let all = phases.chain([&mut rollback.contain, &mut rollback.targets]).flatten();
+    for target in all {
+        if let TargetConfig::Recipe(used) = target {
+            *target = TargetConfig::Command(Box::new(workspace.programs(used)?));
+        }
+    }
+    Ok(())
 }
 
 /// Which versions a service has and which one serves; and, where that cannot be said, why.
@@ -101,9 +114,9 @@ fn silent(proof: &Proof) -> Option<String> {
     }
 }
 
-/// Runs a pinned suite.
-pub fn run_suite(name: &str, pinned: &serde_json::Value, now: DateTime<Utc>) -> VerifyOutcome {
-    match suite_report(name, pinned, now) {
+/// Runs a pinned suite. An analysis waits by the clock.
+pub fn run_suite(name: &str, pinned: &serde_json::Value, clock: &Clock) -> VerifyOutcome {
+    match suite_report(name, pinned, clock) {
         Ok(report) => VerifyOutcome { verdict: report.verdict, summary: summary(&report) },
         Err(error) => {
             VerifyOutcome { verdict: Verdict::Unknown, summary: format!("{name} UNKNOWN: {error}") }
@@ -111,7 +124,8 @@ pub fn run_suite(name: &str, pinned: &serde_json::Value, now: DateTime<Utc>) -> 
     }
 }
 
-fn suite_report(name: &str, pinned: &serde_json::Value, now: DateTime<Utc>) -> Result<verify::Report> {
+fn suite_report(name: &str, pinned: &serde_json::Value, clock: &Clock) -> Result<verify::Report> {
+    let now = clock.now()?;
     let wrong = |why: String| Error::new(ErrorCode::InvalidData, why);
     let pinned: Pinned = serde_json::from_value(pinned.clone())
         .map_err(|error| wrong(format!("the pinned configuration cannot be read: {error}")))?;
@@ -134,7 +148,7 @@ fn suite_report(name: &str, pinned: &serde_json::Value, now: DateTime<Utc>) -> R
         versions: &versions,
         untrusted: false,
     };
-    Ok(verify::run(suite, &pinned.probes, &request))
+    Ok(verify::run(suite, &pinned.probes, &request, &|at| clock.wait_until(at)))
 }
 
 /// `rila-smoke OK (6 of 6 expectations hold)`, and the first that does not.
@@ -146,9 +160,4 @@ fn summary(report: &verify::Report) -> String {
         text.push_str(&format!("; {}: {}", check.id, check.reason));
     }
     text
-}
-
-/// A suite that could not even be begun.
-pub fn undecided(name: &str, error: &Error) -> VerifyOutcome {
-    VerifyOutcome { verdict: Verdict::Unknown, summary: format!("{name} UNKNOWN: {error}") }
 }

@@ -66,7 +66,7 @@ fn one(
 ) -> Result<Option<WatchReport>> {
     let subject = scope::subject(surroundings.workspace, service)?;
     let hand = Hand::of(surroundings);
-    let (failed, contained, summary) = match judge(&subject, measured, watch, now) {
+    let (failed, contained, summary) = match judge(surroundings, &subject, measured, watch, now) {
         Judgement::Wait => return Ok(None),
         Judgement::Confirm(evidence) => {
             hand.with_environment(&Stop::default(), &|_| {}, &mut |environment| {
@@ -90,7 +90,13 @@ fn one(
     Ok(Some(WatchReport { operation: watch.operation.clone(), failed, contained, summary }))
 }
 
-fn judge(subject: &Subject, measured: &Measured, watch: &Watch, now: DateTime<Utc>) -> Judgement {
+fn judge(
+    surroundings: &Surroundings<'_>,
+    subject: &Subject,
+    measured: &Measured,
+    watch: &Watch,
+    now: DateTime<Utc>,
+) -> Judgement {
     if measured.versions.served.as_ref() != Some(&watch.version) {
         return Judgement::Fail(format!("{} does not serve any more", watch.name));
     }
@@ -105,7 +111,7 @@ fn judge(subject: &Subject, measured: &Measured, watch: &Watch, now: DateTime<Ut
     let good = classification.with(Outcome::Missed).count();
     match &subject.rollback.verify {
         Some(suite) => {
-            let outcome = scope::run_suite(suite, &subject.suites, now);
+            let outcome = scope::run_suite(suite, &subject.suites, surroundings.clock);
             if outcome.passes() {
                 Judgement::Confirm(outcome.summary)
             } else {

@@ -61,6 +61,7 @@ fn is_dull(round: &Round) -> bool {
         && round.deliveries.is_clear()
         && round.services.iter().all(|service| {
             service.watches.is_empty()
+                && service.release.is_none()
                 && !service.warming_is_news
                 && service.incidents.iter().all(|incident| matches!(incident.change, "unchanged" | "warming"))
         })
@@ -150,6 +151,9 @@ fn explain(service: &ServiceRound, named: bool, context: &Context) -> Result<()>
         if let Some(first) = first {
             out.line(&format!("    first     {first}"))?;
         }
+        if let Some(proposal) = &incident.proposal {
+            out.line(&format!("    proposed  {} (never by itself)", proposal.command))?;
+        }
     }
     Ok(())
 }
@@ -189,6 +193,7 @@ fn findings(service: &ServiceRound, context: &Context) -> Vec<String> {
     let problems = service.probes.iter().flat_map(|probe| probe.problems.iter().map(move |one| (probe, one)));
     lines.extend(problems.map(|(probe, problem)| format!("probe {}: {}", probe.probe, problem.reason)));
     lines.extend(service.rollback.iter().map(|rollback| format!("rollback: {}", rollback.summary)));
+    lines.extend(service.release.iter().map(|release| format!("release: {}", release.summary)));
     lines.extend(
         service.watches.iter().map(|watch| {
             if watch.failed { out.tone(Tone::Bad, &watch.summary) } else { watch.summary.clone() }

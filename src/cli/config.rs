@@ -169,6 +169,7 @@ fn of_kind(workspace: &Workspace, kind: Kind) -> Result<Json> {
         Kind::Notify => value(&workspace.notify),
         Kind::Contacts => value(&workspace.contacts),
         Kind::Runbook => value(&workspace.runbooks),
+        Kind::Recipe => value(&workspace.recipes),
     }
 }
 
@@ -178,6 +179,7 @@ fn one(workspace: &Workspace, kind: Kind, name: &str) -> Result<Json> {
         Kind::Service => value(workspace.service(name)?),
         Kind::Verify => value(workspace.suite(name)?),
         Kind::Runbook => value(workspace.runbook(name)?),
+        Kind::Recipe => value(workspace.recipe(name)?),
         Kind::Irctl | Kind::Notify | Kind::Contacts => {
             let message = format!("there is one `{kind}` only, without a name");
             Err(Error::new(ErrorCode::Usage, message).hint(format!("`irctl config show {kind}`")))

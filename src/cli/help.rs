@@ -131,6 +131,11 @@ const ENTRIES: &[Entry] = &[
     ("report incident", &["irctl report incident INC-20261120-030700"], ""),
     ("report decision-log", &["irctl report decision-log INC-20261120-030700"], ""),
     ("report rollback-history", &["irctl report rollback-history --service rila_6y20b"], ""),
+    (
+        "report rollback-tracking",
+        &["irctl report rollback-tracking", "irctl report rollback-tracking --write tracking.json"],
+        "",
+    ),
     ("report metrics", &["irctl report metrics", "irctl report metrics --output json"], ""),
     (
         "config check",
@@ -143,6 +148,21 @@ const ENTRIES: &[Entry] = &[
         "init",
         &["irctl init --dry-run", "irctl init && irctl config check"],
         "Exit status: 0 written, 12 there is a configuration already.",
+    ),
+    ("recipe list", &["irctl recipe list"], ""),
+    ("recipe show", &["irctl recipe show cache-quarantine"], ""),
+    (
+        "recipe test",
+        &[
+            "irctl recipe test cache-quarantine --with roots=outputs --with entries=outputs/old/* --dry-run",
+            "irctl recipe test cache-quarantine --with roots=outputs --with entries=outputs/old/* --yes",
+        ],
+        "Exit status: 0 every check holds, 2 one does not, 3 there was nothing to change, 12 a human said no.",
+    ),
+    (
+        "adapter",
+        &["irctl adapter cache-quarantine observe"],
+        "Exit status: 0 answered, 11 somebody else changed it.",
     ),
     ("completions", &["irctl completions bash > ~/.local/share/bash-completion/completions/irctl"], ""),
 ];

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, each with its `Args` and its `run`.
 
+mod adapter;
 mod audit;
 mod check;
 mod classify;
@@ -17,6 +18,7 @@ mod notify;
 pub mod output;
 mod postmortem;
 mod progress;
+mod recipe;
 mod release;
 mod report;
 mod rollback;
@@ -60,11 +62,14 @@ enum Command {
     Incident(incident::Args),
     Notify(notify::Args),
     Postmortem(postmortem::Args),
+    Recipe(recipe::Args),
     Report(report::Args),
     Audit(audit::Args),
     Config(config::Args),
     Init(init::Args),
     Completions(completions::Args),
+    #[command(hide = true)]
+    Adapter(adapter::Args),
 }
 
 /// Runs irctl with this process's arguments and returns its exit status.
@@ -120,10 +125,12 @@ fn dispatch(command: Option<Command>, now: &NowArgs, context: &Context) -> Resul
         Some(Command::Incident(args)) => incident::run(&args, context),
         Some(Command::Notify(args)) => notify::run(&args, context),
         Some(Command::Postmortem(args)) => postmortem::run(&args, context),
+        Some(Command::Recipe(args)) => recipe::run(&args, context),
         Some(Command::Report(args)) => report::run(&args, context),
         Some(Command::Audit(args)) => audit::run(&args, context),
         Some(Command::Config(args)) => config::run(&args, context),
         Some(Command::Init(args)) => init::run(&args, context),
         Some(Command::Completions(args)) => completions::run(&args, context),
+        Some(Command::Adapter(args)) => adapter::run(&args, context),
     }
 }

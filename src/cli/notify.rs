@@ -97,9 +97,10 @@ pub fn deliver(context: &Context, patience: std::time::Duration) -> Result<Summa
     }
     let overrides = overrides(context)?;
     let _progress = context.out.progress("delivering");
+    let config = workspace.delivering();
     Courier {
         store: &*store,
-        config: &workspace.notify,
+        config: &config,
         overrides: &overrides,
         root: &workspace.root,
         resolver: &SecretReference::resolve,

@@ -195,11 +195,15 @@ impl Output {
         }
     }
 
+    /// Whether something may be drawn and redrawn on standard error.
+    pub fn is_live(&self) -> bool {
+        !self.quiet && !self.is_json() && std::io::stderr().is_terminal()
+    }
+
     /// Shows that something takes long, until what is returned is dropped. Only on a terminal, and only after a
     /// second.
     pub fn progress(&self, text: &str) -> Progress {
-        let wanted = !self.quiet && !self.is_json() && std::io::stderr().is_terminal();
-        Progress::start(wanted.then(|| text.to_owned()))
+        Progress::start(self.is_live().then(|| text.to_owned()))
     }
 
     /// A yes-or-no question; `None` where nobody can answer.

@@ -4,11 +4,12 @@ use super::Context;
 use super::rollback::ServiceArgs;
 use super::rollback::desk::{Desk, Place};
 use crate::base::Result;
-use crate::rollback;
+use crate::{check, rollback};
 
 /// Let what consumes a service back, as it was before it was contained.
 ///
-/// While its last rollback is unproven or unfinished, this needs a reason.
+/// While its last rollback is unproven or unfinished, this needs a reason; with `release: after-postmortem` also until
+/// the incident is closed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  irctl release\n  irctl release --model rila_6y20b --reason \"checked by hand, the numbers are right\"\n\nExit status: 0 released, 12 refused, 11 halted."
@@ -29,11 +30,21 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
     let place = Place { service: args.service.service.clone(), ..Place::default() };
     let desk = Desk::open(context, &place)?;
     let subject = desk.subject()?;
+    let (named, reason) = (args.incident.as_deref(), args.reason.as_deref());
+    let store = desk.wiring().and_then(|wiring| wiring.store());
+    let answers = check::release::may(store, subject, desk.state(), named, reason)?;
+    let incident = named.or(answers.as_deref());
     let outcome = desk.with(|environment| {
-        rollback::release(environment, subject, args.reason.as_deref(), args.incident.as_deref())
+        let outcome = rollback::release(environment, subject, reason, incident)?;
+        if outcome.operation.is_some() && !outcome.contained {
+            // What was let back late is watched like what was let back at once.
+            let served = rollback::served(subject).ok().and_then(|served| served.digest);
+            rollback::watch::begin(environment, subject, served.as_ref())?;
+        }
+        Ok(outcome)
     })?;
     if let Some(wiring) = desk.wiring() {
-        wiring.contained(&outcome, args.incident.as_deref(), args.reason.as_deref());
+        wiring.contained(&outcome, incident, reason);
     }
     super::contain::show(context, &outcome)
 }

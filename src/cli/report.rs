@@ -8,18 +8,19 @@ use std::path::{Path, PathBuf};
 use super::incident::named;
 use super::{Context, NowArgs};
 use crate::base::clock::Elapsed;
-use crate::base::{Duration, Error, ErrorCode, Result, file};
+use crate::base::{Duration, Error, ErrorCode, Result, Untrusted, file};
 use crate::incident::book;
 use crate::report::decision::Decision;
 use crate::report::history::history;
 use crate::report::metrics::{LevelMetrics, Times, metrics};
 use crate::report::record::{IncidentRecord, LogEntry};
+use crate::report::tracking::{TrackingRecord, tracking};
 use crate::store::EventFilter;
 
 /// Export incidents, rollbacks and response metrics, all from the same events.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  irctl report incident-log --write incident-log.json\n  irctl report rollback-history\n  irctl report decision-log 030700 --write .tracking/decisions.md\n  irctl report metrics --last 90d"
+    after_help = "Examples:\n  irctl report incident-log --write incident-log.json\n  irctl report rollback-history\n  irctl report rollback-tracking --output json\n  irctl report decision-log 030700 --write .tracking/decisions.md\n  irctl report metrics --last 90d"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -34,6 +35,8 @@ enum Verb {
     DecisionLog(DecisionArgs),
     /// Every rollback as JSON, oldest first, in Protocol 25's fields: `rollback-history.json`.
     RollbackHistory(LogArgs),
+    /// What became of every rollback, oldest first: trigger, duration, impact, cause, prevention.
+    RollbackTracking(LogArgs),
     Metrics(MetricsArgs),
 }
 
@@ -90,6 +93,7 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
         Verb::Incident(args) => incident(args, context),
         Verb::DecisionLog(args) => decision_log(args, context),
         Verb::RollbackHistory(args) => rollback_history(args, context),
+        Verb::RollbackTracking(args) => rollback_tracking(args, context),
         Verb::Metrics(args) => response_metrics(args, context),
     }
 }
@@ -113,6 +117,55 @@ fn rollback_history(args: &LogArgs, context: &Context) -> Result<u8> {
     let filter = rollback_filter(args.service.clone(), args.now.now);
     let events = store.view(|session| session.events(&filter))?;
     deliver(&history(&events), args.write.as_deref(), context)
+}
+
+fn rollback_tracking(args: &LogArgs, context: &Context) -> Result<u8> {
+    let store = context.store()?;
+    // Containing and letting back belong to it as well.
+    let filter = EventFilter { service: args.service.clone(), until: args.now.now, ..EventFilter::default() };
+    let (events, incidents) = store.view(|session| {
+        let incidents = book::list(session, args.service.as_deref())?;
+        Ok((session.events(&filter)?, incidents))
+    })?;
+    let records = tracking(&events, &incidents);
+    if context.out.is_json() || args.write.is_some() {
+        return deliver(&records, args.write.as_deref(), context);
+    }
+    if records.is_empty() {
+        context.out.line("No rollback is recorded.")?;
+        return Ok(0);
+    }
+    let rows: Vec<_> = records.iter().map(tracking_row).collect();
+    let headers = ["ROLLBACK", "PHASE", "TRIGGER", "START (UTC)", "MINUTES", "IMPACT", "DATA LOSS"];
+    context.out.table(&headers, &rows)?;
+    for record in &records {
+        let id = record.rollback_id.as_deref().unwrap_or("-");
+        if let Some(cause) = &record.root_cause {
+            context.out.line(&format!("{id} root cause: {cause}"))?;
+        }
+        for measure in record.prevention_measures.iter().flatten() {
+            context.out.line(&format!("{id} prevention: {measure}"))?;
+        }
+    }
+    context
+        .out
+        .line("\nMinutes of the rollback, and of its impact on the service; - where no event tells it.")?;
+    Ok(0)
+}
+
+fn tracking_row(record: &TrackingRecord) -> Vec<String> {
+    let dash = || "-".to_owned();
+    let text = |text: &Option<Untrusted>| text.as_ref().map_or_else(dash, Untrusted::to_string);
+    let number = |number: Option<f64>| number.map_or_else(dash, |number| number.to_string());
+    vec![
+        record.rollback_id.clone().unwrap_or_else(dash),
+        text(&record.phase),
+        text(&record.trigger),
+        record.start_time.format("%Y-%m-%d %H:%M").to_string(),
+        number(record.duration_minutes),
+        number(record.service_impact_minutes),
+        record.data_loss.map_or_else(dash, |lost| if lost { "yes" } else { "no" }.to_owned()),
+    ]
 }
 
 fn rollback_filter(service: Option<String>, until: Option<DateTime<Utc>>) -> EventFilter {
@@ -205,6 +258,9 @@ fn response_metrics(args: &MetricsArgs, context: &Context) -> Result<u8> {
     context
         .out
         .line(&format!("Rollbacks: {ended} ended, {restored} restored, {}", times(&found.rollback)))?;
+    for (reason, count) in &found.rollbacks_by_reason {
+        context.out.line(&format!("  {count} by automation for {reason}"))?;
+    }
     Ok(0)
 }
 

@@ -3,13 +3,14 @@
 mod ask;
 pub(super) mod desk;
 pub mod inspect;
+mod live;
 mod screen;
 mod wiring;
 
 use std::path::PathBuf;
 
 use super::Context;
-use crate::base::{Error, ErrorCode, Result};
+use crate::base::{Duration, Error, ErrorCode, Result, Untrusted};
 use crate::rollback::{self, Part, Request, Reversal, RollbackOutcome, SavedPlan, Selector};
 use desk::{Desk, Place};
 
@@ -114,6 +115,28 @@ enum Verb {
     Versions(InspectArgs),
     /// List operations.
     History(InspectArgs),
+    /// Keep a version from being gone back to, or lift that.
+    Quarantine(QuarantineArgs),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  irctl rollback quarantine backup_2026-10-26 --reason \"trained on leaked data\"\n  irctl rollback quarantine 2026.10.26 --for 7d --reason \"until it is retrained\"\n  irctl rollback quarantine 2026.10.26 --lift"
+)]
+struct QuarantineArgs {
+    /// The version: its name or its digest.
+    version: String,
+    #[command(flatten)]
+    service: ServiceArgs,
+    /// How long, as 7d; until it is lifted otherwise.
+    #[arg(long = "for", value_name = "DURATION", conflicts_with = "lift")]
+    length: Option<Duration>,
+    /// Why, for the record.
+    #[arg(long, value_name = "TEXT", required_unless_present = "lift")]
+    reason: Option<String>,
+    /// Let it be gone back to again.
+    #[arg(long)]
+    lift: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -177,6 +200,7 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
         }
         Some(Verb::Versions(args)) => inspect::versions(context, &place(args)),
         Some(Verb::History(args)) => inspect::history(context, &place(args)),
+        Some(Verb::Quarantine(args)) => quarantine(args, context),
     }
 }
 
@@ -254,7 +278,11 @@ fn roll_back(args: &Args, context: &Context) -> Result<u8> {
     };
     desk.with(|environment| {
         if args.dry_run || args.plan_out.is_some() {
-            return look(args, context, environment, subject, &request);
+            let status = look(args, context, environment, subject, &request)?;
+            if let Some(wiring) = desk.wiring() {
+                wiring.opened_plan(&subject.service);
+            }
+            return Ok(status);
         }
         ask::before_acting(context, args.yes)?;
         let prepared = rollback::prepare(environment, subject, &request)?;
@@ -298,6 +326,26 @@ fn reverse(args: &UndoArgs, context: &Context, reversal: Reversal) -> Result<u8>
         let prepared = rollback::prepare_reversal(environment, &id, reversal, args.reason.as_deref(), true)?;
         let outcome = ask::then_execute(context, environment, prepared, args.yes, desk.wiring())?;
         finished(context, &desk, &outcome)
+    })
+}
+
+fn quarantine(args: &QuarantineArgs, context: &Context) -> Result<u8> {
+    let place = Place { service: args.service.service.clone(), ..Place::default() };
+    let desk = Desk::open(context, &place)?;
+    let subject = desk.subject()?;
+    desk.with(|environment| {
+        let outcome = match (&args.reason, args.lift) {
+            (Some(reason), false) => {
+                rollback::quarantine::put(environment, subject, &args.version, args.length, reason)?
+            }
+            _ => rollback::quarantine::lift(environment, subject, &args.version)?,
+        };
+        if context.out.is_json() {
+            context.out.json(&outcome)?;
+        } else {
+            context.out.line(&Untrusted::from(outcome.summary).to_string())?;
+        }
+        Ok(0)
     })
 }
 

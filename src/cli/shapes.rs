@@ -3,17 +3,19 @@
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
-use super::{drill, incident, notify, rollback, snapshot};
+use super::{drill, incident, notify, recipe, rollback, snapshot};
 use crate::check::{Overview, Round};
 use crate::incident::timeline::Line;
 use crate::notify::Summary as Deliveries;
 use crate::notify::route::Routing;
 use crate::operation::Summary as Operation;
-use crate::report::{decision, history, metrics, record};
+use crate::report::{decision, history, metrics, record, tracking};
 use crate::rollback::drill::Drill;
+use crate::rollback::quarantine::QuarantineOutcome;
 use crate::rollback::snapshot::readiness::Readiness;
 use crate::rollback::snapshot::{Removed, Snapshot, Verification};
-use crate::rollback::{ContainOutcome, Plan, RollbackOutcome, follow};
+use crate::rollback::targets::command::TrialReport;
+use crate::rollback::{ContainOutcome, Plan, RollbackOutcome, SavedPlan, follow};
 use crate::severity::Classification;
 use crate::{postmortem, verify};
 
@@ -28,6 +30,8 @@ pub fn shapes() -> Vec<(&'static str, Schema)> {
         ("rollback-dry-run", shape::<Plan>()),
         ("rollback-status", shape::<follow::Status>()),
         ("rollback-history", shape::<Vec<Operation>>()),
+        ("rollback-quarantine", shape::<QuarantineOutcome>()),
+        ("rollback-saved-plan", shape::<SavedPlan>()),
         ("rollback-versions", shape::<Vec<rollback::inspect::VersionRow>>()),
         ("snapshot", shape::<snapshot::Taken>()),
         ("snapshot-check", shape::<Readiness>()),
@@ -45,9 +49,12 @@ pub fn shapes() -> Vec<(&'static str, Schema)> {
         ("notify-flush", shape::<Deliveries>()),
         ("notify-explain", shape::<Routing>()),
         ("postmortem", shape::<postmortem::document::Document>()),
+        ("recipe-list", shape::<Vec<recipe::Row>>()),
+        ("recipe-test", shape::<TrialReport>()),
         ("report-incident", shape::<record::IncidentRecord>()),
         ("report-incident-log", shape::<Vec<record::LogEntry>>()),
         ("report-rollback-history", shape::<Vec<history::HistoryEntry>>()),
+        ("report-rollback-tracking", shape::<Vec<tracking::TrackingRecord>>()),
         ("report-decision-log", shape::<decision::Decision>()),
         ("report-metrics", shape::<metrics::ResponseMetrics>()),
     ]

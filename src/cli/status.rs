@@ -112,6 +112,10 @@ fn show_incident(pending: &Pending, now: DateTime<Utc>, context: &Context) -> Re
     if let Some(runbook) = &incident.runbook {
         out.line(&format!("    runbook    {runbook}"))?;
     }
+    if let Some(proposal) = &pending.proposal {
+        out.line(&format!("    proposed   {}", proposal.command))?;
+        out.line("               never by itself; with --dry-run it shows whether it would have helped")?;
+    }
     Ok(())
 }
 

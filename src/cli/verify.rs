@@ -1,6 +1,7 @@
 //! `irctl verify`: suites of expectations.
 
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -8,7 +9,7 @@ use std::str::FromStr;
 use super::output::Tone;
 use super::{Context, NowArgs};
 use crate::base::file::{parent, write_atomic};
-use crate::base::{Error, ErrorCode, Result, Verdict};
+use crate::base::{Clock, Error, ErrorCode, Result, Verdict};
 use crate::config::{Scope, ServiceConfig, Workspace};
 use crate::probe::{Request, VersionMap};
 use crate::verify::reporters::{Reporter, Style};
@@ -163,7 +164,9 @@ fn verify(args: &Args, context: &Context, workspace: &Workspace, suites: &[&Suit
             versions: &versions,
             untrusted: args.untrusted,
         };
-        reports.push(run_suite(suite, service.map_or(&none, |service| &service.probes), &request));
+        let clock = args.now.now.map_or_else(|| context.clock.clone(), Clock::Fixed);
+        let wait = |at| clock.wait_until(at);
+        reports.push(run_suite(suite, service.map_or(&none, |service| &service.probes), &request, &wait));
     }
     Ok(Summary::new(reports))
 }
@@ -190,12 +193,16 @@ struct Listed<'a> {
 fn list(suites: &[&SuiteConfig], context: &Context) -> Result<u8> {
     let listed: Vec<Listed<'_>> = suites
         .iter()
-        .map(|suite| Listed {
-            suite: &suite.suite,
-            title: suite.title.as_deref(),
-            service: suite.service.as_deref(),
-            probes: suite.uses.len() + suite.probes.len(),
-            expectations: suite.expect.len(),
+        .map(|suite| {
+            // A template that does not fit is `config check`'s to explain; here its own part is counted.
+            let whole = crate::verify::whole(suite).unwrap_or(Cow::Borrowed(suite));
+            Listed {
+                suite: &suite.suite,
+                title: suite.title.as_deref(),
+                service: suite.service.as_deref(),
+                probes: whole.uses.len() + whole.probes.len(),
+                expectations: whole.expect.len(),
+            }
         })
         .collect();
     if context.out.is_json() {

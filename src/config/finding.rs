@@ -6,7 +6,7 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::file::File;
 use super::kind::Kind;
 use super::yaml::inside_text;
-use super::{measured, places, semantic, suites};
+use super::{automation, measured, places, recipes, semantic, suites};
 
 /// Something that a check found.
 #[derive(Debug, Clone)]
@@ -75,13 +75,17 @@ pub type SemanticCheck = fn(&Workspace) -> Vec<Finding>;
 /// Every such check.
 pub const CHECKS: &[SemanticCheck] = &[
     semantic::schemes,
-    semantic::automation,
+    automation::policies,
+    automation::releases,
+    automation::audit,
     semantic::routing,
     suites::check,
     measured::metrics,
     measured::levels,
     places::state,
     places::paths,
+    recipes::own,
+    recipes::used,
 ];
 
 /// The diagnostic of a finding; `None` if no file of the workspace has it (a shipped one).
@@ -98,6 +102,9 @@ pub fn locate(finding: &Finding, files: &[File]) -> Option<Diagnostic> {
         Some((node, _)) => node.head(),
         None => 0..0,
     };
+    if finding.code == super::diagnostic::code::SECRET_VALUE {
+        file.source.hide(span.clone());
+    }
     let diagnostic = Diagnostic::error(finding.code, &file.source, span, &finding.message);
     Some(Diagnostic { severity: finding.severity, ..diagnostic.maybe_help(finding.help.clone()) })
 }

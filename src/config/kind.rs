@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use super::service::ServiceConfig;
 use super::settings::Settings;
 use crate::notify::{ContactsConfig, NotifyConfig};
+use crate::rollback::targets::command::Recipe;
 use crate::runbook::RunbookConfig;
 use crate::severity::SchemeConfig;
 use crate::verify::SuiteConfig;
@@ -30,11 +31,13 @@ pub enum Kind {
     Contacts,
     /// A runbook.
     Runbook,
+    /// A recipe.
+    Recipe,
 }
 
 impl Kind {
     /// Every kind, in the order in which they are loaded and listed.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 8] = [
         Kind::Irctl,
         Kind::Severity,
         Kind::Service,
@@ -42,6 +45,7 @@ impl Kind {
         Kind::Notify,
         Kind::Contacts,
         Kind::Runbook,
+        Kind::Recipe,
     ];
 
     /// The name, as in `irctl config schema NAME`.
@@ -54,6 +58,7 @@ impl Kind {
             Kind::Notify => "notify",
             Kind::Contacts => "contacts",
             Kind::Runbook => "runbook",
+            Kind::Recipe => "recipe",
         }
     }
 
@@ -72,6 +77,7 @@ impl Kind {
             Kind::Notify => "notice routing",
             Kind::Contacts => "contact list",
             Kind::Runbook => "runbook",
+            Kind::Recipe => "recipe",
         }
     }
 
@@ -82,13 +88,14 @@ impl Kind {
             Kind::Service => Some("service"),
             Kind::Verify => Some("suite"),
             Kind::Runbook => Some("runbook"),
+            Kind::Recipe => Some("recipe"),
             Kind::Irctl | Kind::Notify | Kind::Contacts => None,
         }
     }
 
     /// The JSON Schema of the kind's files.
     pub fn schema(self) -> &'static Json {
-        static SCHEMAS: [OnceLock<Json>; 7] = [const { OnceLock::new() }; 7];
+        static SCHEMAS: [OnceLock<Json>; 8] = [const { OnceLock::new() }; 8];
         static NONE: Json = Json::Null;
         let cell = SCHEMAS.get(self as usize);
         cell.map_or(&NONE, |cell| cell.get_or_init(|| self.generate()))
@@ -103,6 +110,7 @@ impl Kind {
             Kind::Notify => of::<NotifyConfig>(),
             Kind::Contacts => of::<ContactsConfig>(),
             Kind::Runbook => of::<RunbookConfig>(),
+            Kind::Recipe => of::<Recipe>(),
         };
         if let Some(object) = schema.as_object_mut() {
             object.insert("$id".into(), json!(format!("urn:irctl:schema:{self}")));

@@ -69,17 +69,19 @@ impl Loader<'_> {
         }
     }
 
-    /// The shipped schemes that the workspace does not replace.
+    /// The shipped schemes and recipes that the workspace does not replace.
     fn add_shipped(&mut self) {
-        if !self.scope.reads(Kind::Severity) {
-            return;
-        }
-        for (name, text) in crate::severity::shipped() {
-            let taken = self.files.iter().any(|file| file.kind == Kind::Severity && file.name == *name);
-            if !taken {
-                let path = format!("(shipped) severity/{name}.yaml");
-                self.files.push(File::from_bytes(Kind::Severity, &path, text.as_bytes(), &self.formats));
-                self.shipped += 1;
+        let recipes = crate::rollback::targets::command::shipped();
+        for (kind, folder, files) in
+            [(Kind::Severity, "severity", crate::severity::shipped()), (Kind::Recipe, "recipes", recipes)]
+        {
+            for (name, text) in files.iter().filter(|_| self.scope.reads(kind)) {
+                let taken = self.files.iter().any(|file| file.kind == kind && file.name == *name);
+                if !taken {
+                    let path = format!("(shipped) {folder}/{name}.yaml");
+                    self.files.push(File::from_bytes(kind, &path, text.as_bytes(), &self.formats));
+                    self.shipped += 1;
+                }
             }
         }
     }
@@ -97,15 +99,21 @@ impl Loader<'_> {
         let runbooks = self.take(Kind::Runbook, &mut broken);
         let notify = self.take(Kind::Notify, &mut broken).into_values().next().unwrap_or_default();
         let contacts = self.take(Kind::Contacts, &mut broken).into_values().next().unwrap_or_default();
+        let recipes = self.take(Kind::Recipe, &mut broken);
         let shipped = self.files.get(self.files.len() - self.shipped..).unwrap_or_default();
         let mut sources = BTreeMap::new();
         for file in self.own() {
             let key = (file.kind, file.name.clone());
             sources.entry(key).or_insert_with(|| PathBuf::from(&file.source.path));
         }
+        let names = |kind| {
+            let of_kind = shipped.iter().filter(move |file| file.kind == kind);
+            of_kind.map(|file| file.name.clone()).collect()
+        };
         Some(Workspace {
             sources,
-            shipped: shipped.iter().map(|file| file.name.clone()).collect(),
+            shipped: names(Kind::Severity),
+            shipped_recipes: names(Kind::Recipe),
             root: self.root.to_path_buf(),
             state,
             settings: settings?,
@@ -115,6 +123,7 @@ impl Loader<'_> {
             notify,
             contacts,
             runbooks,
+            recipes,
             warnings: Report::default(),
             broken,
         })
@@ -221,6 +230,7 @@ pub fn check_bytes(kind: Kind, path: &str, bytes: &[u8]) -> Report {
         Kind::Notify => drop(file.typed::<crate::notify::NotifyConfig>()),
         Kind::Contacts => drop(file.typed::<crate::notify::ContactsConfig>()),
         Kind::Runbook => drop(file.typed::<crate::runbook::RunbookConfig>()),
+        Kind::Recipe => drop(file.typed::<crate::rollback::targets::command::Recipe>()),
     }
     file.report.sort();
     file.report

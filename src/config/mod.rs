@@ -2,6 +2,7 @@
 //!
 //! This room composes the configuration structs of the rooms below it and owns no adapter.
 
+mod automation;
 mod cadence;
 pub mod diagnostic;
 mod file;
@@ -11,6 +12,7 @@ mod kind;
 mod load;
 mod measured;
 mod places;
+mod recipes;
 mod references;
 mod render;
 mod schema;
@@ -29,7 +31,8 @@ use std::sync::Arc;
 
 use crate::base::untrusted::{Sink, escape};
 use crate::base::{Error, ErrorCode, Result};
-use crate::notify::{ContactsConfig, NotifyConfig};
+use crate::notify::{AUDIT_CHANNEL, ChannelConfig, ContactsConfig, NotifyConfig};
+use crate::rollback::targets::command::Recipe;
 use crate::runbook::RunbookConfig;
 use crate::severity::SchemeConfig;
 use crate::store::Store;
@@ -65,6 +68,10 @@ pub struct Workspace {
     pub contacts: ContactsConfig,
     /// Runbooks by name.
     pub runbooks: BTreeMap<String, RunbookConfig>,
+    /// Recipes by name: those of the workspace, and the shipped ones that it does not replace.
+    pub recipes: BTreeMap<String, Recipe>,
+    /// The recipes that are part of the program and that the workspace does not replace.
+    pub shipped_recipes: BTreeSet<String>,
     /// The schemes that are part of the program and that the workspace does not replace.
     pub shipped: BTreeSet<String>,
     /// What does not stop the command that loaded this, and should still be said.
@@ -154,6 +161,15 @@ impl Workspace {
         self.broken.keys().any(|(known, _)| *known == kind)
     }
 
+    /// The channels and routes as messages are delivered by: with the channel that `audit:` makes.
+    pub fn delivering(&self) -> NotifyConfig {
+        let mut notify = self.notify.clone();
+        if let Some(audit) = &self.settings.audit {
+            notify.channels.insert(AUDIT_CHANNEL.to_owned(), ChannelConfig::Audit(audit.clone()));
+        }
+        notify
+    }
+
     /// A service by name.
     pub fn service(&self, name: &str) -> Result<&ServiceConfig> {
         self.named(Kind::Service, &self.services, name)
@@ -172,6 +188,11 @@ impl Workspace {
     /// A runbook by name.
     pub fn runbook(&self, name: &str) -> Result<&RunbookConfig> {
         self.named(Kind::Runbook, &self.runbooks, name)
+    }
+
+    /// A recipe by name.
+    pub fn recipe(&self, name: &str) -> Result<&Recipe> {
+        self.named(Kind::Recipe, &self.recipes, name)
     }
 
     fn named<'a, T>(&self, kind: Kind, map: &'a BTreeMap<String, T>, name: &str) -> Result<&'a T> {

@@ -62,7 +62,8 @@ pub fn paths(workspace: &Workspace) -> Vec<Finding> {
 fn walk(value: &serde_json::Value, pointer: String, found: &mut dyn FnMut(&str)) {
     match value {
         serde_json::Value::Object(object) => {
-            for (key, value) in object {
+            // What a recipe is handed means what the recipe says; its own check knows which of it are paths.
+            for (key, value) in object.iter().filter(|(key, _)| *key != "with") {
                 let pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
                 match value.as_str() {
                     Some(text) if NAMES.contains(&key.as_str()) && leaves(text) => found(&pointer),

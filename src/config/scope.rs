@@ -28,13 +28,13 @@ impl Scope {
     /// Services and suites must be good, the rest is taken as it is: `verify`.
     pub const VERIFY: Scope = Scope {
         needed: &[Kind::Service, Kind::Verify],
-        wanted: &[Kind::Severity, Kind::Notify, Kind::Contacts],
+        wanted: &[Kind::Severity, Kind::Notify, Kind::Contacts, Kind::Recipe],
     };
 
     /// Channels, routes and contacts must be good: `notify`.
     pub const NOTIFY: Scope = Scope {
         needed: &[Kind::Notify, Kind::Contacts],
-        wanted: &[Kind::Severity, Kind::Service, Kind::Runbook],
+        wanted: &[Kind::Severity, Kind::Service, Kind::Runbook, Kind::Recipe],
     };
 
     /// Whether errors in files of this kind stop the command.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::Workspace;
 use super::diagnostic::{Severity, code};
 use super::finding::Finding;
 use super::kind::Kind;
 use super::schema::suggestion;
-use super::{ServiceConfig, Workspace};
 use crate::notify::{NotifyConfig, ReferenceKind};
-use crate::severity::{CompiledExpression, Expression, Scheme};
+use crate::severity::Scheme;
 
 /// Every scheme of the workspace compiles. The shipped ones do.
 pub fn schemes(workspace: &Workspace) -> Vec<Finding> {
@@ -23,28 +23,6 @@ pub fn schemes(workspace: &Workspace) -> Vec<Finding> {
         }
     }
     found
-}
-
-/// What automation hangs on is made of the metrics of the service's scheme.
-pub fn automation(workspace: &Workspace) -> Vec<Finding> {
-    workspace.services.values().flat_map(|service| automation_of(workspace, service)).collect()
-}
-
-fn automation_of(workspace: &Workspace, service: &ServiceConfig) -> Vec<Finding> {
-    const POINTER: &str = "/auto/when";
-    let Some(scheme) = workspace.schemes.get(&service.scheme) else { return Vec::new() };
-    let rollback = service.rollback.as_ref().and_then(|rollback| serde_json::to_value(rollback).ok());
-    let written = rollback.as_ref().and_then(|rollback| rollback.pointer(POINTER)?.as_str());
-    let Some(Ok(expression)) = written.map(Expression::parse) else { return Vec::new() };
-    let errors = CompiledExpression::compile(&expression, &scheme.metrics).err().unwrap_or_default();
-    let pointer = format!("/rollback{POINTER}");
-    let finding = |error: crate::severity::ExpressionError| {
-        let span = error.offset..error.offset + error.length;
-        Finding::error(Kind::Service, &service.service, &pointer, code::INVALID_VALUE, error.message)
-            .help(error.help)
-            .at(Some(span))
-    };
-    errors.into_iter().map(finding).collect()
 }
 
 /// Templates, messages and symptoms that the routing names.

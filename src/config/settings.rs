@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::kind::Kind;
 use crate::base::Duration;
+use crate::notify::AuditConfig;
 
 /// `config/irctl.yaml`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -21,6 +22,9 @@ pub struct Settings {
     /// How often cron runs `irctl check`; compared with what the schemes promise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cadence: Option<Duration>,
+    /// Gets an event of every rollback: `event_type`, `incident_id`, `rollback_version`, `timestamp`, `environment`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditConfig>,
     /// Which files are loaded, where they are not in the usual places.
     #[serde(default)]
     pub load: LoadSettings,
@@ -52,6 +56,10 @@ pub struct LoadSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("items" = {"type": "string", "format": "glob"}))]
     pub runbooks: Option<Vec<String>>,
+    /// Recipes; `recipes/*.yaml`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("items" = {"type": "string", "format": "glob"}))]
+    pub recipes: Option<Vec<String>>,
 }
 
 /// The patterns of one kind.
@@ -77,6 +85,7 @@ impl LoadSettings {
             Kind::Notify => ("notify", one(&self.notify), "notify.yaml"),
             Kind::Contacts => ("contacts", one(&self.contacts), "contacts.yaml"),
             Kind::Runbook => ("runbooks", self.runbooks.clone(), "../runbooks/*.yaml"),
+            Kind::Recipe => ("recipes", self.recipes.clone(), "recipes/*.yaml"),
         };
         let named = written.is_some();
         Some(Patterns { key, patterns: written.unwrap_or_else(|| vec![usual.to_owned()]), named })

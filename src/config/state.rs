@@ -47,6 +47,7 @@ mod tests {
             workspace: "w".into(),
             state: state.map(PathBuf::from),
             cadence: None,
+            audit: None,
             load: Default::default(),
         }
     }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::channels::ChannelKind;
+use super::channels::audit::AuditConfig;
 use crate::base::{Duration, Error, ErrorCode, Result, SecretReference};
 
 /// `config/notify.yaml`: channels and routes.
@@ -108,7 +109,12 @@ pub enum ChannelConfig {
     Webhook(WebhookConfig),
     /// A file that gets one line of JSON for each message.
     File(FileConfig),
+    /// An audit service that gets Protocol 25's event of every rollback that is told over it.
+    Audit(AuditConfig),
 }
+
+/// The name of the channel that `audit:` in config/irctl.yaml makes.
+pub const AUDIT_CHANNEL: &str = "audit-service";
 
 impl ChannelConfig {
     /// Its kind.
@@ -117,6 +123,7 @@ impl ChannelConfig {
             ChannelConfig::Slack(_) => ChannelKind::Slack,
             ChannelConfig::Webhook(_) => ChannelKind::Webhook,
             ChannelConfig::File(_) => ChannelKind::File,
+            ChannelConfig::Audit(_) => ChannelKind::Audit,
         }
     }
 
@@ -124,7 +131,8 @@ impl ChannelConfig {
     pub fn delivery(&self, common: &DeliveryConfig) -> DeliveryConfig {
         let own = match self {
             ChannelConfig::Slack(SlackConfig { delivery, .. })
-            | ChannelConfig::Webhook(WebhookConfig { delivery, .. }) => delivery.as_ref(),
+            | ChannelConfig::Webhook(WebhookConfig { delivery, .. })
+            | ChannelConfig::Audit(AuditConfig { delivery, .. }) => delivery.as_ref(),
             ChannelConfig::File(_) => None,
         };
         own.unwrap_or(common).clone()

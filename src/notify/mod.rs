@@ -19,8 +19,11 @@ pub mod route;
 pub mod samples;
 pub mod template;
 
+pub use channels::audit::AuditConfig;
 pub use channels::{ChannelKind, Outcome};
-pub use config::{ChannelConfig, ContactsConfig, Given, NotifyConfig, Reference, ReferenceKind};
+pub use config::{
+    AUDIT_CHANNEL, ChannelConfig, ContactsConfig, Given, NotifyConfig, Reference, ReferenceKind,
+};
 pub use courier::{Courier, Summary};
 pub use message::{Composed, Composer, Dispatch, Message};
 pub use notice::Notice;

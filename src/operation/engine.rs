@@ -43,6 +43,8 @@ pub struct StepUpdate {
     pub state: StepState,
     /// Since the operation was begun or resumed, in milliseconds.
     pub elapsed_ms: u64,
+    /// How long it all may take, in milliseconds; absent where nothing limits it, or not any more.
+    pub budget_ms: Option<u64>,
     /// What there is to say about it.
     pub detail: Option<String>,
 }
@@ -294,6 +296,7 @@ impl Engine<'_> {
             text: step.describe(),
             state,
             elapsed_ms: self.elapsed_ms(),
+            budget_ms: self.budget.map(|budget| u64::try_from(budget.whole.as_millis()).unwrap_or(u64::MAX)),
             detail,
         });
     }

@@ -10,6 +10,7 @@ pub mod file;
 pub mod forecast;
 pub mod json;
 mod pattern;
+pub mod prometheus;
 mod scan;
 pub mod table;
 mod version;
@@ -29,6 +30,7 @@ pub use file::FileConfig;
 pub use forecast::ForecastConfig;
 pub use json::JsonConfig;
 pub use pattern::Pattern;
+pub use prometheus::PrometheusConfig;
 pub use table::TableConfig;
 pub use version::{VersionMap, VersionSource};
 pub use zone::Zone;
@@ -49,6 +51,15 @@ pub enum ProbeConfig {
     Json(JsonConfig),
     /// A program's exit status and output. It runs only from trusted configuration.
     Command(CommandConfig),
+    /// The value of a PromQL query. It is asked only from trusted configuration.
+    Prometheus(PrometheusConfig),
+}
+
+impl ProbeConfig {
+    /// Whether it does more than read the workspace's files: it then runs only from trusted configuration.
+    pub const fn needs_trust(&self) -> bool {
+        matches!(self, ProbeConfig::Command(_) | ProbeConfig::Prometheus(_))
+    }
 }
 
 /// What every probe of one round is told.
@@ -216,6 +227,10 @@ fn measure(name: &str, config: &ProbeConfig, request: &Request<'_>) -> Outcome {
             undecided("not run: programs do not run from an untrusted configuration")
         }
         ProbeConfig::Command(config) => command::measure(name, config, request),
+        ProbeConfig::Prometheus(_) if request.untrusted => {
+            undecided("not asked: no server is asked from an untrusted configuration")
+        }
+        ProbeConfig::Prometheus(config) => prometheus::measure(name, config, request),
         ProbeConfig::Table(_) | ProbeConfig::Forecast(_) | ProbeConfig::Coefficients(_) => {
             undecided("not read")
         }
@@ -231,5 +246,6 @@ pub fn metrics_of(name: &str, config: &ProbeConfig) -> Vec<(String, Unit)> {
         ProbeConfig::File(config) => file::metrics(name, config),
         ProbeConfig::Json(config) => json::metrics(name, config),
         ProbeConfig::Command(config) => command::metrics(name, config),
+        ProbeConfig::Prometheus(config) => prometheus::metrics(name, config),
     }
 }

@@ -91,6 +91,8 @@ pub struct ResponseMetrics {
     pub rollback: Times,
     /// How many rollbacks ended, and how many of them restored.
     pub rollbacks: [usize; 2],
+    /// How many rollbacks automation began, by the reason of its policy.
+    pub rollbacks_by_reason: BTreeMap<String, usize>,
 }
 
 /// The metrics of these incidents and of the rollbacks among these events.
@@ -125,7 +127,20 @@ pub fn metrics(
         promises: kept(&incidents, now),
         rollback: Times::of(took),
         rollbacks: [records.len(), restored.len()],
+        rollbacks_by_reason: by_reason(events, since),
     }
+}
+
+/// What `rollback_total{reason}` would count.
+fn by_reason(events: &[Event], since: Option<DateTime<Utc>>) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    let begun = events.iter().filter(|event| event.kind == "rollback.triggered");
+    for event in begun.filter(|event| since.is_none_or(|since| event.occurred_at >= since)) {
+        if let Some(reason) = event.payload.get("reason").and_then(serde_json::Value::as_str) {
+            *counts.entry(reason.to_owned()).or_default() += 1;
+        }
+    }
+    counts
 }
 
 fn level(incidents: &[&Incident]) -> LevelMetrics {

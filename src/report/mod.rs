@@ -5,3 +5,4 @@ pub mod decision;
 pub mod history;
 pub mod metrics;
 pub mod record;
+pub mod tracking;

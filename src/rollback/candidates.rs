@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::str::FromStr;
 
@@ -93,11 +94,13 @@ fn skip(version: &Version, why: impl Into<String>) -> Skipped {
 /// Sorts versions (newest first) into those one can go back to and those one cannot.
 pub fn sort(versions: Vec<Version>, served: &Served, evidence: &Evidence, now: DateTime<Utc>) -> Candidates {
     let mut candidates = Candidates::default();
+    let mut names = HashMap::new();
     for version in versions {
-        match judge(&version, served, evidence, &candidates.usable, now) {
+        match judge(&version, served, evidence, &names, now) {
             Err(why) => candidates.skipped.push(skip(&version, why)),
             Ok(digest) => {
                 let tier = evidence.tier(&digest);
+                names.insert(digest.clone(), version.name.clone());
                 candidates.usable.push(Candidate { version, digest, tier });
             }
         }
@@ -109,7 +112,7 @@ fn judge(
     version: &Version,
     served: &Served,
     evidence: &Evidence,
-    earlier: &[Candidate],
+    earlier: &HashMap<Digest, String>,
     now: DateTime<Utc>,
 ) -> std::result::Result<Digest, String> {
     if version.name.starts_with(EMERGENCY) {
@@ -127,8 +130,8 @@ fn judge(
         let until = until.map_or(String::new(), |until| format!(" until {until}"));
         return Err(format!("quarantined{until}: {}", quarantine.reason));
     }
-    if let Some(twin) = earlier.iter().find(|candidate| candidate.digest == digest) {
-        return Err(format!("same as {}", twin.version.name));
+    if let Some(twin) = earlier.get(&digest) {
+        return Err(format!("same as {twin}"));
     }
     Ok(digest)
 }

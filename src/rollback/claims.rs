@@ -87,7 +87,8 @@ fn taken(
     for path in paths {
         match one(path, &us, left_behind) {
             Ok(claim) => claims.held.push(claim),
-            Err((error, unsettled)) => {
+            Err(refused) => {
+                let (error, unsettled) = *refused;
                 // What was left behind by an unfinished operation stays to be found.
                 drop(unsettled);
                 claims.release();
@@ -98,7 +99,7 @@ fn taken(
     Ok(claims)
 }
 
-type Refused = (Error, Option<Claim>);
+type Refused = Box<(Error, Option<Claim>)>;
 
 fn one(
     path: &Path,
@@ -107,13 +108,13 @@ fn one(
 ) -> std::result::Result<Claim, Refused> {
     let made = file::parent(path);
     if path.starts_with(&us.state) {
-        directory::make(made).map_err(|error| (error, None))?;
+        directory::make(made).map_err(|error| Box::new((error, None)))?;
     }
-    let mut claim = Claim::take(path, us).map_err(|error| (error, None))?;
+    let mut claim = Claim::take(path, us).map_err(|error| Box::new((error, None)))?;
     if let Some(left) = claim.left_behind.take() {
         match left_behind(&left).and_then(|()| claim.write(us)) {
             Ok(()) => {}
-            Err(error) => return Err((error, Some(claim))),
+            Err(error) => return Err(Box::new((error, Some(claim)))),
         }
     }
     Ok(claim)

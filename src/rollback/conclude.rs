@@ -92,6 +92,9 @@ pub struct RollbackEvent {
     pub error: Option<String>,
     /// Whether consumers are stopped now.
     pub contained: bool,
+    /// The phase that was rolled back; absent where the service was rolled back as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
     /// In one sentence.
     pub summary: String,
 }
@@ -190,6 +193,7 @@ impl Concluding<'_> {
             error: conclusion.reason.clone(),
             evaluation: plan.would_help.as_ref().map(evaluations).unwrap_or_default(),
             contained: outcome.contained,
+            phase: plan.phase.clone(),
             summary: outcome.summary.clone(),
         };
         if conclusion.ending != Ending::Refused {
@@ -256,7 +260,7 @@ impl Concluding<'_> {
                 }
                 entry.quarantine = Some(Quarantine {
                     since: now,
-                    until: None,
+                    until: self.subject.rollback.guards.quarantine.map(|length| length.after(now)),
                     reason: format!("rolled back by {}", self.directory.id),
                     operation: Some(self.directory.id.clone()),
                 });

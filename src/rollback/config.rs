@@ -77,6 +77,9 @@ pub struct RollbackConfig {
     /// When consumers are let back.
     #[serde(default)]
     pub release: ReleaseMode,
+    /// What has to hold before consumers are let back, with `release: when`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_when: Option<ReleaseWhenConfig>,
     /// How long the released version is watched before the rollback counts as confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watch: Option<Duration>,
@@ -134,7 +137,9 @@ fn recovery_budget() -> Duration {
     Duration::minutes(60)
 }
 
-/// Keys in a YAML, JSON, TOML or .env file and what they are set to; the rest of the file stays byte for byte.
+/// Keys in a YAML, JSON, TOML or .env file and what they are set to; the rest of the file stays byte for byte. The
+/// format is that of the file's name: `.yaml`, `.yml`, `.json`, `.toml`; `.env`, `.env.NAME` and `NAME.env`. In an
+/// environment file every value is a text (`"0.1"`); a date of TOML stays one.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SettingsConfig {
@@ -176,11 +181,11 @@ pub enum TargetConfig {
     /// A git work tree: a branch, single paths, or a tag.
     Git(GitConfig),
     /// Rows of a database: PostgreSQL or SQLite.
-    Sql(SqlConfig),
+    Sql(Box<SqlConfig>),
     /// Objects of a Kubernetes cluster: a Service, its Deployments.
     Kubernetes(KubernetesConfig),
     /// Programs that speak JSON: observe, predict, apply, undo.
-    Command(CommandTargetConfig),
+    Command(Box<CommandTargetConfig>),
     /// A recipe: such programs, described in a file of their own.
     Recipe(RecipeConfig),
 }
@@ -264,6 +269,22 @@ pub enum ReleaseMode {
     Auto,
     /// When a human says `irctl release`.
     Manual,
+    /// When a human says `irctl release`, and not before the incident's postmortem is completed.
+    AfterPostmortem,
+    /// When `irctl check` finds that `release_when` holds.
+    When,
+}
+
+/// What has to hold before `irctl check` lets consumers back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseWhenConfig {
+    /// The condition over the service's metrics.
+    #[schemars(extend("format" = "expression"))]
+    pub condition: String,
+    /// How long it has to hold without a break, as the samples of several rounds show it.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub sustained: Option<Duration>,
 }
 
 /// What holds automation back.
@@ -285,6 +306,10 @@ pub struct GuardsConfig {
     /// How long the same two versions may not be switched again.
     #[serde(default = "breaker")]
     pub breaker: Duration,
+    /// How long a version that was rolled back is not gone back to; without it until an undo, or
+    /// `irctl rollback quarantine --lift`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Duration>,
 }
 
 impl Default for GuardsConfig {
@@ -295,6 +320,7 @@ impl Default for GuardsConfig {
             budget: budget(),
             undo_budget: undo_budget(),
             breaker: breaker(),
+            quarantine: None,
         }
     }
 }
@@ -311,11 +337,31 @@ fn breaker() -> Duration {
     Duration::minutes(24 * 60)
 }
 
-/// When irctl rolls back on its own.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+/// When irctl rolls back on its own: when `when` holds, or one of the triggers does.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AutoConfig {
     /// The condition over the service's metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "expression"))]
+    pub when: Option<String>,
+    /// Conditions that each have a reason of their own, under which the rollback is recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<TriggerConfig>,
+}
+
+/// A condition on which irctl rolls back on its own, and the reason under which that is recorded.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TriggerConfig {
+    /// The reason, as `winrate_delta` or `onnx_parity_fail`.
+    #[schemars(extend("format" = "name"))]
+    pub reason: String,
+    /// The condition over the service's metrics.
     #[schemars(extend("format" = "expression"))]
     pub when: String,
+    /// A label of the metric whose value is added to the reason: `psi_feature` by `feature` is recorded as
+    /// `psi_feature_spread`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }

@@ -67,9 +67,48 @@ pub fn past(state: &Path, service: &str) -> Result<Vec<Past>> {
         .collect())
 }
 
-fn pair(state: &Path, id: &str) -> Option<(Digest, Digest)> {
+/// The last rollback of a service, or its undo, that got as far as changing something.
+#[derive(Debug, Clone)]
+pub struct Last {
+    /// The operation.
+    pub operation: String,
+    /// When it was planned (UTC).
+    pub at: DateTime<Utc>,
+    /// The incident that it answered.
+    pub incident: Option<String>,
+    /// Whether it ended restored, which includes that its suite passed where it has one.
+    pub proven: bool,
+    /// The version it went to.
+    pub to: Option<Digest>,
+    /// What people call that version.
+    pub name: String,
+}
+
+/// The last rollback of a service.
+pub fn last(state: &Path, service: &str) -> Result<Option<Last>> {
+    let ours = |one: &Summary| {
+        let kind = matches!(one.kind.as_str(), "rollback" | "undo" | "redo");
+        one.service == service && kind && one.acted && one.ending != Some(Ending::Undone)
+    };
+    let Some(one) = listing::list(state)?.into_iter().rfind(ours) else { return Ok(None) };
+    let plan = plan_of(state, &one.id);
+    Ok(Some(Last {
+        at: one.created_at,
+        incident: one.incident,
+        proven: one.ending == Some(Ending::Restored),
+        to: plan.as_ref().and_then(|plan| plan.to.digest.clone()),
+        name: plan.map(|plan| plan.to.shown()).unwrap_or_default(),
+        operation: one.id,
+    }))
+}
+
+fn plan_of(state: &Path, id: &str) -> Option<Plan> {
     let (pinned, _) = Directory::open(state, id).ok()?.pinned().ok()??;
-    let plan: Plan = serde_json::from_value(pinned.plan).ok()?;
+    serde_json::from_value(pinned.plan).ok()
+}
+
+fn pair(state: &Path, id: &str) -> Option<(Digest, Digest)> {
+    let plan = plan_of(state, id)?;
     Some((plan.served.digest?, plan.to.digest?))
 }
 

@@ -71,6 +71,7 @@ fn config(files: FilesConfig) -> RollbackConfig {
         activate: None,
         verify: None,
         release: Default::default(),
+        release_when: None,
         watch: None,
         guards: Default::default(),
         auto: None,

@@ -4,11 +4,14 @@
 //! prove → verify → release, provisionally → record. [`prepare`] does all up to the plan, [`execute`] the rest.
 
 pub mod adapters;
+mod asserting;
 pub mod candidates;
 pub mod claims;
 pub mod conclude;
 pub mod config;
 pub mod contain;
+pub mod copying;
+pub mod digests;
 pub mod drill;
 pub mod environment;
 pub mod evaluate;
@@ -22,6 +25,7 @@ pub mod phases;
 pub mod plan;
 pub mod planning;
 pub mod prepare;
+pub mod quarantine;
 pub mod saved;
 pub mod serving;
 pub mod settings;

@@ -3,6 +3,7 @@
 use super::candidates::{self, Candidate, Choice, Selector, Skipped};
 use super::config::ReleaseMode;
 use super::contain;
+use super::digests::DigestCache;
 use super::environment::{Environment, Request, Subject};
 use super::evaluate::{self, WouldHelp};
 use super::evidence::{self, Tier};
@@ -67,7 +68,9 @@ impl<'a> Scene<'a> {
         let evidence = evidence::load(self.environment.state, &self.subject.service)?;
         let ground = self.subject.ground();
         let lead = self.subject.lead(&ground)?;
-        let mut all = lead.versions()?;
+        let digests = DigestCache::open(self.environment.state);
+        let mut all = lead.versions_with(&digests)?;
+        digests.save()?;
         if let Selector::Named(name) = selector
             && !all.iter().any(|version| candidates::is_named(version, name))
         {
@@ -311,5 +314,15 @@ fn release_text(subject: &Subject) -> String {
         (true, _) => format!("nothing to release{}", watch.unwrap_or_default()),
         (false, ReleaseMode::Auto) => format!("as soon as it is proved{}", watch.unwrap_or_default()),
         (false, ReleaseMode::Manual) => "by hand: `irctl release`".to_owned(),
+        (false, ReleaseMode::AfterPostmortem) => {
+            "by hand, when the incident's postmortem is completed: `irctl release`".to_owned()
+        }
+        (false, ReleaseMode::When) => {
+            let when = subject.rollback.release_when.as_ref().map(|when| {
+                let sustained = when.sustained.map(|time| format!(" for {time}")).unwrap_or_default();
+                format!(" that {}{sustained}", when.condition.trim())
+            });
+            format!("when `irctl check` finds{}{}", when.unwrap_or_default(), watch.unwrap_or_default())
+        }
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::config::ServingConfig;
+use super::digests::DigestCache;
 use super::environment::Subject;
 use super::evidence;
 use super::targets::Target;
@@ -115,10 +116,11 @@ pub fn version_map(subject: &Subject, state: &std::path::Path) -> Result<Version
 /// [`version_map`], and how it is known which version serves.
 pub fn known_versions(subject: &Subject, state: &std::path::Path) -> Result<(VersionMap, Proof)> {
     let served = served(subject)?;
-    let ground = subject.ground();
+    let (ground, digests) = (subject.ground(), DigestCache::open(state));
     let mut names: BTreeMap<String, Option<Digest>> = BTreeMap::new();
     let mut deployments = Vec::new();
-    let mut all = subject.lead(&ground)?.versions()?;
+    let mut all = subject.lead(&ground)?.versions_with(&digests)?;
+    digests.save()?;
     all.push(served.on_disk);
     for version in &all {
         let Some(digest) = &version.digest else { continue };

@@ -1,4 +1,4 @@
-//! Keys in YAML and JSON files: looked at, set, and put back, the rest of the file byte for byte.
+//! Keys in YAML, JSON, TOML and .env files: looked at, set, and put back, the rest of the file byte for byte.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,15 +1,17 @@
 //! Staging: a copy of the version beside what serves, on the same file system, hashed and loadable. Everything
 //! slow happens here, before anybody is asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::config::{CommandConfig, SwitchMode};
+use super::copying::{self, Manner, Sharing};
+use super::digests::DigestCache;
 use super::evaluate::with_folder;
 use super::versions::Artifact;
 use crate::base::process::Invocation;
-use crate::base::{Digest, Error, ErrorCode, Result, Untrusted, fault, file, path};
+use crate::base::{Digest, Error, ErrorCode, Result, Untrusted, file, path};
 
 /// The staging folder of an operation: in `live` for files, beside it for a whole folder.
 pub fn folder(live: &Path, mode: SwitchMode, operation: &str) -> PathBuf {
@@ -29,34 +31,55 @@ pub fn copy(
     artifacts: &BTreeMap<String, Artifact>,
     like: Option<&Path>,
 ) -> Result<()> {
+    copy_with(from, into, artifacts, like, Sharing::default(), &DigestCache::none())
+}
+
+/// [`copy`], sharing what may be shared; digests that are known spare reading what is shared.
+pub fn copy_with(
+    from: &Path,
+    into: &Path,
+    artifacts: &BTreeMap<String, Artifact>,
+    like: Option<&Path>,
+    sharing: Sharing,
+    digests: &DigestCache,
+) -> Result<()> {
     fs_err::create_dir_all(into).map_err(|error| cannot(into, error))?;
+    let mut folders = BTreeSet::from([into.to_path_buf()]);
     for (name, artifact) in artifacts {
         let source = path::inside(from, Path::new(name))?;
         let target = into.join(name);
+        let place = like.map(|like| like.join(name));
         fs_err::create_dir_all(file::parent(&target))?;
-        let digest = copy_file(&source, &target)?;
-        if digest != artifact.digest {
+        folders.insert(file::parent(&target).to_path_buf());
+        // A second name for the same file cannot have an owner and permissions of its own.
+        let alike = place.as_deref().is_none_or(|place| resembles(&source, place));
+        let sharing = if sharing == Sharing::HardLink && !alike { Sharing::Reflink } else { sharing };
+        let copied = copying::copy(&source, &target, sharing, digests)?;
+        if copied.digest != artifact.digest {
             return Err(Error::new(
                 ErrorCode::Drifted,
                 format!("{} changed while it was copied", source.display()),
             )
             .hint("somebody writes there; wait for that to end, then make a new plan"));
         }
-        if let Some(like) = like {
-            resemble(&target, &like.join(name))?;
+        if let Some(place) = place.filter(|_| copied.manner != Manner::HardLink) {
+            resemble(&target, &place)?;
         }
     }
-    file::sync_directory(into)
+    folders.iter().try_for_each(|folder| file::sync_directory(folder))
 }
 
-/// Copies one file, forces it to disk, and returns the digest of what was written.
+/// Copies one file, forces it and its name to disk, and returns the digest of what was copied.
 pub fn copy_file(from: &Path, to: &Path) -> Result<Digest> {
-    fault::point("copy:before");
-    fs_err::copy(from, to).map_err(|error| cannot(to, error))?;
-    let copied = fs_err::File::open(to)?;
-    file::sync_file(copied.file())?;
-    fault::point("copy:after-fsync");
-    Ok(Digest::of_file(to)?.0)
+    let copied = copying::copy(from, to, Sharing::default(), &DigestCache::none())?;
+    file::sync_directory(file::parent(to))?;
+    Ok(copied.digest)
+}
+
+/// Whether a file has the permissions and the owner of the one at another place, or there is none.
+fn resembles(file: &Path, place: &Path) -> bool {
+    let of = |path: &Path| fs_err::metadata(path).map(|m| (m.mode() & 0o7777, m.uid(), m.gid())).ok();
+    of(place).is_none_or(|there| of(file) == Some(there))
 }
 
 /// Gives a staged file the permissions and, where we may, the owner of the one whose place it takes.
@@ -74,18 +97,23 @@ pub fn resemble(staged: &Path, like: &Path) -> Result<()> {
 
 /// Copies a whole folder, links as links.
 pub fn copy_tree(from: &Path, into: &Path) -> Result<()> {
+    copy_tree_with(from, into, Sharing::default(), &DigestCache::none())
+}
+
+/// [`copy_tree`], sharing what may be shared.
+pub fn copy_tree_with(from: &Path, into: &Path, sharing: Sharing, digests: &DigestCache) -> Result<()> {
     fs_err::create_dir_all(into).map_err(|error| cannot(into, error))?;
     for entry in fs_err::read_dir(from)? {
         let entry = entry?;
         let (source, target) = (entry.path(), into.join(entry.file_name()));
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            copy_tree(&source, &target)?;
+            copy_tree_with(&source, &target, sharing, digests)?;
         } else if kind.is_symlink() {
             std::os::unix::fs::symlink(fs_err::read_link(&source)?, &target)
                 .map_err(|error| cannot(&target, error))?;
         } else {
-            copy_file(&source, &target)?;
+            copying::copy(&source, &target, sharing, digests)?;
         }
     }
     fs_err::set_permissions(into, fs_err::metadata(from)?.permissions())?;

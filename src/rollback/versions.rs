@@ -1,12 +1,16 @@
 //! Versions on disk: their artifacts, digests, names and dates. A version is its digest; names are labels.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, Stat, openat, statat};
+use rustix::io::Errno;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use super::config::{FilesConfig, SwitchMode};
+use super::digests::{DigestCache, Identity};
 use crate::base::{Digest, Error, ErrorCode, Result, clock, file, path};
 
 /// Folders with this prefix hold what was bad: history, not candidates.
@@ -34,6 +38,12 @@ pub enum DateSource {
     Name,
     /// When its newest artifact was last written.
     ModificationTime,
+    /// The registry entry's `created_at`.
+    CreatedAt,
+    /// Its place in the registry's manifest, between the entries before and after it.
+    ManifestOrder,
+    /// When it was committed or tagged.
+    History,
 }
 
 impl std::fmt::Display for DateSource {
@@ -42,6 +52,9 @@ impl std::fmt::Display for DateSource {
             DateSource::DeployedAt => "deployed_at",
             DateSource::Name => "date in the name",
             DateSource::ModificationTime => "modification time",
+            DateSource::CreatedAt => "created_at",
+            DateSource::ManifestOrder => "place in the manifest",
+            DateSource::History => "date of the commit or tag",
         })
     }
 }
@@ -107,23 +120,23 @@ impl Version {
     }
 }
 
-/// Reads what stands in a folder.
+/// Reads what stands in a folder. Every byte is read: this is what proves.
 pub fn read(folder: &Path, name: &str, files: &FilesConfig) -> Result<Version> {
-    let mut version = Version {
-        name: name.to_owned(),
-        folder: Some(folder.to_path_buf()),
-        digest: None,
-        artifacts: BTreeMap::new(),
-        label: None,
-        metadata: None,
-        dated: None,
-        defect: None,
+    read_with(folder, name, files, &DigestCache::none())
+}
+
+/// [`read`], with the digests of files that are known taken as known.
+pub fn read_with(folder: &Path, name: &str, files: &FilesConfig, digests: &DigestCache) -> Result<Version> {
+    let mut version = Version { folder: Some(folder.to_path_buf()), ..Version::named(name) };
+    let Some(open) = Folder::open(folder)? else {
+        version.defect = Some(format!("there is no folder {}", folder.display()));
+        return Ok(version);
     };
     let mut modified = None;
     for artifact in &files.artifacts {
-        match read_artifact(folder, artifact)? {
+        match read_artifact(&open, artifact, digests)? {
             Ok((found, at)) => {
-                modified = modified.max(at);
+                modified = modified.max(Some(at));
                 version.artifacts.insert(artifact.clone(), found);
             }
             Err(defect) => {
@@ -135,7 +148,7 @@ pub fn read(folder: &Path, name: &str, files: &FilesConfig) -> Result<Version> {
         let parts = version.artifacts.iter().map(|(name, artifact)| (name.as_str(), &artifact.digest));
         version.digest = Some(Digest::of_parts(parts));
     }
-    match read_metadata(folder, &files.metadata) {
+    match read_metadata(&open, &files.metadata) {
         Ok(metadata) => version.metadata = metadata,
         Err(error) => {
             version.defect.get_or_insert(format!("unreadable metadata: {}", error.message));
@@ -149,38 +162,84 @@ pub fn read(folder: &Path, name: &str, files: &FilesConfig) -> Result<Version> {
         .or_else(|| date_in(name).map(|at| Dated { at, source: DateSource::Name }))
         .or_else(|| modified.map(|at| Dated { at, source: DateSource::ModificationTime }));
     if version.defect.is_none() {
-        version.defect = half_written(folder)?;
+        version.defect = half_written(&open.names);
     }
     Ok(version)
 }
 
-type Found = std::result::Result<(Artifact, Option<DateTime<Utc>>), String>;
+/// An open folder and the names in it: what is asked of its files costs one call each.
+struct Folder<'a> {
+    path: &'a Path,
+    fd: OwnedFd,
+    names: Vec<String>,
+}
 
-fn read_artifact(folder: &Path, name: &str) -> Result<Found> {
-    let path = match path::inside(folder, Path::new(name)) {
-        Err(error) if error.code == ErrorCode::OutsideRoot => return Ok(Err(error.message)),
-        path => path?,
-    };
-    let metadata = match fs_err::symlink_metadata(&path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+impl<'a> Folder<'a> {
+    fn open(path: &'a Path) -> Result<Option<Self>> {
+        let failed = |errno: Errno| Error::io(format!("cannot read {}", path.display()), errno.into());
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = match openat(CWD, path, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(None),
+            fd => fd.map_err(failed)?,
+        };
+        let mut names = Vec::new();
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
+        let mut entries = RawDir::new(&fd, &mut buffer);
+        while let Some(entry) = entries.next() {
+            let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+            if name != "." && name != ".." {
+                names.push(name);
+            }
+        }
+        Ok(Some(Self { path, fd, names }))
+    }
+
+    /// What stands at a name, no link followed; a path of several names must not leave the folder.
+    fn stat(&self, name: &str) -> Result<std::result::Result<Stat, String>> {
+        let plain = !name.contains('/');
+        if plain && !self.names.iter().any(|there| there == name) {
             return Ok(Err(format!("missing artifact {name}")));
         }
-        Err(error) => return Err(error.into()),
-    };
-    if !metadata.is_file() {
-        return Ok(Err(format!("{name} is not a plain file")));
+        if !plain && let Err(error) = path::inside(self.path, Path::new(name)) {
+            return if error.code == ErrorCode::OutsideRoot { Ok(Err(error.message)) } else { Err(error) };
+        }
+        match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => Ok(Ok(stat)),
+            Ok(_) => Ok(Err(format!("{name} is not a plain file"))),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(Err(format!("missing artifact {name}"))),
+            Err(errno) => {
+                Err(Error::io(format!("cannot read {}", self.path.join(name).display()), errno.into()))
+            }
+        }
     }
-    let (digest, size) = Digest::of_file(&path)?;
+}
+
+type Found = std::result::Result<(Artifact, DateTime<Utc>), String>;
+
+fn read_artifact(folder: &Folder<'_>, name: &str, digests: &DigestCache) -> Result<Found> {
+    let identity = match folder.stat(name)? {
+        Ok(stat) => Identity::of_stat(&stat),
+        Err(defect) => return Ok(Err(defect)),
+    };
+    let (digest, size) = match digests.get(&identity) {
+        Some(digest) => (digest, identity.size()),
+        None => digests.of_file(&folder.path.join(name))?,
+    };
     if size == 0 {
         return Ok(Err(format!("half-written: {name} is empty")));
     }
-    let at = metadata.modified().ok().map(DateTime::<Utc>::from);
-    Ok(Ok((Artifact { digest, size }, at)))
+    Ok(Ok((Artifact { digest, size }, DateTime::from_timestamp_nanos(identity.modified()))))
 }
 
-fn read_metadata(folder: &Path, name: &str) -> Result<Option<serde_json::Value>> {
-    let path = path::inside(folder, Path::new(name))?;
+fn read_metadata(folder: &Folder<'_>, name: &str) -> Result<Option<serde_json::Value>> {
+    if !name.contains('/') && !folder.names.iter().any(|there| there == name) {
+        return Ok(None);
+    }
+    // A plain file that stands in the folder itself cannot lead out of it.
+    let path = match folder.stat(name)? {
+        Ok(_) => folder.path.join(name),
+        Err(_) => path::inside(folder.path, Path::new(name))?,
+    };
     if !path.exists() {
         return Ok(None);
     }
@@ -191,14 +250,10 @@ fn read_metadata(folder: &Path, name: &str) -> Result<Option<serde_json::Value>>
 }
 
 /// A file that only an unfinished copy leaves.
-fn half_written(folder: &Path) -> Result<Option<String>> {
-    for entry in fs_err::read_dir(folder)? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if [".tmp", ".part", ".partial", ".incomplete"].iter().any(|end| name.ends_with(end)) {
-            return Ok(Some(format!("half-written: it holds {}", name.escape_debug())));
-        }
-    }
-    Ok(None)
+pub(crate) fn half_written(names: &[String]) -> Option<String> {
+    let unfinished =
+        |name: &&String| [".tmp", ".part", ".partial", ".incomplete"].iter().any(|end| name.ends_with(end));
+    names.iter().find(unfinished).map(|name| format!("half-written: it holds {}", name.escape_debug()))
 }
 
 /// A date in a name, as in `backup_2026-09-28` or `v2026-09-28_14-30-00`.
@@ -237,10 +292,17 @@ pub fn folder(live: &Path, files: &FilesConfig) -> Result<(PathBuf, glob::Patter
     Ok((folder, pattern))
 }
 
-/// Every folder that the pattern names, as a version, emergency backups included; newest first.
+/// Every folder that the pattern names, as a version, emergency backups included; newest first. Every byte is read.
 pub fn list(live: &Path, files: &FilesConfig) -> Result<Vec<Version>> {
+    list_with(live, files, &DigestCache::none())
+}
+
+/// [`list`], with the digests of files that are known taken as known. Whoever opened the cache keeps it with
+/// [`DigestCache::save`].
+pub fn list_with(live: &Path, files: &FilesConfig, digests: &DigestCache) -> Result<Vec<Version>> {
     let (folder, pattern) = folder(live, files)?;
     let mut versions = Vec::new();
+    let mut folders = Vec::new();
     let entries = match fs_err::read_dir(&folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(versions),
@@ -254,28 +316,54 @@ pub fn list(live: &Path, files: &FilesConfig) -> Result<Vec<Version>> {
         if !pattern.matches(&name) || name.starts_with('.') || own {
             continue;
         }
-        if entry.file_type()?.is_dir() {
-            versions.push(read(&entry.path(), &name, files)?);
-        } else if entry.file_type()?.is_symlink() {
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            folders.push((entry.path(), name));
+        } else if kind.is_symlink() {
             versions.push(link(&entry.path(), &name));
         }
     }
-    let key = |version: &Version| (version.dated.map(|dated| dated.at), version.name.clone());
-    versions.sort_by_key(|version| std::cmp::Reverse(key(version)));
+    versions.extend(side_by_side(&folders, |(path, name)| read_with(path, name, files, digests))?);
+    versions.sort_by(|a, b| {
+        let key = |version: &Version| version.dated.map(|dated| dated.at);
+        key(b).cmp(&key(a)).then_with(|| b.name.cmp(&a.name))
+    });
     Ok(versions)
+}
+
+/// Does the same for each, in order, on as many threads as there are processors when there is much to do.
+pub(crate) fn side_by_side<T: Sync, R: Send>(
+    all: &[T],
+    work: impl Fn(&T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    if all.len() < 64 || threads == 1 {
+        return all.iter().map(work).collect();
+    }
+    let work = &work;
+    let parts: Vec<Result<Vec<R>>> = std::thread::scope(|scope| {
+        let running: Vec<_> = all
+            .chunks(all.len().div_ceil(threads))
+            .map(|part| scope.spawn(move || part.iter().map(work).collect()))
+            .collect();
+        let ended = running.into_iter().map(|thread| {
+            thread.join().unwrap_or_else(|_| Err(Error::new(ErrorCode::Bug, "reading versions panicked")))
+        });
+        ended.collect()
+    });
+    let mut done = Vec::with_capacity(all.len());
+    for part in parts {
+        done.extend(part?);
+    }
+    Ok(done)
 }
 
 /// A version that is a symbolic link could lead anywhere and change under our hands.
 fn link(path: &Path, name: &str) -> Version {
     Version {
-        name: name.to_owned(),
         folder: Some(path.to_path_buf()),
-        digest: None,
-        artifacts: BTreeMap::new(),
-        label: None,
-        metadata: None,
-        dated: None,
         defect: Some("it is a symbolic link".to_owned()),
+        ..Version::named(name)
     }
 }
 

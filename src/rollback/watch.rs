@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::contain::{self, ContainOutcome};
 use super::environment::{Environment, Subject};
-use super::evidence;
+use super::{evidence, guards};
 use crate::base::{Digest, Error, ErrorCode, Result, file, path};
 use crate::operation::directory;
 
@@ -41,6 +41,30 @@ pub(super) fn write(state: &Path, watch: &Watch) -> Result<()> {
     let bytes = serde_json::to_vec_pretty(watch)
         .map_err(|error| Error::new(ErrorCode::Bug, format!("a watch: {error}")))?;
     file::write_atomic(&path, &bytes, 0o600)
+}
+
+/// Begins to watch what the last rollback of a service brought back, now that its consumers are let back after all.
+/// Nothing is watched where nothing says for how long, or where another version serves meanwhile.
+pub fn begin(
+    environment: &Environment<'_>,
+    subject: &Subject,
+    served: Option<&Digest>,
+) -> Result<Option<Watch>> {
+    let Some(length) = subject.rollback.watch else { return Ok(None) };
+    let Some(last) = guards::last(environment.state, &subject.service)? else { return Ok(None) };
+    let Some(version) = served.filter(|served| last.to.as_ref() == Some(*served)) else { return Ok(None) };
+    let now = environment.clock.now()?;
+    let watch = Watch {
+        operation: last.operation,
+        service: subject.service.clone(),
+        version: version.clone(),
+        name: last.name,
+        incident: last.incident,
+        since: now,
+        until: length.after(now),
+    };
+    write(environment.state, &watch)?;
+    Ok(Some(watch))
 }
 
 /// Every watch, the one that ends first coming first.

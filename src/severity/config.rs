@@ -83,12 +83,23 @@ pub struct LevelConfig {
     /// What is to be done, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
+    /// What messages and screens propose to a human, with the evidence. Nothing does it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposes: Option<Proposes>,
     /// What is written afterwards, and until when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postmortem: Option<PostmortemConfig>,
     /// What it is for, as examples that no metric decides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<String>,
+}
+
+/// What a level proposes to a human.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Proposes {
+    /// To assess a rollback to the version before, where the service can be rolled back.
+    Rollback,
 }
 
 /// What is written after an incident.

@@ -31,7 +31,7 @@ pub use classification::{Classification, LookedAt, Outcome, RuleResult, UnknownM
 pub use classify::classify;
 pub use compile::{CompiledExpression, Judgement};
 pub use config::{
-    Catalog, LevelConfig, MetricConfig, PostmortemConfig, PostmortemKind, RuleConfig, SchemeConfig,
+    Catalog, LevelConfig, MetricConfig, PostmortemConfig, PostmortemKind, Proposes, RuleConfig, SchemeConfig,
 };
 pub use evidence::Evidence;
 pub use expression::{Expression, ExpressionError};

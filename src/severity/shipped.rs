@@ -14,6 +14,7 @@ pub const fn shipped() -> &'static [(&'static str, &'static str)] {
         (DEFAULT_SCHEME, include_str!("../../config/severity/protocol-25.yaml")),
         ("rila", include_str!("../../config/severity/rila.yaml")),
         ("phases", include_str!("../../config/severity/phases.yaml")),
+        ("trading", include_str!("../../config/severity/trading.yaml")),
         ("acis", include_str!("../../config/severity/acis.yaml")),
     ]
 }

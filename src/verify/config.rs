@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+use super::analysis::AnalysisConfig;
 use crate::base::Verdict;
 use crate::probe::ProbeConfig;
 use crate::severity::Expression;
@@ -29,9 +30,15 @@ pub struct SuiteConfig {
     /// What is expected.
     #[serde(default)]
     pub expect: Vec<ExpectationConfig>,
+    /// A suite that comes with irctl, whose probes and expectations are added to these: `protocol-25`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// What the template leaves open, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub with: BTreeMap<String, String>,
 }
 
-/// One expectation: either a condition that has to hold, or a probe that has to measure.
+/// One expectation: a condition that has to hold, a probe that has to measure, or an analysis of several samples.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectationConfig {
@@ -44,6 +51,9 @@ pub struct ExpectationConfig {
     /// A probe that has to measure everything it is there for, and to find that it exists or succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<String>,
+    /// Several samples, taken one after the other, of which enough have to be good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analysis: Option<AnalysisConfig>,
     /// What it means if it does not hold.
     #[serde(default)]
     pub severity: ExpectationSeverity,
@@ -76,10 +86,11 @@ impl ExpectationSeverity {
 impl ExpectationConfig {
     /// What is expected, as it is written.
     pub fn text(&self) -> String {
-        match (&self.that, &self.probe) {
-            (Some(that), _) => that.source().trim().to_owned(),
-            (None, Some(probe)) => format!("probe {probe}"),
-            (None, None) => "nothing".to_owned(),
+        match (&self.that, &self.probe, &self.analysis) {
+            (Some(that), ..) => that.source().trim().to_owned(),
+            (None, Some(probe), _) => format!("probe {probe}"),
+            (None, None, Some(analysis)) => analysis.text(),
+            (None, None, None) => "nothing".to_owned(),
         }
     }
 }

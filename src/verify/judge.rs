@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::analysis::AnalysisConfig;
 use super::condition::{self, Held};
 use super::config::ExpectationConfig;
 use super::report::{Check, Value};
@@ -29,7 +30,7 @@ impl<'run> Evidence<'run> {
 
     /// Whether a probe is one that was not run because the configuration is not trusted.
     fn not_run(&self, probe: &str) -> bool {
-        self.request.untrusted && matches!(self.selection.probes.get(probe), Some(ProbeConfig::Command(_)))
+        self.request.untrusted && self.selection.probes.get(probe).is_some_and(ProbeConfig::needs_trust)
     }
 }
 
@@ -47,6 +48,7 @@ pub(super) fn judge(expectation: &ExpectationConfig, evidence: &Evidence<'_>) ->
         probes: Vec::new(),
         rows: 0,
         newest: None,
+        samples: Vec::new(),
     };
     if let Err(faults) = selection::check(expectation, evidence.selection) {
         check.reason = selection::explain(&faults).into();
@@ -55,9 +57,15 @@ pub(super) fn judge(expectation: &ExpectationConfig, evidence: &Evidence<'_>) ->
     match (&expectation.that, &expectation.probe) {
         (Some(that), _) => by_condition(&mut check, that, evidence),
         (None, Some(probe)) => by_probe(&mut check, probe, evidence),
-        (None, None) => {}
+        (None, None) => {
+            if let Some(analysis) = &expectation.analysis {
+                by_analysis(&mut check, analysis, evidence);
+            }
+        }
     }
-    if check.verdict == Verdict::Unknown && check.probes.iter().any(|probe| evidence.not_run(probe)) {
+    let asks = expectation.analysis.as_ref().is_some_and(|analysis| analysis.prometheus.is_some());
+    let not_run = check.probes.iter().any(|probe| evidence.not_run(probe));
+    if check.verdict == Verdict::Unknown && (not_run || (asks && evidence.request.untrusted)) {
         check.verdict = Verdict::Blocked;
         check.reason = "not run: only data probes run from an untrusted configuration".into();
     }
@@ -121,6 +129,14 @@ fn newest<'a>(metrics: &'a [String], evidence: &'a Evidence<'_>) -> impl Iterato
     })
 }
 
+/// What an analysis rests on; its samples are taken when everything else is judged.
+fn by_analysis(check: &mut Check, analysis: &AnalysisConfig, evidence: &Evidence<'_>) {
+    let compared = analysis.compare.as_ref().and_then(|compare| compare.metric.clone());
+    let metrics: Vec<String> = analysis.metric.iter().cloned().chain(compared).collect();
+    check.probes = evidence.selection.probes_of(&metrics).into_iter().map(str::to_owned).collect();
+    check.reason = "no sample was taken".into();
+}
+
 /// A probe holds if everything it is there for was measured, and what it says about existence and success is yes.
 fn by_probe(check: &mut Check, probe: &str, evidence: &Evidence<'_>) {
     check.probes = vec![probe.to_owned()];
@@ -162,7 +178,7 @@ fn by_probe(check: &mut Check, probe: &str, evidence: &Evidence<'_>) {
 }
 
 /// The newest sample of every series that belongs to the served version, or to none that is known.
-fn current<'a>(outcome: &'a Outcome, served: Option<&Digest>) -> Vec<&'a Sample> {
+pub(super) fn current<'a>(outcome: &'a Outcome, served: Option<&Digest>) -> Vec<&'a Sample> {
     let mut newest: BTreeMap<_, &Sample> = BTreeMap::new();
     for sample in &outcome.samples {
         let foreign = matches!((served, &sample.version), (Some(served), Some(own)) if served != own);

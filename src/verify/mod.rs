@@ -4,6 +4,7 @@
 //! expectation that holds is OK, one that does not is CRIT or WARN, and one that cannot be decided is UNKNOWN: a suite
 //! never passes because it looked at nothing.
 
+mod analysis;
 mod condition;
 mod config;
 mod judge;
@@ -11,8 +12,11 @@ mod report;
 pub mod reporters;
 mod run;
 mod selection;
+mod template;
 
+pub use analysis::{AnalysisConfig, Better, CompareConfig};
 pub use config::{ExpectationConfig, ExpectationSeverity, SuiteConfig};
-pub use report::{Check, Examination, Report, Summary, Value};
-pub use run::run;
+pub use report::{Check, Examination, Report, SampleVerdict, SampleView, Summary, Value};
+pub use run::{Wait, run};
 pub use selection::{Fault, SuiteProblem, problems};
+pub use template::{TEMPLATES, whole};

@@ -70,6 +70,47 @@ pub struct Check {
     pub rows: u64,
     /// The newest event time behind it (UTC).
     pub newest: Option<DateTime<Utc>>,
+    /// Every sample of an analysis, in the order in which they were taken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<SampleView>,
+}
+
+/// One sample of an analysis.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct SampleView {
+    /// When it was taken (UTC).
+    pub at: DateTime<Utc>,
+    /// The value, in the unit of what is sampled; absent where there is no usable one.
+    pub value: Option<f64>,
+    /// When the value was true (UTC).
+    pub true_at: Option<DateTime<Utc>>,
+    /// What it is worth.
+    pub verdict: SampleVerdict,
+    /// The value for people, or what is wrong with it.
+    pub reason: Untrusted,
+}
+
+/// What a sample of an analysis is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SampleVerdict {
+    /// It fulfils what is expected.
+    Good,
+    /// It does not.
+    Bad,
+    /// It has no usable value: never good.
+    Inconclusive,
+}
+
+impl SampleVerdict {
+    /// The word for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SampleVerdict::Good => "good",
+            SampleVerdict::Bad => "bad",
+            SampleVerdict::Inconclusive => "inconclusive",
+        }
+    }
 }
 
 /// A metric's value.

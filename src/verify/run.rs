@@ -1,5 +1,7 @@
 //! Running a suite: measure, judge every expectation, sum up.
 
+use chrono::{DateTime, Utc};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
@@ -7,21 +9,33 @@ use super::config::{ExpectationSeverity, SuiteConfig};
 use super::judge::{self, Evidence};
 use super::report::{Check, Examination, Report};
 use super::selection::{Selection, select};
-use crate::base::{Untrusted, Verdict};
+use super::{analysis, template};
+use crate::base::{Result, Untrusted, Verdict};
 use crate::probe::{Outcome, ProbeConfig, Request, measure_all};
+
+/// Waits until an instant and returns the instant that it then is.
+pub type Wait<'a> = &'a dyn Fn(DateTime<Utc>) -> Result<DateTime<Utc>>;
 
 /// Runs a suite. It never fails: whatever goes wrong is a check that is UNKNOWN, with its reason.
 ///
-/// `service_probes` are the probes of the suite's service, from which its `use:` chooses.
+/// `service_probes` are the probes of the suite's service, from which its `use:` chooses; `wait` waits until the next
+/// sample of an analysis is due.
 pub fn run(
     suite: &SuiteConfig,
     service_probes: &BTreeMap<String, ProbeConfig>,
     request: &Request<'_>,
+    wait: Wait<'_>,
 ) -> Report {
     let begun = Instant::now();
-    let selection = select(suite, service_probes);
+    let (whole, wrong) = match template::whole(suite) {
+        Ok(whole) => (whole, Vec::new()),
+        Err(wrong) => (Cow::Borrowed(suite), wrong),
+    };
+    let selection = select(&whole, service_probes);
     let outcomes = measure_all(&selection.probes, request);
-    let checks = checks(suite, &selection, &outcomes, request);
+    let mut checks = checks(&whole, &selection, &outcomes, request, wait);
+    checks.extend(wrong.iter().map(|(_, fault)| unknown("template", &fault.to_string())));
+    make_unique(&mut checks);
     Report {
         suite: suite.suite.clone(),
         title: suite.title.clone(),
@@ -39,15 +53,22 @@ fn checks(
     selection: &Selection,
     outcomes: &[Outcome],
     request: &Request<'_>,
+    wait: Wait<'_>,
 ) -> Vec<Check> {
     let evidence = Evidence::new(selection, outcomes, request);
     let mut checks: Vec<Check> =
         selection.missing.iter().map(|(name, why)| unknown(&format!("use {name}"), why)).collect();
+    let first = checks.len();
     checks.extend(suite.expect.iter().map(|expectation| judge::judge(expectation, &evidence)));
+    // What can be judged at once is judged before anything is waited for.
+    for (place, analysed) in analysis::run(&suite.expect, selection, request, wait) {
+        if let Some(check) = checks.get_mut(first + place).filter(|check| check.verdict != Verdict::Blocked) {
+            analysed.fill(check);
+        }
+    }
     if suite.expect.is_empty() {
         checks.push(unknown("expectations", "the suite expects nothing, so nothing was verified"));
     }
-    make_unique(&mut checks);
     checks
 }
 
@@ -65,6 +86,7 @@ fn unknown(id: &str, why: &str) -> Check {
         probes: Vec::new(),
         rows: 0,
         newest: None,
+        samples: Vec::new(),
     }
 }
 
@@ -149,7 +171,7 @@ expect:
         let versions = VersionMap::default();
         let now = parse_instant("2026-11-20T03:00:00Z").unwrap();
         let request = Request { service: "desk", root, now, versions: &versions, untrusted };
-        Report { elapsed_ms: 12, ..run(&suite(text), &service(), &request) }
+        Report { elapsed_ms: 12, ..run(&suite(text), &service(), &request, &Ok) }
     }
 
     fn verdicts(report: &Report) -> Vec<(&str, Verdict)> {

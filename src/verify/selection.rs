@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::condition;
 use super::config::{ExpectationConfig, SuiteConfig};
+use super::{analysis, condition, template};
 use crate::base::Unit;
 use crate::probe::{ProbeConfig, metrics_of};
 
@@ -31,6 +31,11 @@ pub struct Fault {
 impl Fault {
     pub(super) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), help: None, span: None }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
     }
 }
 
@@ -98,9 +103,17 @@ pub(super) fn select(suite: &SuiteConfig, service_probes: &BTreeMap<String, Prob
 ///
 /// `service_probes` are those of the suite's service; empty if it names none.
 pub fn problems(suite: &SuiteConfig, service_probes: &BTreeMap<String, ProbeConfig>) -> Vec<SuiteProblem> {
-    let selection = select(suite, service_probes);
     let mut found = Vec::new();
     let mut add = |pointer: String, fault: Fault| found.push(SuiteProblem { pointer, fault });
+    let whole = match template::whole(suite) {
+        Ok(whole) => whole,
+        Err(wrong) => {
+            wrong.into_iter().for_each(|(pointer, fault)| add(pointer, fault));
+            return found;
+        }
+    };
+    let suite = &*whole;
+    let selection = select(suite, service_probes);
     for (name, why) in &selection.missing {
         let position = suite.uses.iter().position(|used| used == name).unwrap_or_default();
         add(format!("/use/{position}"), Fault::new(why));
@@ -114,13 +127,7 @@ pub fn problems(suite: &SuiteConfig, service_probes: &BTreeMap<String, ProbeConf
     }
     let mut ids = BTreeSet::new();
     for (position, expectation) in suite.expect.iter().enumerate() {
-        let key = match (&expectation.that, &expectation.probe) {
-            (Some(_), _) => "/that",
-            (None, Some(_)) => "/probe",
-            (None, None) => "",
-        };
-        let faults = check(expectation, &selection).err().unwrap_or_default();
-        for fault in faults {
+        for (key, fault) in faults(expectation, &selection) {
             add(format!("/expect/{position}{key}"), fault);
         }
         if let Some(id) = &expectation.id
@@ -135,15 +142,42 @@ pub fn problems(suite: &SuiteConfig, service_probes: &BTreeMap<String, ProbeConf
     found
 }
 
+/// Everything that keeps an expectation from being judged by this selection, each with the key below it.
+fn faults(expectation: &ExpectationConfig, selection: &Selection) -> Vec<(String, Fault)> {
+    if let (Some(analysis), None, None) = (&expectation.analysis, &expectation.that, &expectation.probe) {
+        let wrong = analysis::problems(analysis, selection);
+        return wrong.into_iter().map(|(key, fault)| (format!("/analysis{key}"), fault)).collect();
+    }
+    let key = match (&expectation.that, &expectation.probe) {
+        (Some(_), _) => "/that",
+        (None, Some(_)) => "/probe",
+        (None, None) => "",
+    };
+    let faults = check(expectation, selection).err().unwrap_or_default();
+    faults.into_iter().map(|fault| (key.to_owned(), fault)).collect()
+}
+
 /// Whether an expectation can be judged by this selection at all.
 pub(super) fn check(expectation: &ExpectationConfig, selection: &Selection) -> Result<(), Vec<Fault>> {
     let fault = |message: String| Err(vec![Fault::new(message)]);
-    match (&expectation.that, &expectation.probe) {
-        (Some(_), Some(_)) => fault("it names a condition (`that`) and a probe: one of the two".to_owned()),
-        (None, None) => fault("it names neither a condition (`that`) nor a probe".to_owned()),
-        (None, Some(probe)) if selection.probes.contains_key(probe) => Ok(()),
-        (None, Some(probe)) => fault(format!("the suite does not use a probe `{}`", probe.escape_debug())),
-        (Some(that), None) => {
+    match (&expectation.that, &expectation.probe, &expectation.analysis) {
+        (Some(_), Some(_), _) => {
+            fault("it names a condition (`that`) and a probe: one of the two".to_owned())
+        }
+        (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
+            fault("it has an `analysis` and something else: one of the two".to_owned())
+        }
+        (None, None, None) => fault("it names neither a condition (`that`) nor a probe".to_owned()),
+        (None, None, Some(analysis)) => {
+            let wrong = analysis::problems(analysis, selection);
+            let wrong: Vec<_> = wrong.into_iter().map(|(_, fault)| fault).collect();
+            if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+        }
+        (None, Some(probe), None) if selection.probes.contains_key(probe) => Ok(()),
+        (None, Some(probe), None) => {
+            fault(format!("the suite does not use a probe `{}`", probe.escape_debug()))
+        }
+        (Some(that), None, None) => {
             let several = that.metrics().into_iter().find_map(|metric| {
                 let (_, probes) = selection.metrics.get(metric)?;
                 (probes.len() > 1).then(|| (metric, probes.iter().cloned().collect::<Vec<_>>()))

@@ -2,7 +2,9 @@
 
 #![allow(dead_code)] // Each test program uses a part of it.
 
+pub mod http;
 pub mod outside;
+pub mod prometheus;
 pub mod rollback;
 
 use std::path::{Path, PathBuf};

@@ -32,9 +32,12 @@ pub trait Fixture {
     }
 }
 
+/// What is checked.
+type Check = fn(&Bench<'_>);
+
 /// Runs every check, each on a fixture of its own.
 pub fn run<F: Fixture>(make: impl Fn() -> F) {
-    let checks: [(&str, fn(&Bench<'_>)); 11] = [
+    let checks: [(&str, Check); 11] = [
         ("looking changes nothing", looking_changes_nothing),
         ("staging changes nothing", staging_changes_nothing),
         ("switches, and says so", switches_and_says_so),

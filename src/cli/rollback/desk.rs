@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use super::live::Live;
 use super::wiring::Wiring;
-use crate::base::clock::Elapsed;
 use crate::base::environment::variable;
 use crate::base::{Error, ErrorCode, Result};
 use crate::check::scope;
 use crate::cli::Context;
 use crate::config::Workspace;
-use crate::operation::{Directory, StepState, StepUpdate, Stop, StoreRecorder};
+use crate::operation::{Directory, StepUpdate, Stop, StoreRecorder};
 use crate::rollback::{Environment, Part, Subject, layout};
 
 /// What the command line says about which service is meant.
@@ -114,15 +114,14 @@ impl<'a> Desk<'a> {
         let quiet = out.is_json();
         let stop = Stop::listen(|times| crate::cli::output::Output::plain().note(heard(times)))?;
         let watcher = stop.clone();
+        let live = Live::new(out);
         let progress = move |update: &StepUpdate| {
             if !watcher.is_detached() && !quiet {
-                tell(out, update);
+                live.tell(update);
             }
         };
-        let verify = |suite: &str, pinned: &serde_json::Value| match self.context.clock.now() {
-            Ok(now) => scope::run_suite(suite, pinned, now),
-            Err(error) => scope::undecided(suite, &error),
-        };
+        let verify =
+            |suite: &str, pinned: &serde_json::Value| scope::run_suite(suite, pinned, &self.context.clock);
         work(&Environment {
             state: &self.state,
             clock: &self.context.clock,
@@ -140,30 +139,6 @@ fn heard(times: usize) -> &'static str {
         1 => "stopping at the next safe point",
         _ => "heard you: it stops at the next safe point, and not before, so that nothing is left half-done",
     }
-}
-
-/// One line for each step, when there is something to say about it.
-fn tell(out: &crate::cli::output::Output, update: &StepUpdate) {
-    let state = match update.state {
-        StepState::Started => return,
-        StepState::Done => "done",
-        StepState::AlreadyDone => "was done",
-        StepState::Failed => "FAILED",
-        StepState::Undone => "undone",
-        StepState::OverBudget => "OVER BUDGET",
-    };
-    let detail = update.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
-    let detail = crate::base::untrusted::escape(&detail, crate::base::untrusted::Sink::Terminal);
-    out.note(&format!("  {:<9} {state:<8} {}{detail}", since_begun(update.elapsed_ms), update.text));
-}
-
-/// `T+0.07 s`; from a minute on as people say it.
-fn since_begun(milliseconds: u64) -> String {
-    if milliseconds < 60_000 {
-        return format!("T+{}.{:02} s", milliseconds / 1000, milliseconds % 1000 / 10);
-    }
-    let elapsed = chrono::TimeDelta::milliseconds(i64::try_from(milliseconds).unwrap_or(i64::MAX));
-    format!("T+{}", Elapsed(elapsed))
 }
 
 /// The one service that is meant: the named one, or the only one that can be rolled back.

@@ -9,6 +9,7 @@ use crate::base::clock::{Elapsed, format_instant};
 use crate::base::{Error, ErrorCode, Result, Untrusted};
 use crate::cli::Context;
 use crate::operation::{Ending, Record, RecordKind, Stop, Summary, list};
+use crate::rollback::digests::DigestCache;
 use crate::rollback::{self, candidates, evidence, plan::VersionView, versions as on_disk};
 
 /// The newest operation that can be resumed.
@@ -121,7 +122,9 @@ pub fn versions(context: &Context, place: &Place) -> Result<u8> {
     let served = rollback::served(subject)?;
     let known = evidence::load(desk.state(), &subject.service)?;
     let ground = subject.ground();
-    let all = subject.lead(&ground)?.versions()?;
+    let digests = DigestCache::open(desk.state());
+    let all = subject.lead(&ground)?.versions_with(&digests)?;
+    digests.save()?;
     let sorted = candidates::sort(all.clone(), &served, &known, context.clock.now()?);
     let row = |version: &on_disk::Version, state: String| VersionRow {
         version: VersionView::from(version),

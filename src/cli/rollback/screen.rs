@@ -116,6 +116,7 @@ fn changes(page: &mut Page, plan: &Plan) {
     for target in &plan.targets {
         page.each(&target.kind, self::target(target, plan));
     }
+    page.line("sure", &sure(plan));
     if let Some(activate) = &plan.activate {
         page.line("activate", &activate.join(" "));
     }
@@ -186,6 +187,23 @@ fn target(target: &TargetPlan, plan: &Plan) -> Vec<String> {
     lines.extend(target.changes.iter().map(|change| format!("  {}", self::change(change))));
     lines.extend(target.manner.iter().map(|manner| format!("  {manner}")));
     lines
+}
+
+/// How sure the lines above are.
+fn sure(plan: &Plan) -> String {
+    let changes = || plan.targets.iter().flat_map(|target| &target.changes);
+    let count = |fidelity| changes().filter(|change| change.fidelity == fidelity).count();
+    let parts = [Fidelity::Proven, Fidelity::Predicted, Fidelity::Unknown]
+        .map(|fidelity| (fidelity, count(fidelity)))
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(fidelity, count)| format!("{count} {fidelity}"));
+    let parts: Vec<_> = parts.collect();
+    match parts.as_slice() {
+        [] => "nothing changes".to_owned(),
+        [only] => format!("{only} (of the lines above)"),
+        _ => format!("{} (marked above)", parts.join(", ")),
+    }
 }
 
 /// One change; what is not proven says so.

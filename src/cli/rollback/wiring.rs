@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::base::Result;
 use crate::check::after::Hand;
 use crate::check::failing::Failing;
-use crate::check::measure;
+use crate::check::{hands, measure};
 use crate::cli::Context;
 use crate::config::{ServiceConfig, Workspace};
 use crate::incident::Incident;
@@ -78,6 +78,20 @@ impl<'a> Wiring<'a> {
         let told = self.hand.contained(service, outcome, incident.flatten().as_ref(), reason);
         self.warned("the incident does not know of it yet", told);
         self.warned("nobody was told yet", self.hand.deliver());
+    }
+
+    /// The state store, if it could be opened.
+    pub fn store(&self) -> Option<&dyn Store> {
+        self.hand.store.as_deref()
+    }
+
+    /// Notes that a human looks at a plan: automation then leaves the service to them for a while.
+    pub fn opened_plan(&self, service: &str) {
+        let Some(store) = self.store() else { return };
+        let noted = self.hand.clock.now().and_then(|now| {
+            store.with(|session| hands::opened_plan(session, service, &self.hand.actor, now))
+        });
+        self.warned("automation does not know that you look at a plan", noted);
     }
 
     fn service(&self, name: &str) -> Option<&'a ServiceConfig> {

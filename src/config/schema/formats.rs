@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use crate::base::{Digest, Duration, Error, SecretReference};
 use crate::notify::Given;
+use crate::probe::prometheus::ServerAddress;
 use crate::severity::{Expression, Persistence, Quantity};
 
 /// Why a text does not follow its grammar.
@@ -35,7 +36,7 @@ pub struct Formats(BTreeMap<&'static str, Check>);
 impl Formats {
     /// The formats of the rooms below. A room's new grammar gets its line here.
     pub fn standard() -> Self {
-        let table: [(&'static str, Check); 11] = [
+        let table: [(&'static str, Check); 12] = [
             ("duration", parsed::<Duration>),
             ("digest", parsed::<Digest>),
             ("secret-reference", parsed::<SecretReference>),
@@ -43,6 +44,7 @@ impl Formats {
             ("quantity", parsed::<Quantity>),
             ("persistence", parsed::<Persistence>),
             ("value-or-secret", parsed::<Given>),
+            ("server-address", parsed::<ServerAddress>),
             ("glob", glob),
             ("timezone", timezone),
             ("name", name),

@@ -55,7 +55,7 @@ mod tests {
 
     fn table(kind: ChannelKind) -> Vec<(Other, Ends)> {
         match kind {
-            ChannelKind::Slack | ChannelKind::Webhook => {
+            ChannelKind::Slack | ChannelKind::Webhook | ChannelKind::Audit => {
                 let by_status = |status| {
                     let ends = match status {
                         200..=299 => Ends::Delivered,
@@ -94,6 +94,11 @@ mod tests {
             (ChannelKind::Webhook, _) => {
                 "webhook: {url: 'env:ADDRESS', secret: 'env:KEY', headers: {authorization: 'env:TOKEN'}, \
                  delivery: {timeout: 400ms}}"
+            }
+            (ChannelKind::Audit, Other::Unavailable) => "audit: {url: 'env:MISSING'}",
+            (ChannelKind::Audit, _) => {
+                "audit: {url: 'env:ADDRESS', secret: 'env:KEY', headers: {authorization: 'env:TOKEN'}, \
+                 environment: production, delivery: {timeout: 400ms}}"
             }
             (ChannelKind::File, Other::Wrong) => "file: {path: ../outside.jsonl}",
             (ChannelKind::File, Other::Blocked) => "file: {path: folder}",

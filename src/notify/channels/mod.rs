@@ -1,5 +1,6 @@
 //! Channels: one file for each provider. Sending returns how it ended; nothing here decides what happens then.
 
+pub mod audit;
 mod conformance;
 pub mod file;
 pub mod http;
@@ -28,11 +29,14 @@ pub enum ChannelKind {
     Webhook,
     /// A file of JSON lines.
     File,
+    /// An audit service that gets an event of every rollback.
+    Audit,
 }
 
 impl ChannelKind {
     /// Every kind.
-    pub const ALL: &'static [ChannelKind] = &[ChannelKind::Slack, ChannelKind::Webhook, ChannelKind::File];
+    pub const ALL: &'static [ChannelKind] =
+        &[ChannelKind::Slack, ChannelKind::Webhook, ChannelKind::File, ChannelKind::Audit];
 
     /// The word as it is written in YAML.
     pub const fn as_str(self) -> &'static str {
@@ -40,24 +44,25 @@ impl ChannelKind {
             ChannelKind::Slack => "slack",
             ChannelKind::Webhook => "webhook",
             ChannelKind::File => "file",
+            ChannelKind::Audit => "audit",
         }
     }
 
     /// Whether the receiver can tell that a message came twice, so that one which may have arrived can be sent again.
     pub const fn deduplicates(self) -> bool {
-        matches!(self, ChannelKind::Webhook | ChannelKind::File)
+        matches!(self, ChannelKind::Webhook | ChannelKind::File | ChannelKind::Audit)
     }
 
-    /// Whether many late messages are told as one. A file has no reader to drown.
+    /// Whether many late messages are told as one. A file has no reader to drown, a record lacks nothing.
     pub const fn takes_digests(self) -> bool {
-        !matches!(self, ChannelKind::File)
+        !matches!(self, ChannelKind::File | ChannelKind::Audit)
     }
 
     /// What its text is escaped for. JSON takes care of its own characters.
     pub const fn sink(self) -> Sink {
         match self {
             ChannelKind::Slack => Sink::Slack,
-            ChannelKind::Webhook | ChannelKind::File => Sink::Plain,
+            ChannelKind::Webhook | ChannelKind::File | ChannelKind::Audit => Sink::Plain,
         }
     }
 }
@@ -133,6 +138,7 @@ pub fn payload(kind: ChannelKind, draft: &Draft<'_>) -> String {
         ChannelKind::Slack => slack::payload(draft),
         ChannelKind::Webhook => webhook::payload(draft),
         ChannelKind::File => file::payload(draft),
+        ChannelKind::Audit => audit::payload(draft),
     }
 }
 
@@ -142,6 +148,7 @@ pub fn send(config: &ChannelConfig, parcel: &Parcel<'_>, around: &Surroundings<'
         ChannelConfig::Slack(config) => slack::send(config, parcel, around),
         ChannelConfig::Webhook(config) => webhook::send(config, parcel, around),
         ChannelConfig::File(config) => file::send(config, parcel, around),
+        ChannelConfig::Audit(config) => audit::send(config, parcel, around),
     }
 }
 
@@ -151,6 +158,7 @@ pub fn preview(config: &ChannelConfig, parcel: &Parcel<'_>, now: DateTime<Utc>) 
         ChannelConfig::Slack(config) => slack::preview(config, parcel),
         ChannelConfig::Webhook(config) => webhook::preview(config, parcel, now),
         ChannelConfig::File(config) => file::preview(config, parcel),
+        ChannelConfig::Audit(config) => audit::preview(config, parcel, now),
     }
 }
 

@@ -22,6 +22,25 @@ pub enum Verb {
     Apply,
     /// Put back what was.
     Undo,
+    /// Try it on a copy.
+    Rehearse,
+}
+
+impl Verb {
+    /// Every verb, in the order of a rollback.
+    pub const ALL: [Verb; 5] = [Verb::Observe, Verb::Predict, Verb::Apply, Verb::Undo, Verb::Rehearse];
+}
+
+impl std::fmt::Display for Verb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Verb::Observe => "observe",
+            Verb::Predict => "predict",
+            Verb::Apply => "apply",
+            Verb::Undo => "undo",
+            Verb::Rehearse => "rehearse",
+        })
+    }
 }
 
 /// What a program is handed on standard input.
@@ -48,6 +67,9 @@ pub struct Request {
     /// A folder of this target and this operation, readable by the owner only. `observe` writes into it what `undo`
     /// will need; absent when nothing is to be kept.
     pub keep: Option<PathBuf>,
+    /// For `rehearse`: an empty folder for the copy.
+    #[serde(default)]
+    pub scratch: Option<PathBuf>,
 }
 
 /// The version that comes back.
@@ -118,7 +140,7 @@ fn predicted() -> crate::rollback::targets::Fidelity {
     crate::rollback::targets::Fidelity::Predicted
 }
 
-/// The answer to `apply` and `undo`.
+/// The answer to `apply`, `undo` and `rehearse`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Applied {
@@ -135,6 +157,6 @@ pub enum Answer {
     State(State),
     /// To `predict`.
     Predicted(Predicted),
-    /// To `apply` and `undo`.
+    /// To `apply`, `undo` and `rehearse`.
     Applied(Applied),
 }

@@ -1,13 +1,15 @@
-//! Changes single keys in a YAML or JSON text and leaves every other byte as it is: comments, order, quotes,
+//! Changes single keys in a YAML, JSON, TOML or .env text and leaves every other byte as it is: comments, order, quotes,
 //! line endings, a missing last line break.
 //!
 //! This is text in, text out; reading and writing the file belongs to the caller. After an edit the result is
 //! read again and compared with what it was made from: unless exactly the named keys changed, it is an error.
 
 mod compare;
+mod env;
 mod json;
 mod path;
 mod splice;
+mod toml;
 mod tree;
 mod write;
 mod yaml;
@@ -28,19 +30,28 @@ pub enum Format {
     Yaml,
     /// Strict JSON.
     Json,
+    /// TOML.
+    Toml,
+    /// Environment variables: `KEY=value` lines.
+    Env,
 }
 
 impl Format {
-    /// The format that a file's name announces: `.json` is JSON, `.yml` and `.yaml` are YAML.
+    /// The format that a file's name announces: `.json` is JSON, `.yml` and `.yaml` are YAML, `.toml` is TOML; `.env`,
+    /// `.env.*` and `*.env` are environment files.
     pub fn of(path: &Path) -> Result<Self> {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("json") => Ok(Format::Json),
             Some("yml" | "yaml") => Ok(Format::Yaml),
+            Some("toml") => Ok(Format::Toml),
+            Some("env") => Ok(Format::Env),
+            _ if name == ".env" || name.starts_with(".env.") => Ok(Format::Env),
             _ => Err(Error::new(
                 ErrorCode::InvalidData,
-                format!("{} is neither YAML nor JSON by its name", path.display()),
+                format!("{} is neither YAML, JSON, TOML nor an environment file by its name", path.display()),
             )
-            .hint("settings are edited in files that end in .yaml, .yml or .json")),
+            .hint("settings are edited in files that end in .yaml, .yml, .json, .toml or .env, or are called .env.NAME")),
         }
     }
 
@@ -48,14 +59,17 @@ impl Format {
         match self {
             Format::Yaml => yaml::parse(text),
             Format::Json => json::parse(text),
+            Format::Toml => toml::parse(text),
+            Format::Env => env::parse(text),
         }
     }
 }
 
 /// The value at a dotted path; `None` where there is none.
 ///
-/// YAML scalars are typed by the core schema of YAML 1.2: a plain `off` is a text. It is an error if the text
-/// cannot be read, or if the path leads through an alias.
+/// YAML scalars are typed by the core schema of YAML 1.2: a plain `off` is a text. Dates of TOML are texts as they are
+/// written, values of an environment file are always texts. It is an error if the text cannot be read, or if the path
+/// leads through an alias.
 pub fn get(format: Format, text: &str, path: &str) -> Result<Option<Value>> {
     let path: KeyPath = path.parse()?;
     let document = format.parse(text)?;
@@ -71,7 +85,7 @@ pub fn get(format: Format, text: &str, path: &str) -> Result<Option<Value>> {
 /// A text keeps its quotes where they can hold the new value. A key that already has the value is left as it is
 /// written. Errors: a key that does not exist (with the one probably meant), a key named twice, and places
 /// that cannot be changed without changing something else (aliases, anchors, tags, indented collections,
-/// several documents, duplicate keys).
+/// several documents, duplicate keys). A date of TOML stays a date, a value of an environment file a text.
 pub fn set<P: AsRef<str>>(format: Format, text: &str, changes: &[(P, Value)]) -> Result<String> {
     let document = format.parse(text)?;
     let mut edits: Vec<Edit<'_>> = Vec::new();
@@ -86,7 +100,7 @@ pub fn set<P: AsRef<str>>(format: Format, text: &str, changes: &[(P, Value)]) ->
         }
         let place = document.find(&path)?;
         document.refuse_shared(&place, &path)?;
-        if !holds(format, text, place.node, value) {
+        if !holds(format, text, place.node, &path, value) {
             splices.extend(replacement(format, text, &document, &place, &path, value)?);
         }
         edits.push(Edit { path, trail: place.trail, value });
@@ -139,6 +153,24 @@ mod tests {
             let edited = yaml(path, value.clone()).unwrap();
             assert_eq!(edited, ROLLOUT.replace(from, to), "{path}");
             assert_eq!(get(Format::Yaml, &edited, path).unwrap(), Some(value), "{path}");
+        }
+    }
+
+    #[test]
+    fn names_announce_formats() {
+        for (name, format) in [
+            ("config/app.yml", Some(Format::Yaml)),
+            ("a.yaml", Some(Format::Yaml)),
+            ("a.json", Some(Format::Json)),
+            ("pyproject.toml", Some(Format::Toml)),
+            (".env", Some(Format::Env)),
+            ("deploy/.env.production", Some(Format::Env)),
+            ("prod.env", Some(Format::Env)),
+            (".environment", None),
+            ("env", None),
+            ("a.ini", None),
+        ] {
+            assert_eq!(Format::of(Path::new(name)).ok(), format, "{name}");
         }
     }
 

@@ -16,11 +16,13 @@ pub(super) enum Style {
     Single,
     /// In double quotes.
     Double,
-    /// A `|` or `>` block.
+    /// A `|` or `>` block; in TOML, three quotes.
     Block,
+    /// A date or a time of TOML.
+    Date,
     /// A collection in brackets or braces.
     Flow,
-    /// A collection by indentation.
+    /// A collection by indentation; in TOML, by headers and dotted keys.
     Indented,
 }
 
@@ -67,7 +69,8 @@ pub(super) struct Node {
 }
 
 impl Node {
-    fn children(&self) -> Vec<&Node> {
+    /// The nodes right below it.
+    pub fn children(&self) -> Vec<&Node> {
         match &self.content {
             Content::List(items) => items.iter().collect(),
             Content::Map(entries) => entries.iter().map(|entry| &entry.value).collect(),

@@ -25,6 +25,7 @@ pub use change::{Change, Fence, Fidelity, Observed, Prediction, Rehearsed};
 pub use kept::{Kept, KeptAt, ROWS};
 pub use spec::{SwitchSpec, build};
 
+use super::digests::DigestCache;
 use super::versions::Version;
 use crate::base::{Digest, Error, ErrorCode, Result};
 use crate::operation::{Observation, Phase, StepContext};
@@ -140,6 +141,11 @@ pub trait Target {
     /// Every version one could go back to, newest first; broken ones with their defect.
     fn versions(&self) -> Result<Vec<Version>> {
         Err(Error::new(ErrorCode::InvalidConfiguration, format!("{} says nothing of versions", self.name())))
+    }
+
+    /// [`Target::versions`], with the digests of files that are known taken as known.
+    fn versions_with(&self, _digests: &DigestCache) -> Result<Vec<Version>> {
+        self.versions()
     }
 
     /// The version that is in place.

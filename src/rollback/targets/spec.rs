@@ -31,7 +31,7 @@ pub enum SwitchSpec {
     /// A git work tree.
     Git(GitSwitch),
     /// Rows of a database.
-    Sql(SqlSwitch),
+    Sql(Box<SqlSwitch>),
     /// Objects of a Kubernetes cluster.
     Kubernetes(KubernetesSwitch),
     /// Programs, or a recipe made of programs.
@@ -49,7 +49,7 @@ impl SwitchSpec {
             SwitchSpec::Settings(switch) => switch,
             SwitchSpec::Registry(switch) => switch,
             SwitchSpec::Git(switch) => switch,
-            SwitchSpec::Sql(switch) => switch,
+            SwitchSpec::Sql(switch) => switch.as_ref(),
             SwitchSpec::Kubernetes(switch) => switch,
             SwitchSpec::Command(switch) => switch,
         }

@@ -76,5 +76,6 @@ fn description(report: &Report, check: &Check) -> String {
     ];
     lines.extend(check.description.iter().map(|why| format!("why: {}", escape(why, Sink::Plain))));
     lines.extend(text::looked_at(report, check));
+    lines.extend(check.samples.iter().map(text::sample_line));
     lines.join("\n")
 }

@@ -96,6 +96,7 @@ mod tests {
             probes: vec!["accuracy".to_owned()],
             rows: 7,
             newest: Some(parse_instant("2026-11-16T05:00:00Z").unwrap()),
+            samples: Vec::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Text for people: the checks in aligned columns, and below them what the probes looked at.
 
-use super::super::report::{Check, Examination, Report, Summary};
+use super::super::report::{Check, Examination, Report, SampleView, Summary};
 use super::Style;
 use crate::base::clock::{Elapsed, format_minute};
 use crate::base::untrusted::{Sink, escape};
@@ -87,7 +87,13 @@ fn body(check: &Check) -> Vec<Line> {
     if !check.probes.is_empty() {
         lines.push(Line { text: behind(check), faint: true });
     }
+    lines.extend(check.samples.iter().map(|sample| Line { text: sample_line(sample), faint: true }));
     lines
+}
+
+/// `03:07:30 good: 3.1 %`.
+pub(super) fn sample_line(sample: &SampleView) -> String {
+    format!("{} {}: {}", sample.at.format("%H:%M:%S"), sample.verdict.as_str(), sample.reason)
 }
 
 /// What a check rests on, in short: `accuracy: 7 rows, newest 2026-11-16T05:00:00Z`.

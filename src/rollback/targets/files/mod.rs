@@ -20,6 +20,7 @@ use super::{
 use crate::base::{Digest, Error, ErrorCode, Result, fault, file as files_on_disk, identity, path};
 use crate::operation::claim;
 use crate::rollback::config::{FilesConfig, SwitchMode};
+use crate::rollback::digests::DigestCache;
 use crate::rollback::plan::differences;
 use crate::rollback::stage;
 use crate::rollback::versions::{self, Artifact, EMERGENCY, Version};
@@ -153,6 +154,10 @@ impl Target for FilesTarget<'_> {
 
     fn versions(&self) -> Result<Vec<Version>> {
         versions::list(&path::inside(&self.ground.root, &self.config.live)?, self.config)
+    }
+
+    fn versions_with(&self, digests: &DigestCache) -> Result<Vec<Version>> {
+        versions::list_with(&path::inside(&self.ground.root, &self.config.live)?, self.config, digests)
     }
 
     fn served(&self) -> Result<Version> {

@@ -1,92 +1,32 @@
-//! A git work tree: a branch, single paths, or a tag.
+//! A git work tree: a branch that goes back by `reset` or by `revert`, or single paths.
+//!
+//! Everything is done with the `git` that is installed, by argv. Nothing is ever pushed or fetched. What is uncommitted
+//! is kept as a stash before the first file is touched.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::path::Path;
+mod area;
+pub mod bisect;
+mod call;
+mod config;
+mod draft;
+mod entries;
+mod keep;
+mod lock;
+mod place;
+mod predict;
+mod refuse;
+mod rehearse;
+mod repository;
+mod revert;
+mod scratch;
+mod snapshot;
+mod stage;
+mod stash;
+mod switch;
+mod target;
+mod travel;
+mod versions;
 
-use super::{
-    Change, Fence, Goal, Ground, Observed, Prediction, Rehearsed, Staging, Switch, SwitchSpec, Target,
-};
-use crate::base::{Error, ErrorCode, Result};
-use crate::operation::{Observation, StepContext};
-
-/// A git work tree: a branch, single paths, or a tag.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GitConfig {}
-
-/// See [`GitConfig`].
-pub struct GitTarget<'a> {
-    /// What is configured.
-    pub config: &'a GitConfig,
-    /// Where it stands.
-    pub ground: &'a Ground,
-}
-
-fn missing() -> Error {
-    Error::new(ErrorCode::Bug, "this kind of target is not built")
-}
-
-impl Target for GitTarget<'_> {
-    fn kind(&self) -> &'static str {
-        "git"
-    }
-
-    fn name(&self) -> String {
-        format!("git of {}", self.ground.service)
-    }
-
-    fn fence(&self) -> Fence {
-        Fence::None
-    }
-
-    fn observe(&self) -> Result<Observed> {
-        Err(missing())
-    }
-
-    fn predict(&self, _goal: &Goal<'_>) -> Result<Prediction> {
-        Err(missing())
-    }
-
-    fn stage(&self, _goal: &Goal<'_>, _staging: &Staging<'_>) -> Result<Vec<SwitchSpec>> {
-        Err(missing())
-    }
-
-    fn rehearse(&self, _goal: &Goal<'_>, _scratch: &Path) -> Result<Vec<Rehearsed>> {
-        Err(missing())
-    }
-}
-
-/// One switch, as it is pinned.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct GitSwitch {}
-
-impl Switch for GitSwitch {
-    fn id(&self) -> String {
-        "git".to_owned()
-    }
-
-    fn describe(&self) -> String {
-        "git".to_owned()
-    }
-
-    fn observe(&self) -> Result<Observation> {
-        Err(missing())
-    }
-
-    fn act(&self, _context: &mut StepContext<'_>) -> Result<Option<String>> {
-        Err(missing())
-    }
-
-    fn undo(&self, _context: &mut StepContext<'_>) -> Result<Option<String>> {
-        Err(missing())
-    }
-
-    fn changes(&self) -> Vec<Change> {
-        Vec::new()
-    }
-
-    fn reverse(&self, _staging: &Staging<'_>) -> Result<SwitchSpec> {
-        Err(missing())
-    }
-}
+pub use config::{GitConfig, GitMode, ValidateConfig};
+pub use scratch::validate;
+pub use switch::GitSwitch;
+pub use target::GitTarget;

@@ -1,92 +1,43 @@
 //! Rows of a database: PostgreSQL or SQLite.
+//!
+//! Everything that one target does is one transaction. In it the rows are read under lock and compared with those of
+//! the plan, the statements run, the rows are read again, both images are written to disk, a mark is left in a table of
+//! irctl's own, and it is committed. Whoever comes after a crash reads the mark: it is there if and only if the rows
+//! are changed. The way back turns the rows of the second image into those of the first, column by column, and refuses
+//! when they are not as they were left.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::path::Path;
+mod compile;
+mod config;
+mod connection;
+mod failure;
+mod image;
+mod marker;
+mod name;
+mod postgres;
+mod postgres_shape;
+mod postgres_url;
+mod presets;
+mod put_back;
+mod replace;
+mod run;
+mod scope;
+mod sqlite;
+mod switch;
+mod target;
+mod text;
+mod transact;
+mod value;
 
-use super::{
-    Change, Fence, Goal, Ground, Observed, Prediction, Rehearsed, Staging, Switch, SwitchSpec, Target,
+pub use compile::Counted;
+pub use config::{
+    Capture, DatabaseConfig, KeepConfig, PostgresConfig, RowCount, SqlChange, SqlConfig, SqlTimeouts,
+    SqliteConfig, StatementConfig, StatementsConfig, TlsMode,
 };
-use crate::base::{Error, ErrorCode, Result};
-use crate::operation::{Observation, StepContext};
-
-/// Rows of a database: PostgreSQL or SQLite.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SqlConfig {}
-
-/// See [`SqlConfig`].
-pub struct SqlTarget<'a> {
-    /// What is configured.
-    pub config: &'a SqlConfig,
-    /// Where it stands.
-    pub ground: &'a Ground,
-}
-
-fn missing() -> Error {
-    Error::new(ErrorCode::Bug, "this kind of target is not built")
-}
-
-impl Target for SqlTarget<'_> {
-    fn kind(&self) -> &'static str {
-        "sql"
-    }
-
-    fn name(&self) -> String {
-        format!("sql of {}", self.ground.service)
-    }
-
-    fn fence(&self) -> Fence {
-        Fence::None
-    }
-
-    fn observe(&self) -> Result<Observed> {
-        Err(missing())
-    }
-
-    fn predict(&self, _goal: &Goal<'_>) -> Result<Prediction> {
-        Err(missing())
-    }
-
-    fn stage(&self, _goal: &Goal<'_>, _staging: &Staging<'_>) -> Result<Vec<SwitchSpec>> {
-        Err(missing())
-    }
-
-    fn rehearse(&self, _goal: &Goal<'_>, _scratch: &Path) -> Result<Vec<Rehearsed>> {
-        Err(missing())
-    }
-}
-
-/// One switch, as it is pinned.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SqlSwitch {}
-
-impl Switch for SqlSwitch {
-    fn id(&self) -> String {
-        "sql".to_owned()
-    }
-
-    fn describe(&self) -> String {
-        "sql".to_owned()
-    }
-
-    fn observe(&self) -> Result<Observation> {
-        Err(missing())
-    }
-
-    fn act(&self, _context: &mut StepContext<'_>) -> Result<Option<String>> {
-        Err(missing())
-    }
-
-    fn undo(&self, _context: &mut StepContext<'_>) -> Result<Option<String>> {
-        Err(missing())
-    }
-
-    fn changes(&self) -> Vec<Change> {
-        Vec::new()
-    }
-
-    fn reverse(&self, _staging: &Staging<'_>) -> Result<SwitchSpec> {
-        Err(missing())
-    }
-}
+pub use connection::Database;
+pub use name::TableName;
+pub use presets::{ClientSettingsConfig, DeploymentColumns, DeploymentLogConfig, InProduction};
+pub use scope::Scope;
+pub use switch::{SqlSwitch, Work};
+pub use target::SqlTarget;
+pub use text::Bound;
+pub use value::Value;

@@ -1,0 +1,146 @@
+//! What an index or a tree holds: paths with their modes and objects. Names are bytes, whatever stands in them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::area::Area;
+use super::call::Call;
+use super::repository::Repository;
+use crate::base::{Digest, Error, ErrorCode, Result};
+
+/// A path, as git writes it: relative to the top, bytes.
+pub type Name = Vec<u8>;
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its mode: `100644`, `100755`, `120000` (a symbolic link), `160000` (a submodule).
+    pub mode: String,
+    /// Its object.
+    pub object: String,
+    /// Its stage in the index: 0, or 1 to 3 where a merge is not settled.
+    pub stage: String,
+}
+
+/// Paths and what stands there.
+pub type Entries = BTreeMap<Name, Entry>;
+
+/// The mode of a submodule.
+pub const SUBMODULE: &str = "160000";
+
+/// The entries of an index within an area.
+pub fn of_index(repository: &Repository, index: Option<&Path>, area: &Area) -> Result<Entries> {
+    let mut call = Call::new(["ls-files", "--stage", "-z"]);
+    if let Some(index) = index {
+        call = call.index(index);
+    }
+    read(&repository.bytes(&call)?, area, |words| {
+        let [mode, object, stage] = words else { return None };
+        Some(Entry { mode: mode.clone(), object: object.clone(), stage: stage.clone() })
+    })
+}
+
+/// The entries of a tree within an area.
+pub fn of_tree(repository: &Repository, tree: &str, area: &Area) -> Result<Entries> {
+    let call = Call::new(["ls-tree", "-r", "-z", "--full-tree", tree]);
+    read(&repository.bytes(&call)?, area, |words| {
+        let [mode, _, object] = words else { return None };
+        Some(Entry { mode: mode.clone(), object: object.clone(), stage: "0".to_owned() })
+    })
+}
+
+fn read(bytes: &[u8], area: &Area, entry: impl Fn(&[String]) -> Option<Entry>) -> Result<Entries> {
+    let mut entries = Entries::new();
+    for line in split(bytes) {
+        let mut halves = line.splitn(2, |byte| *byte == b'\t');
+        let words = halves.next().map(String::from_utf8_lossy).unwrap_or_default();
+        let words: Vec<_> = words.split_whitespace().map(str::to_owned).collect();
+        let (Some(name), Some(entry)) = (halves.next(), entry(&words)) else {
+            return Err(Error::new(ErrorCode::Bug, "git lists a path in a way that is not known")
+                .hint("tell the maintainers which version of git this is"));
+        };
+        if area.contains(name) {
+            entries.insert(name.to_vec(), entry);
+        }
+    }
+    Ok(entries)
+}
+
+/// Parts that end with a zero byte.
+pub fn split(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split(|byte| *byte == 0).filter(|part| !part.is_empty())
+}
+
+/// Names as git reads them on its standard input.
+pub fn join<'a>(names: impl IntoIterator<Item = &'a Name>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for name in names {
+        bytes.extend_from_slice(name);
+        bytes.push(0);
+    }
+    bytes
+}
+
+/// One digest for all of them.
+pub fn digest(entries: &Entries) -> Digest {
+    let mut bytes = Vec::new();
+    for (name, entry) in entries {
+        bytes.extend_from_slice(format!("{} {} {}\t", entry.mode, entry.object, entry.stage).as_bytes());
+        bytes.extend_from_slice(name);
+        bytes.push(0);
+    }
+    Digest::of(&bytes)
+}
+
+/// Makes the entries of an index within an area those of `wanted`; the others, and entries that are so already, keep
+/// everything that the index knows of them.
+pub fn set(repository: &Repository, index: &Path, area: &Area, wanted: &Entries) -> Result<()> {
+    let current = of_index(repository, Some(index), area)?;
+    let mut lines = Vec::new();
+    let mut line = |mode: &str, object: &str, name: &Name| {
+        lines.extend_from_slice(format!("{mode} {object} 0\t").as_bytes());
+        lines.extend_from_slice(name);
+        lines.push(0);
+    };
+    for (name, entry) in &current {
+        if wanted.get(name) != Some(entry) {
+            line("0", &"0".repeat(entry.object.len()), name);
+        }
+    }
+    for (name, entry) in wanted {
+        if current.get(name) != Some(entry) {
+            line(&entry.mode, &entry.object, name);
+        }
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let call = Call::new(["update-index", "--replace", "-z", "--index-info"]).index(index).stdin(lines);
+    repository.run(&call).map(|_| ())
+}
+
+/// The tree that an index stands for.
+pub fn write_tree(repository: &Repository, index: &Path) -> Result<String> {
+    repository.line(&Call::new(["write-tree"]).index(index))
+}
+
+/// A tree of these entries alone.
+pub fn tree_of(repository: &Repository, entries: &Entries, scratch: &Path) -> Result<String> {
+    let index = scratch.join("index-of-entries");
+    if index.exists() {
+        fs_err::remove_file(&index)?;
+    }
+    set(repository, &index, &Area::default(), entries)?;
+    // No entries, no index file: git reads that as an empty one.
+    write_tree(repository, &index)
+}
+
+/// Paths within an area that differ between two trees.
+pub fn differing(repository: &Repository, one: &str, other: &str, area: &Area) -> Result<BTreeSet<Name>> {
+    if one == other {
+        return Ok(BTreeSet::new());
+    }
+    let call = Call::new(["diff-tree", "-r", "-z", "--name-only", "--no-renames", one, other]);
+    let bytes = repository.bytes(&call)?;
+    Ok(split(&bytes).filter(|name| area.contains(name)).map(<[u8]>::to_vec).collect())
+}

@@ -1,0 +1,299 @@
+//! A repository on this machine, and what it can be asked.
+
+use std::path::{Path, PathBuf};
+
+use super::call::Call;
+use crate::base::process::{Ending, Output};
+use crate::base::{Error, ErrorCode, Result};
+use crate::operation::StepContext;
+
+/// A repository: a work tree with its git directory, or a bare one.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    /// The top of the work tree, or the git directory of a bare repository.
+    pub top: PathBuf,
+    /// The git directory of this work tree.
+    pub git_dir: PathBuf,
+    /// The git directory that all work trees of the repository share.
+    pub common_dir: PathBuf,
+    /// Whether it has no work tree.
+    pub bare: bool,
+    /// Whether its history is cut off.
+    pub shallow: bool,
+    /// The object format: `sha1` or `sha256`.
+    pub format: String,
+    /// Where new objects go instead of into the repository, for looking without leaving a trace.
+    objects: Option<PathBuf>,
+}
+
+/// What HEAD says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Head {
+    /// A branch, as `refs/heads/main`.
+    Branch(String),
+    /// A commit.
+    Detached,
+}
+
+impl Repository {
+    /// The repository whose work tree has its top here, or the bare one that is here.
+    ///
+    /// # Errors
+    /// `not-found` where there is none, `refused` where the folder is only a part of a work tree.
+    pub fn open(directory: &Path) -> Result<Self> {
+        let shown = directory.display().to_string();
+        if !directory.is_dir() {
+            return Err(Error::new(ErrorCode::NotFound, format!("there is no folder {shown}"))
+                .hint("`repository:` names a git work tree, relative to the workspace"));
+        }
+        let real = directory.canonicalize().map_err(|error| Error::io(shown.clone(), error))?;
+        let mut repository = Self {
+            top: real.clone(),
+            git_dir: PathBuf::new(),
+            common_dir: PathBuf::new(),
+            bare: false,
+            shallow: false,
+            format: String::new(),
+            objects: None,
+        };
+        let questions = [
+            "rev-parse",
+            "--path-format=absolute",
+            "--is-bare-repository",
+            "--is-shallow-repository",
+            "--show-object-format",
+            "--git-dir",
+            "--git-common-dir",
+        ];
+        let answer = repository.line(&Call::new(questions)).map_err(|error| {
+            Error::new(ErrorCode::NotFound, format!("{shown} is no git repository: {}", error.message))
+                .hint("`repository:` names a git work tree; git must be installed and trust its owner")
+        })?;
+        let mut lines = answer.lines();
+        let mut next = || lines.next().unwrap_or_default().to_owned();
+        repository.bare = next() == "true";
+        repository.shallow = next() == "true";
+        repository.format = next();
+        repository.git_dir = PathBuf::from(next());
+        repository.common_dir = PathBuf::from(next());
+        if !repository.git_dir.is_dir() || !repository.common_dir.is_dir() {
+            return Err(Error::new(
+                ErrorCode::InvalidData,
+                format!("{shown}: its git directory has no plain name"),
+            )
+            .hint("a line break in the name of a folder is more than irctl reads"));
+        }
+        repository.check_top(&real)?;
+        Ok(repository)
+    }
+
+    fn check_top(&self, real: &Path) -> Result<()> {
+        let top = match self.bare {
+            true => self.git_dir.clone(),
+            false => PathBuf::from(self.line(&Call::new(["rev-parse", "--show-toplevel"]))?),
+        };
+        if top.canonicalize().ok().as_deref() == Some(real) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorCode::Refused,
+            format!("{} is not the top of its work tree, {} is", real.display(), top.display()),
+        )
+        .hint("name the top in `repository:`; for a part of it use `mode: paths`. A top outside the workspace is not touched"))
+    }
+
+    /// The same repository, where new objects go into this folder instead.
+    #[must_use]
+    pub fn with_objects(&self, folder: &Path) -> Self {
+        Self { objects: Some(folder.to_path_buf()), ..self.clone() }
+    }
+
+    fn prepared(&self, call: &Call) -> Call {
+        match &self.objects {
+            None => call.clone().setting("core.fsync=all"),
+            Some(objects) => call
+                .clone()
+                .setting("core.fsync=none")
+                .setting("core.looseCompression=0")
+                .environment("GIT_OBJECT_DIRECTORY", objects.display().to_string())
+                .environment(
+                    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+                    self.common_dir.join("objects").display().to_string(),
+                ),
+        }
+    }
+
+    /// Runs a call that only looks, or writes what nobody sees.
+    pub fn run(&self, call: &Call) -> Result<Output> {
+        let call = self.prepared(call);
+        let output = call.invocation(&self.top).run()?;
+        call.judge(output)
+    }
+
+    /// Runs a call that changes something; who it is stands in the journal before it is waited for.
+    pub fn act(&self, context: &mut StepContext<'_>, call: &Call) -> Result<Output> {
+        let call = self.prepared(call);
+        let output = context.run(&format!("git {}", call.name()), call.invocation(&self.top))?;
+        call.judge(output)
+    }
+
+    /// What a call prints.
+    pub fn bytes(&self, call: &Call) -> Result<Vec<u8>> {
+        self.run(call).map(|output| output.stdout)
+    }
+
+    /// What a call prints, without the line break at its end.
+    pub fn line(&self, call: &Call) -> Result<String> {
+        let bytes = self.bytes(call)?;
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+    }
+
+    /// What a call prints; `None` where it exits with status 1, as git does where there is nothing.
+    pub fn maybe(&self, call: &Call) -> Result<Option<String>> {
+        let call = self.prepared(call);
+        let output = call.invocation(&self.top).run()?;
+        if output.ending == Ending::Exit(1) {
+            return Ok(None);
+        }
+        let output = call.judge(output)?;
+        Ok(Some(String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned()))
+    }
+
+    /// What HEAD says.
+    pub fn head(&self) -> Result<Head> {
+        let found = self.maybe(&Call::new(["symbolic-ref", "--quiet", "HEAD"]))?;
+        Ok(found.map_or(Head::Detached, Head::Branch))
+    }
+
+    /// The value of a reference; `None` where there is none.
+    pub fn reference(&self, name: &str) -> Result<Option<String>> {
+        self.maybe(&Call::new(["rev-parse", "--verify", "--quiet", "--end-of-options", name]))
+    }
+
+    /// The commit that a revision names; `None` where it names none. Whatever it begins with, it is no option.
+    pub fn commit(&self, revision: &str) -> Result<Option<String>> {
+        if revision.is_empty() || revision.chars().any(char::is_control) {
+            return Ok(None);
+        }
+        let call = Call::new(["rev-parse", "--verify", "--quiet", "--end-of-options"]);
+        let call = self.prepared(&call.with(format!("{revision}^{{commit}}")));
+        let output = call.invocation(&self.top).run()?;
+        // Status 1 for what is not there, 128 for what is no revision at all; both name no commit.
+        match output.ending {
+            Ending::Exit(0) => {}
+            Ending::Exit(1 | 128) => return Ok(None),
+            _ => return call.judge(output).map(|_| None),
+        }
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        Ok(is_object(&text).then_some(text))
+    }
+
+    /// The commit that a revision names.
+    ///
+    /// # Errors
+    /// `not-found`, with a word on shallow clones where this is one.
+    pub fn need(&self, revision: &str) -> Result<String> {
+        self.commit(revision)?.ok_or_else(|| self.absent(revision))
+    }
+
+    /// Why a revision is not here.
+    pub fn absent(&self, revision: &str) -> Error {
+        let shown = revision.escape_debug();
+        let error =
+            Error::new(ErrorCode::NotFound, format!("{} has no commit named `{shown}`", self.top.display()));
+        if self.shallow {
+            return error.hint(
+                "this clone is shallow, and what is older than its cut is not here: run \
+                 `git fetch --unshallow --tags` first. irctl never fetches",
+            );
+        }
+        error.hint("name a branch, a tag, HEAD~1 or a commit; what only the remote has must be fetched first")
+    }
+
+    /// The tree of a commit.
+    pub fn tree(&self, commit: &str) -> Result<String> {
+        self.line(
+            &Call::new(["rev-parse", "--verify", "--end-of-options"]).with(format!("{commit}^{{tree}}")),
+        )
+    }
+
+    /// Whether one commit is an ancestor of another, or the same.
+    pub fn is_ancestor(&self, older: &str, newer: &str) -> Result<bool> {
+        Ok(self.maybe(&Call::new(["merge-base", "--is-ancestor", older, newer]))?.is_some())
+    }
+
+    /// Commits, newest first, as `git log` selects them by these arguments.
+    pub fn log<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Result<Vec<Commit>> {
+        let call =
+            Call::new(["log", "-z", "--no-color", "--encoding=UTF-8", FORMAT]).all(arguments).with("--");
+        let bytes = self.bytes(&call)?;
+        Ok(bytes.split(|byte| *byte == 0).filter(|record| !record.is_empty()).filter_map(read).collect())
+    }
+
+    /// One commit.
+    pub fn describe(&self, commit: &str) -> Result<Commit> {
+        self.log(["-1", "--end-of-options", commit])?.pop().ok_or_else(|| self.absent(commit))
+    }
+
+    /// Whether git knows who commits; where it does not, irctl names itself.
+    pub fn knows_identity(&self) -> bool {
+        ["user.name", "user.email"]
+            .iter()
+            .all(|key| matches!(self.maybe(&Call::new(["config", "--get", key])), Ok(Some(text)) if !text.is_empty()))
+    }
+}
+
+const FORMAT: &str = "--format=tformat:%H%x1f%T%x1f%ct%x1f%P%x1f%an%x1f%s";
+
+/// A commit, as far as it is shown. Author and subject are other people's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Its id.
+    pub id: String,
+    /// Its tree.
+    pub tree: String,
+    /// When it was committed, in seconds since 1970 (UTC).
+    pub at: i64,
+    /// Its parents, the first one first.
+    pub parents: Vec<String>,
+    /// Who wrote it.
+    pub author: String,
+    /// The first line of its message.
+    pub subject: String,
+}
+
+impl Commit {
+    /// Its first twelve digits.
+    pub fn short(&self) -> &str {
+        short(&self.id)
+    }
+
+    /// Its short id and subject.
+    pub fn shown(&self) -> String {
+        format!("{} {}", self.short(), self.subject)
+    }
+}
+
+fn read(record: &[u8]) -> Option<Commit> {
+    let text = String::from_utf8_lossy(record);
+    let mut fields = text.splitn(6, '\u{1f}').map(str::to_owned);
+    Some(Commit {
+        id: fields.next().filter(|id| is_object(id))?,
+        tree: fields.next()?,
+        at: fields.next()?.parse().ok()?,
+        parents: fields.next()?.split_whitespace().map(str::to_owned).collect(),
+        author: fields.next()?,
+        subject: fields.next()?,
+    })
+}
+
+/// The first twelve digits of an object's id.
+pub fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}
+
+/// Whether a text is the whole id of an object.
+pub fn is_object(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
