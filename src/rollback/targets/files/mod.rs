@@ -163,6 +163,10 @@ impl Target for FilesTarget<'_> {
         versions::read(&self.live()?, "live", self.config)
     }
 
+    fn served_with(&self, digests: &DigestCache) -> Result<Version> {
+        versions::read_with(&self.live()?, "live", self.config, digests)
+    }
+
     fn answers(&self, version: &Version, says: &str, artifact: Option<&str>) -> bool {
         let Ok(says) = says.parse::<Digest>() else { return false };
         let of = |name: &str| version.artifacts.get(name).is_some_and(|artifact| artifact.digest == says);
