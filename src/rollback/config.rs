@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::copying::Sharing;
 use super::targets::command::{CommandTargetConfig, RecipeConfig};
 use super::targets::git::GitConfig;
 use super::targets::kubernetes::KubernetesConfig;
@@ -199,6 +200,9 @@ pub struct FilesConfig {
     /// The file that describes a version (`version`, `deployed_at`).
     #[serde(default = "metadata")]
     pub metadata: String,
+    /// What the staged copy may share with the version that it is made from.
+    #[serde(default)]
+    pub share: Sharing,
 }
 
 fn backups() -> String {

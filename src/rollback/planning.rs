@@ -163,8 +163,7 @@ impl<'a> Scene<'a> {
         let config = &subject.rollback;
         let would_help = would_help(subject, request, served, &aim);
         let mixed = looked.iter().any(|(_, prediction)| prediction.mixed);
-        let (guards, predicted_ms) =
-            self.judge(served, &aim, (&contained, mixed), would_help.as_ref())?;
+        let (guards, predicted_ms) = self.judge(served, &aim, (&contained, mixed), would_help.as_ref())?;
         let mut warnings = warnings(request, served, &aim, &contained, would_help.as_ref(), &guards);
         let (mut cannot_be_undone, mut could_undo_this, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
         let mut targets = Vec::new();
@@ -234,7 +233,10 @@ impl<'a> Scene<'a> {
         let mut guards = guards::judge(&subject.rollback.guards, &past, from, &to, now);
         let mut add = |name: &str, why: &str| guards.push(Guard::new(name, GuardState::Refuses, why));
         if aim.tier == Tier::Unproven && !request.attended {
-            add("unproven", "nothing shows that this version is good; a human may take it, automation may not");
+            add(
+                "unproven",
+                "nothing shows that this version is good; a human may take it, automation may not",
+            );
         }
         if would_help.is_some_and(|would_help| would_help.answer == Some(false)) {
             add("would_help", "the failing rule fails on this version too");

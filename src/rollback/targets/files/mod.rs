@@ -67,10 +67,12 @@ impl FilesTarget<'_> {
             return Ok(stage);
         }
         match self.config.mode {
-            SwitchMode::PerFile => stage::copy(to.folder()?, &stage, &to.artifacts, Some(live))?,
+            SwitchMode::PerFile => {
+                let (share, digests) = (self.config.share, DigestCache::none());
+                stage::copy_with(to.folder()?, &stage, &to.artifacts, Some(live), share, &digests)?;
+            }
             SwitchMode::Exchange => {
-                stage::copy_tree(to.folder()?, &stage)?;
-                stage::copy(to.folder()?, &stage, &to.artifacts, None)?;
+                stage::copy_version(to.folder()?, &stage, &to.artifacts, self.config.share)?;
             }
         }
         Ok(stage)

@@ -32,7 +32,8 @@ struct Look(Option<[i128; 7]>);
 impl Look {
     fn at(path: &Path) -> Self {
         Self(path.symlink_metadata().ok().map(|found| {
-            let times = [found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()].map(i128::from);
+            let times =
+                [found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()].map(i128::from);
             let [a, b, c, d] = times;
             // A folder's times change with every file in it.
             let file = i128::from(!found.is_dir());

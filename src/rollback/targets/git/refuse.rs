@@ -35,7 +35,9 @@ pub(super) fn unfinished(repository: &Repository) -> Result<Vec<String>> {
             refusals.push(format!("{what} is under way in {}: end it, or `{end}`", repository.top.display()));
         }
     }
-    if refusals.is_empty() && !repository.of_index(Call::new(["ls-files", "--unmerged", "-z"]), None)?.is_empty() {
+    if refusals.is_empty()
+        && !repository.of_index(Call::new(["ls-files", "--unmerged", "-z"]), None)?.is_empty()
+    {
         refusals.push(format!(
             "the index of {} holds a merge that is not settled: settle it and `git add` the files",
             repository.top.display()

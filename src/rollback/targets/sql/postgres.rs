@@ -194,8 +194,9 @@ impl Postgres {
         let statement = self.prepare(sql)?;
         let texts = texts(values)?;
         let parameters: Vec<_> = texts.iter().map(|text| text as &(dyn ToSql + Sync)).collect();
-        let rows =
-            self.answer(self.session.client.query(&statement, &parameters)).map_err(|error| self.failed(error))?;
+        let rows = self
+            .answer(self.session.client.query(&statement, &parameters))
+            .map_err(|error| self.failed(error))?;
         let read = |row: &tokio_postgres::Row| {
             (0..row.len())
                 .map(|at| row.try_get(at).map_err(|error| failure::postgres(&self.place, &error)))
