@@ -142,3 +142,97 @@ fn read(line: &[u8]) -> Option<Line> {
     let text = text.strip_prefix(b" ")?;
     (checksum(text).as_bytes() == sum).then(|| serde_json::from_slice(text).ok())?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::parse_instant;
+    use crate::operation::directory::{Directory, Pinned};
+    use crate::operation::ending::Ending;
+    use crate::operation::listing;
+    use crate::operation::record::RecordKind;
+    use crate::store::Actor;
+
+    fn operation(state: &Path, ended: bool) -> Directory {
+        let at = parse_instant("2026-11-20T03:07:00Z").unwrap();
+        let directory = Directory::create(state, at).unwrap();
+        let digest = Digest::of(b"model").to_string();
+        let mut journal = directory
+            .pin(&Pinned {
+                format: Pinned::format(),
+                id: directory.id.clone(),
+                kind: "rollback".into(),
+                service: "pricing".into(),
+                created_at: at,
+                actor: Actor::Automation,
+                incident: None,
+                reason: None,
+                host: "here".into(),
+                claims: Vec::new(),
+                plan: serde_json::json!({"served": {"digest": digest}, "to": {"digest": digest}}),
+                steps: Vec::new(),
+                configuration: serde_json::Value::Null,
+            })
+            .unwrap();
+        if ended {
+            let summary = "back".to_owned();
+            let kind = RecordKind::Ended { ending: Ending::Restored, summary, duration_ms: 7 };
+            journal.append(at, kind).unwrap();
+        }
+        directory
+    }
+
+    /// A change time cannot be set back.
+    fn settle() {
+        std::thread::sleep(std::time::Duration::from_millis(2100));
+    }
+
+    fn known(state: &Path) -> usize {
+        Summaries::open(state).known.len()
+    }
+
+    #[test]
+    fn what_has_ended_is_read_once_and_again_when_its_files_change() {
+        let state = tempfile::tempdir().unwrap();
+        let state = state.path();
+        let ended = operation(state, true);
+        operation(state, false);
+        let fresh = listing::list_all(state).unwrap();
+        assert_eq!((fresh.len(), known(state)), (2, 0), "what changed just now is not remembered");
+        settle();
+        for _ in 0..3 {
+            let all = listing::list_all(state).unwrap();
+            assert_eq!(format!("{all:?}"), format!("{fresh:?}"));
+            assert_eq!(known(state), 1, "what has not ended is not remembered");
+        }
+        assert_eq!(fresh[0].from, Some(Digest::of(b"model")));
+        // Somebody changes its journal: the list says so again, whatever was known.
+        let journal = ended.path.join("journal.jsonl");
+        let text = fs_err::read_to_string(&journal).unwrap();
+        fs_err::write(&journal, text.replace("\"back\"", "\"back?\"")).unwrap();
+        assert!(listing::list_all(state).unwrap().iter().any(|one| one.summary.summary == "back?"));
+    }
+
+    #[test]
+    fn a_torn_or_changed_line_is_as_good_as_none() {
+        let state = tempfile::tempdir().unwrap();
+        let state = state.path();
+        operation(state, true);
+        settle();
+        let fresh = format!("{:?}", listing::list_all(state).unwrap());
+        let kept = fs_err::read(state.join(NAME)).unwrap();
+        for at in (0..kept.len()).step_by(41) {
+            let mut changed = kept.clone();
+            changed[at] ^= 1;
+            for bytes in [&kept[..at], &changed[..]] {
+                fs_err::write(state.join(NAME), bytes).unwrap();
+                assert_eq!(format!("{:?}", listing::list_all(state).unwrap()), fresh, "{at}");
+            }
+        }
+        // What is of no use is cleared away now and then.
+        fs_err::write(state.join(NAME), "rubbish\n".repeat(300)).unwrap();
+        listing::list_all(state).unwrap();
+        assert!(fs_err::metadata(state.join(NAME)).unwrap().len() < 2000);
+        assert_eq!(known(state), 1);
+    }
+}
