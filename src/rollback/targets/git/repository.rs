@@ -187,8 +187,22 @@ impl Repository {
 
     /// What HEAD says.
     pub fn head(&self) -> Result<Head> {
+        if let Some(branch) = self.written_head() {
+            return Ok(Head::Branch(branch));
+        }
         let found = self.maybe(&Call::new(["symbolic-ref", "--quiet", "HEAD"]))?;
         Ok(found.map_or(Head::Detached, Head::Branch))
+    }
+
+    /// The branch that stands in the file of HEAD. Whatever else may be there, a link, a commit, or the name that says
+    /// that references are kept in another way, is for git to read.
+    fn written_head(&self) -> Option<String> {
+        let path = self.git_dir.join("HEAD");
+        path.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
+        let text = std::fs::read_to_string(path).ok()?;
+        let name = text.strip_prefix("ref: ")?.trim();
+        let plain = name.starts_with("refs/heads/") && !name.contains("/.") && name.lines().count() == 1;
+        plain.then(|| name.to_owned())
     }
 
     /// The value of a reference; `None` where there is none.
