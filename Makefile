@@ -33,11 +33,11 @@ format:
 
 # Ratios against a floor or a peer, measured in one run. IRCTL_BENCH_DUCKDB=1 adds the DuckDB comparison.
 bench: tools
-	$(CARGO) build --locked --release
 	$(CARGO) bench --locked --bench whole_process
 	$(CARGO) bench --locked --bench classify
 	$(CARGO) bench --locked --bench probe
 	$(CARGO) bench --locked --bench rollback
+	$(CARGO) bench --locked --bench plan
 
 # Writes the fixtures anew; they are the same, bit for bit, for the same arguments.
 fixtures:

@@ -19,6 +19,7 @@ use irctl::rollback::digests::DigestCache;
 use irctl::rollback::evidence::Evidence;
 use irctl::rollback::serving::{Proof, Served};
 use irctl::rollback::versions::{self, Artifact};
+use irctl::rollback::targets::Target as _;
 use irctl::rollback::{stage, targets};
 use table::{Row, median, ms, ratio, show, timed};
 

@@ -149,7 +149,8 @@ impl Invocation {
             command.env_remove(name);
         }
         command.args(arguments).envs(self.environment.iter().map(|(k, v)| (k, v))).process_group(0);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(if self.stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
@@ -163,12 +164,13 @@ impl Invocation {
             let _ = child.wait();
             return Err(error);
         }
-        let input = self.stdin;
-        let stdin = child.stdin.take();
-        // A child that does not read its input must not hold us up; its broken pipe is not our failure.
-        std::thread::spawn(move || stdin.map(|mut pipe| pipe.write_all(&input)));
+        if let Some(mut pipe) = child.stdin.take() {
+            let input = self.stdin;
+            // A child that does not read its input must not hold us up; its broken pipe is not our failure.
+            std::thread::spawn(move || pipe.write_all(&input));
+        }
         let streams = [reader(child.stdout.take(), self.keep), reader(child.stderr.take(), self.keep)];
-        let ending = wait(&mut child, group, begun + self.timeout, self.timeout)?;
+        let ending = wait(child, group, begun + self.timeout, self.timeout)?;
         let [stdout, stderr] = streams.map(|stream| collect(&stream));
         Ok(Output {
             ending,
@@ -201,28 +203,27 @@ fn collect(stream: &Stream) -> (Vec<u8>, bool) {
     stream.recv_timeout(Duration::from_secs(2)).unwrap_or((Vec::new(), true))
 }
 
+/// Waits on a thread of its own, so that the end is known when it comes: many children live for a millisecond.
 fn wait(
-    child: &mut std::process::Child,
+    mut child: std::process::Child,
     group: rustix::process::Pid,
     deadline: Instant,
     limit: Duration,
 ) -> Result<Ending> {
-    let mut pause = Duration::from_micros(200);
-    loop {
-        if let Some(status) = child.try_wait().map_err(|error| Error::io("cannot wait for a child", error))? {
-            return Ok(match (status.code(), status.signal()) {
-                (Some(code), _) => Ending::Exit(code),
-                (None, signal) => Ending::Signal(signal.unwrap_or(0)),
-            });
-        }
-        if Instant::now() >= deadline {
+    let (sender, ended) = mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait()));
+    let status = match ended.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        Ok(status) => status.map_err(|error| Error::io("cannot wait for a child", error))?,
+        Err(_) => {
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-            let _ = child.wait();
+            let _ = ended.recv();
             return Ok(Ending::TimedOut(limit));
         }
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(20));
-    }
+    };
+    Ok(match (status.code(), status.signal()) {
+        (Some(code), _) => Ending::Exit(code),
+        (None, signal) => Ending::Signal(signal.unwrap_or(0)),
+    })
 }
 
 #[cfg(test)]

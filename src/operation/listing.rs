@@ -8,7 +8,8 @@ use std::path::Path;
 use super::directory::{self, Directory, Pinned};
 use super::ending::Ending;
 use super::journal::Progress;
-use crate::base::Result;
+use super::summaries::{Identity, Summaries};
+use crate::base::{Digest, Result};
 use crate::store::Actor;
 
 /// One operation in one line.
@@ -72,6 +73,19 @@ pub fn summary(pinned: &Pinned, progress: &Progress) -> Summary {
     }
 }
 
+/// An operation as the list knows it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Listed {
+    /// In one line.
+    pub summary: Summary,
+    /// The version that it went from, where it switches versions.
+    #[serde(default)]
+    pub from: Option<Digest>,
+    /// The version that it went to.
+    #[serde(default)]
+    pub to: Option<Digest>,
+}
+
 fn unfinished(progress: &Progress, running: bool, abandoned: bool) -> String {
     if running {
         return "running".to_owned();
@@ -87,7 +101,14 @@ fn unfinished(progress: &Progress, running: bool, abandoned: bool) -> String {
 
 /// Every operation of a state directory, oldest first. What cannot be read is left out and warned about.
 pub fn list(state: &Path) -> Result<Vec<Summary>> {
+    Ok(list_all(state)?.into_iter().map(|one| one.summary).collect())
+}
+
+/// [`list`], with the versions that each went from and to. An operation that has ended is read once; after that its
+/// summary serves for as long as its files are as they were.
+pub fn list_all(state: &Path) -> Result<Vec<Listed>> {
     let mut found = Vec::new();
+    let mut summaries = Summaries::open(state);
     let entries = match fs_err::read_dir(directory::root(state)) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
@@ -95,24 +116,43 @@ pub fn list(state: &Path) -> Result<Vec<Summary>> {
     };
     for entry in entries {
         let name = entry?.file_name().to_string_lossy().into_owned();
+        let identity = Identity::of(state, &name);
+        if let Some(known) = identity.as_ref().and_then(|identity| summaries.get(&name, identity)) {
+            found.push(known);
+            continue;
+        }
         match one(state, &name) {
-            Ok(Some(summary)) => found.push(summary),
+            Ok(Some(listed)) => {
+                // What has not ended is somebody's doing now, and may look different in a moment.
+                if let Some(identity) = identity.filter(|_| listed.summary.duration_ms.is_some()) {
+                    summaries.learn(&identity, &listed);
+                }
+                found.push(listed);
+            }
             Ok(None) => {}
             Err(error) => tracing::warn!("operation {name}: {error}"),
         }
     }
-    found.sort_by(|a, b| (a.created_at, natural(&a.id)).cmp(&(b.created_at, natural(&b.id))));
+    summaries.keep();
+    // `OP-…-10` comes after `OP-…-9`.
+    let key = |one: &Listed| (one.summary.created_at, one.summary.id.len());
+    found.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.summary.id.cmp(&b.summary.id)));
     Ok(found)
 }
 
-/// `OP-…-10` comes after `OP-…-9`.
-fn natural(id: &str) -> (usize, &str) {
-    (id.len(), id)
+/// One operation; none if it never had a plan.
+///
+/// # Errors
+/// An operation that does not exist or cannot be read.
+pub fn find(state: &Path, id: &str) -> Result<Option<Summary>> {
+    Ok(one(state, id)?.map(|listed| listed.summary))
 }
 
-fn one(state: &Path, id: &str) -> Result<Option<Summary>> {
+fn one(state: &Path, id: &str) -> Result<Option<Listed>> {
     let directory = Directory::open(state, id)?;
     let Some((pinned, digest)) = directory.pinned()? else { return Ok(None) };
     let progress = Progress::of(&directory.records(&digest)?);
-    Ok(Some(summary(&pinned, &progress)))
+    let version = |pointer: &str| pinned.plan.pointer(pointer)?.as_str()?.parse().ok();
+    let (from, to) = (version("/served/digest"), version("/to/digest"));
+    Ok(Some(Listed { summary: summary(&pinned, &progress), from, to }))
 }

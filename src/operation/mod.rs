@@ -13,6 +13,7 @@ pub mod record;
 pub mod recorder;
 pub mod signal;
 pub mod step;
+mod summaries;
 pub mod timing;
 
 pub use claim::{Claim, Holder};
@@ -20,7 +21,7 @@ pub use directory::{Directory, Pinned};
 pub use ending::Ending;
 pub use engine::{Conclusion, Engine, StepState, StepUpdate};
 pub use journal::{Journal, Progress};
-pub use listing::{Summary, list};
+pub use listing::{Listed, Summary, list};
 pub use record::{Record, RecordKind};
 pub use recorder::{NoRecorder, Recorder, StoreRecorder, drain_spool};
 pub use signal::Stop;

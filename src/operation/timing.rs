@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::directory::Directory;
 use super::ending::Ending;
-use super::listing;
+use super::listing::Listed;
 use super::record::{Record, RecordKind};
 use crate::base::Result;
 
@@ -20,15 +20,15 @@ pub struct Timing {
 }
 
 impl Timing {
-    /// Reads the newest journals of a service's rollbacks that switched.
-    pub fn of(state: &Path, service: &str) -> Result<Self> {
-        let switched = listing::list(state)?.into_iter().filter(|one| {
+    /// Reads the newest journals of a service's rollbacks that switched, of all that there are (oldest first).
+    pub fn of(state: &Path, all: &[Listed], service: &str) -> Result<Self> {
+        let switched = all.iter().map(|one| &one.summary).filter(|one| {
             one.service == service
                 && one.kind == "rollback"
                 && matches!(one.ending, Some(Ending::Restored | Ending::Unproven))
         });
         let mut timing = Timing::default();
-        for one in switched.collect::<Vec<_>>().iter().rev().take(LOOKED_AT) {
+        for one in switched.rev().take(LOOKED_AT) {
             let directory = Directory::open(state, &one.id)?;
             let Some((_, digest)) = directory.pinned()? else { continue };
             // A journal that cannot be read any more only makes the prediction poorer.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::drill::DrillConfig;
 use super::snapshot::SnapshotConfig;
+use super::copying::Sharing;
 use super::targets::command::{CommandTargetConfig, RecipeConfig};
 use super::targets::git::GitConfig;
 use super::targets::kubernetes::KubernetesConfig;
@@ -207,6 +208,9 @@ pub struct FilesConfig {
     /// The file that describes a version (`version`, `deployed_at`).
     #[serde(default = "metadata")]
     pub metadata: String,
+    /// What the staged copy may share with the version that it is made from.
+    #[serde(default)]
+    pub share: Sharing,
 }
 
 fn backups() -> String {

@@ -10,7 +10,7 @@ use super::plan::Plan;
 use crate::base::clock::{Elapsed, format_instant};
 use crate::base::{Digest, Result};
 use crate::operation::directory::Directory;
-use crate::operation::listing;
+use crate::operation::listing::{self, Listed};
 use crate::operation::{Ending, Summary};
 
 /// What a guard says.
@@ -54,17 +54,18 @@ pub struct Past {
     pub duration_ms: Option<u64>,
 }
 
-/// The rollbacks of a service that switched, oldest first.
-pub fn past(state: &Path, service: &str) -> Result<Vec<Past>> {
+/// The rollbacks of a service that switched, of all operations that there are, oldest first.
+pub fn past(all: &[Listed], service: &str) -> Vec<Past> {
     let switched = |one: &Summary| {
         let kind = matches!(one.kind.as_str(), "rollback" | "undo" | "redo");
         one.service == service && kind && matches!(one.ending, Some(Ending::Restored | Ending::Unproven))
     };
-    Ok(listing::list(state)?
-        .into_iter()
-        .filter(switched)
-        .map(|one| Past { at: one.created_at, pair: pair(state, &one.id), duration_ms: one.duration_ms })
-        .collect())
+    let past = |one: &Listed| Past {
+        at: one.summary.created_at,
+        pair: one.from.clone().zip(one.to.clone()),
+        duration_ms: one.summary.duration_ms,
+    };
+    all.iter().filter(|one| switched(&one.summary)).map(past).collect()
 }
 
 /// The last rollback of a service, or its undo, that got as far as changing something.
@@ -105,11 +106,6 @@ pub fn last(state: &Path, service: &str) -> Result<Option<Last>> {
 fn plan_of(state: &Path, id: &str) -> Option<Plan> {
     let (pinned, _) = Directory::open(state, id).ok()?.pinned().ok()??;
     serde_json::from_value(pinned.plan).ok()
-}
-
-fn pair(state: &Path, id: &str) -> Option<(Digest, Digest)> {
-    let plan = plan_of(state, id)?;
-    Some((plan.served.digest?, plan.to.digest?))
 }
 
 /// What each guard says about going from one version to another now.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::config::{FilesConfig, RollbackConfig, SwitchMode, TargetConfig};
+use super::copying::Sharing;
 use super::environment::Subject;
 use super::versions::EMERGENCY;
 use crate::base::{Digest, Error, ErrorCode, Result, file};
@@ -49,6 +50,7 @@ pub fn recognise(folder: &Path) -> Result<Subject> {
             artifacts,
             mode: SwitchMode::PerFile,
             metadata: "metadata.json".to_owned(),
+            share: Sharing::default(),
         }),
         serving: None,
         suites: serde_json::Value::Null,

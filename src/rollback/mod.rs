@@ -17,6 +17,7 @@ pub mod environment;
 pub mod evaluate;
 pub mod evidence;
 pub mod execute;
+mod folder;
 pub mod follow;
 pub mod guards;
 pub mod history;

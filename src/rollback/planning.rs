@@ -1,5 +1,7 @@
 //! Making the plan: looking only, changing nothing.
 
+use std::cell::OnceCell;
+
 use super::candidates::{self, Candidate, Choice, Selector, Skipped};
 use super::config::ReleaseMode;
 use super::contain;
@@ -13,6 +15,7 @@ use super::serving::{self, Served};
 use super::targets::{Goal, Prediction, Target};
 use super::versions::{EMERGENCY, Version};
 use crate::base::{Digest, Error, ErrorCode, Result, host};
+use crate::operation::listing::{self, Listed};
 use crate::operation::timing::Timing;
 
 /// How many candidates are evaluated at most; the chosen one always is.
@@ -27,6 +30,8 @@ pub(super) struct Scene<'a> {
     pub operation: Option<&'a str>,
     /// Who asks.
     pub actor: String,
+    /// Every operation so far, read when it is first asked for.
+    history: OnceCell<Vec<Listed>>,
 }
 
 /// What is gone back to, before it is looked at closely.
@@ -59,7 +64,16 @@ impl<'a> Scene<'a> {
         request: &'a Request<'a>,
         operation: Option<&'a str>,
     ) -> Self {
-        Self { environment, subject, request, operation, actor: environment.actor.to_string() }
+        let actor = environment.actor.to_string();
+        Self { environment, subject, request, operation, actor, history: OnceCell::new() }
+    }
+
+    fn history(&self) -> Result<&[Listed]> {
+        if let Some(known) = self.history.get() {
+            return Ok(known);
+        }
+        let all = listing::list_all(self.environment.state)?;
+        Ok(self.history.get_or_init(|| all))
     }
 
     /// Which version a selector means now.
@@ -100,7 +114,7 @@ impl<'a> Scene<'a> {
     /// Puts the plan together; returns the version that it goes to with it.
     pub fn draft(&self, contained: Contained, served: &Served, aim: Aim) -> Result<(Plan, Version)> {
         let ground = self.subject.ground();
-        let timing = Timing::of(self.environment.state, &self.subject.service)?;
+        let timing = Timing::of(self.environment.state, self.history()?, &self.subject.service)?;
         let goal = self.goal(&aim.to, served)?;
         let mut looked = Vec::new();
         for (number, target) in self.subject.targets(&ground).iter().enumerate() {
@@ -145,12 +159,11 @@ impl<'a> Scene<'a> {
         aim: Aim,
         looked: Vec<(TargetPlan, Prediction)>,
     ) -> Result<Plan> {
-        let Scene { environment, subject, request, operation, .. } = *self;
+        let Scene { subject, request, operation, .. } = *self;
         let config = &subject.rollback;
         let would_help = would_help(subject, request, served, &aim);
         let mixed = looked.iter().any(|(_, prediction)| prediction.mixed);
-        let (guards, predicted_ms) =
-            judge(environment, subject, request, served, &aim, (&contained, mixed), would_help.as_ref())?;
+        let (guards, predicted_ms) = self.judge(served, &aim, (&contained, mixed), would_help.as_ref())?;
         let mut warnings = warnings(request, served, &aim, &contained, would_help.as_ref(), &guards);
         let (mut cannot_be_undone, mut could_undo_this, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
         let mut targets = Vec::new();
@@ -204,6 +217,40 @@ impl<'a> Scene<'a> {
             host: host::host_name(),
         })
     }
+
+    fn judge(
+        &self,
+        served: &Served,
+        aim: &Aim,
+        (contained, mixed): (&Contained, bool),
+        would_help: Option<&WouldHelp>,
+    ) -> Result<(Vec<Guard>, Option<u64>)> {
+        let Scene { environment, subject, request, .. } = *self;
+        let past = guards::past(self.history()?, &subject.service);
+        let to = aim.to.digest.clone().unwrap_or_else(|| Digest::of(b""));
+        let from = served.on_disk.digest.as_ref();
+        let now = environment.clock.now()?;
+        let mut guards = guards::judge(&subject.rollback.guards, &past, from, &to, now);
+        let mut add = |name: &str, why: &str| guards.push(Guard::new(name, GuardState::Refuses, why));
+        if aim.tier == Tier::Unproven && !request.attended {
+            add(
+                "unproven",
+                "nothing shows that this version is good; a human may take it, automation may not",
+            );
+        }
+        if would_help.is_some_and(|would_help| would_help.answer == Some(false)) {
+            add("would_help", "the failing rule fails on this version too");
+        }
+        if matches!(contained, Contained::Failed { .. }) && mixed {
+            guards.push(Guard::new(
+                "contained",
+                GuardState::Refuses,
+                "its consumers are not stopped, and could see a mix of two versions",
+            ));
+        }
+        guards.extend(super::phases::guard(self.history()?, subject));
+        Ok((guards, past.iter().rev().find_map(|one| one.duration_ms)))
+    }
 }
 
 impl Plan {
@@ -230,38 +277,6 @@ fn would_help(subject: &Subject, request: &Request<'_>, served: &Served, aim: &A
         answer: chosen.and_then(|one| one.fails).map(|fails| !fails),
         candidates,
     })
-}
-
-fn judge(
-    environment: &Environment<'_>,
-    subject: &Subject,
-    request: &Request<'_>,
-    served: &Served,
-    aim: &Aim,
-    (contained, mixed): (&Contained, bool),
-    would_help: Option<&WouldHelp>,
-) -> Result<(Vec<Guard>, Option<u64>)> {
-    let past = guards::past(environment.state, &subject.service)?;
-    let to = aim.to.digest.clone().unwrap_or_else(|| Digest::of(b""));
-    let from = served.on_disk.digest.as_ref();
-    let now = environment.clock.now()?;
-    let mut guards = guards::judge(&subject.rollback.guards, &past, from, &to, now);
-    let mut add = |name: &str, why: &str| guards.push(Guard::new(name, GuardState::Refuses, why));
-    if aim.tier == Tier::Unproven && !request.attended {
-        add("unproven", "nothing shows that this version is good; a human may take it, automation may not");
-    }
-    if would_help.is_some_and(|would_help| would_help.answer == Some(false)) {
-        add("would_help", "the failing rule fails on this version too");
-    }
-    if matches!(contained, Contained::Failed { .. }) && mixed {
-        guards.push(Guard::new(
-            "contained",
-            GuardState::Refuses,
-            "its consumers are not stopped, and could see a mix of two versions",
-        ));
-    }
-    guards.extend(super::phases::guard(environment.state, subject)?);
-    Ok((guards, past.iter().rev().find_map(|one| one.duration_ms)))
 }
 
 fn warnings(

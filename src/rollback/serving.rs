@@ -55,11 +55,16 @@ pub struct Served {
     pub proof: Proof,
 }
 
-/// Looks at what serves.
+/// Looks at what serves. Every byte of it is read.
 pub fn served(subject: &Subject) -> Result<Served> {
+    served_with(subject, &DigestCache::none())
+}
+
+/// [`served`], with the digests of files that are known taken as known.
+fn served_with(subject: &Subject, digests: &DigestCache) -> Result<Served> {
     let ground = subject.ground();
     let lead = subject.lead(&ground)?;
-    let on_disk = lead.served()?;
+    let on_disk = lead.served_with(digests)?;
     let (proof, digest) = match said(subject) {
         None => (Proof::OnDisk, on_disk.digest.clone()),
         Some(Err(error)) => (Proof::Silent { why: error.message.into() }, on_disk.digest.clone()),
@@ -67,7 +72,7 @@ pub fn served(subject: &Subject) -> Result<Served> {
             (Proof::Serving, on_disk.digest.clone())
         }
         Some(Ok(says)) => {
-            let known = lead.versions().unwrap_or_default();
+            let known = lead.versions_with(digests).unwrap_or_default();
             let other = known.iter().find(|version| answers(subject, lead.as_ref(), version, &says));
             (Proof::Different { says: says.into() }, other.and_then(|version| version.digest.clone()))
         }
@@ -115,8 +120,8 @@ pub fn version_map(subject: &Subject, state: &std::path::Path) -> Result<Version
 
 /// [`version_map`], and how it is known which version serves.
 pub fn known_versions(subject: &Subject, state: &std::path::Path) -> Result<(VersionMap, Proof)> {
-    let served = served(subject)?;
     let (ground, digests) = (subject.ground(), DigestCache::open(state));
+    let served = served_with(subject, &digests)?;
     let mut names: BTreeMap<String, Option<Digest>> = BTreeMap::new();
     let mut deployments = Vec::new();
     let mut all = subject.lead(&ground)?.versions_with(&digests)?;

@@ -56,11 +56,7 @@ pub fn copy_with(
         let sharing = if sharing == Sharing::HardLink && !alike { Sharing::Reflink } else { sharing };
         let copied = copying::copy(&source, &target, sharing, digests)?;
         if copied.digest != artifact.digest {
-            return Err(Error::new(
-                ErrorCode::Drifted,
-                format!("{} changed while it was copied", source.display()),
-            )
-            .hint("somebody writes there; wait for that to end, then make a new plan"));
+            return Err(changed(&source));
         }
         if let Some(place) = place.filter(|_| copied.manner != Manner::HardLink) {
             resemble(&target, &place)?;
@@ -102,18 +98,58 @@ pub fn copy_tree(from: &Path, into: &Path) -> Result<()> {
 
 /// [`copy_tree`], sharing what may be shared.
 pub fn copy_tree_with(from: &Path, into: &Path, sharing: Sharing, digests: &DigestCache) -> Result<()> {
+    copy_noting(from, into, sharing, digests, &mut BTreeMap::new())
+}
+
+/// Copies the whole folder of a version, each file once, and compares its artifacts with what they must be.
+pub fn copy_version(
+    from: &Path,
+    into: &Path,
+    artifacts: &BTreeMap<String, Artifact>,
+    sharing: Sharing,
+) -> Result<()> {
+    let mut copied = BTreeMap::new();
+    copy_noting(from, into, sharing, &DigestCache::none(), &mut copied)?;
+    for (name, artifact) in artifacts {
+        let target = into.join(name);
+        let found = match copied.remove(&target) {
+            Some(digest) => Some(digest),
+            // It stands behind a link of the folder.
+            None => Digest::of_file(&path::inside(into, Path::new(name))?).ok().map(|(digest, _)| digest),
+        };
+        if found.as_ref() != Some(&artifact.digest) {
+            return Err(changed(&from.join(name)));
+        }
+    }
+    Ok(())
+}
+
+fn changed(source: &Path) -> Error {
+    Error::new(ErrorCode::Drifted, format!("{} changed while it was copied", source.display()))
+        .hint("somebody writes there; wait for that to end, then make a new plan")
+}
+
+/// [`copy_tree_with`], noting the digest of every file that is copied.
+fn copy_noting(
+    from: &Path,
+    into: &Path,
+    sharing: Sharing,
+    digests: &DigestCache,
+    copied: &mut BTreeMap<PathBuf, Digest>,
+) -> Result<()> {
     fs_err::create_dir_all(into).map_err(|error| cannot(into, error))?;
     for entry in fs_err::read_dir(from)? {
         let entry = entry?;
         let (source, target) = (entry.path(), into.join(entry.file_name()));
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            copy_tree_with(&source, &target, sharing, digests)?;
+            copy_noting(&source, &target, sharing, digests, copied)?;
         } else if kind.is_symlink() {
             std::os::unix::fs::symlink(fs_err::read_link(&source)?, &target)
                 .map_err(|error| cannot(&target, error))?;
         } else {
-            copying::copy(&source, &target, sharing, digests)?;
+            let digest = copying::copy(&source, &target, sharing, digests)?.digest;
+            copied.insert(target, digest);
         }
     }
     fs_err::set_permissions(into, fs_err::metadata(from)?.permissions())?;

@@ -1,16 +1,14 @@
 //! Versions on disk: their artifacts, digests, names and dates. A version is its digest; names are labels.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, Stat, openat, statat};
-use rustix::io::Errno;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use super::config::{FilesConfig, SwitchMode};
 use super::digests::{DigestCache, Identity};
+use super::folder::Folder;
 use crate::base::{Digest, Error, ErrorCode, Result, clock, file, path};
 
 /// Folders with this prefix hold what was bad: history, not candidates.
@@ -167,53 +165,6 @@ pub fn read_with(folder: &Path, name: &str, files: &FilesConfig, digests: &Diges
     Ok(version)
 }
 
-/// An open folder and the names in it: what is asked of its files costs one call each.
-struct Folder<'a> {
-    path: &'a Path,
-    fd: OwnedFd,
-    names: Vec<String>,
-}
-
-impl<'a> Folder<'a> {
-    fn open(path: &'a Path) -> Result<Option<Self>> {
-        let failed = |errno: Errno| Error::io(format!("cannot read {}", path.display()), errno.into());
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = match openat(CWD, path, flags, Mode::empty()) {
-            Err(Errno::NOENT) => return Ok(None),
-            fd => fd.map_err(failed)?,
-        };
-        let mut names = Vec::new();
-        let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
-        let mut entries = RawDir::new(&fd, &mut buffer);
-        while let Some(entry) = entries.next() {
-            let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-            if name != "." && name != ".." {
-                names.push(name);
-            }
-        }
-        Ok(Some(Self { path, fd, names }))
-    }
-
-    /// What stands at a name, no link followed; a path of several names must not leave the folder.
-    fn stat(&self, name: &str) -> Result<std::result::Result<Stat, String>> {
-        let plain = !name.contains('/');
-        if plain && !self.names.iter().any(|there| there == name) {
-            return Ok(Err(format!("missing artifact {name}")));
-        }
-        if !plain && let Err(error) = path::inside(self.path, Path::new(name)) {
-            return if error.code == ErrorCode::OutsideRoot { Ok(Err(error.message)) } else { Err(error) };
-        }
-        match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => Ok(Ok(stat)),
-            Ok(_) => Ok(Err(format!("{name} is not a plain file"))),
-            Err(Errno::NOENT | Errno::NOTDIR) => Ok(Err(format!("missing artifact {name}"))),
-            Err(errno) => {
-                Err(Error::io(format!("cannot read {}", self.path.join(name).display()), errno.into()))
-            }
-        }
-    }
-}
-
 type Found = std::result::Result<(Artifact, DateTime<Utc>), String>;
 
 fn read_artifact(folder: &Folder<'_>, name: &str, digests: &DigestCache) -> Result<Found> {
@@ -235,16 +186,18 @@ fn read_metadata(folder: &Folder<'_>, name: &str) -> Result<Option<serde_json::V
     if !name.contains('/') && !folder.names.iter().any(|there| there == name) {
         return Ok(None);
     }
-    // A plain file that stands in the folder itself cannot lead out of it.
-    let path = match folder.stat(name)? {
-        Ok(_) => folder.path.join(name),
-        Err(_) => path::inside(folder.path, Path::new(name))?,
+    let bytes = match folder.small(name)? {
+        Some(bytes) => bytes,
+        None => {
+            let path = path::inside(folder.path, Path::new(name))?;
+            if !path.exists() {
+                return Ok(None);
+            }
+            file::read_limited(&path, METADATA_LIMIT)?
+        }
     };
-    if !path.exists() {
-        return Ok(None);
-    }
-    let bytes = file::read_limited(&path, METADATA_LIMIT)?;
     serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+        let path = folder.path.join(name);
         Error::new(ErrorCode::InvalidData, format!("{} is not JSON: {error}", path.display()))
     })
 }

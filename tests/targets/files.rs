@@ -39,6 +39,7 @@ impl Files {
             artifacts: vec!["model.json".into(), "metadata.json".into()],
             mode,
             metadata: "metadata.json".into(),
+            share: Default::default(),
         };
         Self { config, ground: Ground { root, service: "pricing".into() }, directory }
     }

@@ -62,9 +62,8 @@ impl<'a> Wiring<'a> {
     /// Writes the end of a rollback into its incident and tells people.
     pub fn rolled_back(&self, outcome: &RollbackOutcome) {
         let Some(service) = self.service(&outcome.service) else { return };
-        let known = operation::list(&self.hand.workspace.state);
-        let incident =
-            known.ok().and_then(|all| all.into_iter().find(|one| one.id == outcome.operation)?.incident);
+        let known = operation::listing::find(&self.hand.workspace.state, &outcome.operation);
+        let incident = known.ok().flatten().and_then(|one| one.incident);
         let told = self.hand.rolled_back(service, incident.as_deref(), outcome);
         self.warned("the incident does not know of it yet", told);
         self.warned("nobody was told yet", self.hand.deliver());

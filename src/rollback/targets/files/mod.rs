@@ -68,10 +68,12 @@ impl FilesTarget<'_> {
             return Ok(stage);
         }
         match self.config.mode {
-            SwitchMode::PerFile => stage::copy(to.folder()?, &stage, &to.artifacts, Some(live))?,
+            SwitchMode::PerFile => {
+                let (share, digests) = (self.config.share, DigestCache::none());
+                stage::copy_with(to.folder()?, &stage, &to.artifacts, Some(live), share, &digests)?;
+            }
             SwitchMode::Exchange => {
-                stage::copy_tree(to.folder()?, &stage)?;
-                stage::copy(to.folder()?, &stage, &to.artifacts, None)?;
+                stage::copy_version(to.folder()?, &stage, &to.artifacts, self.config.share)?;
             }
         }
         Ok(stage)
@@ -162,6 +164,10 @@ impl Target for FilesTarget<'_> {
 
     fn served(&self) -> Result<Version> {
         versions::read(&self.live()?, "live", self.config)
+    }
+
+    fn served_with(&self, digests: &DigestCache) -> Result<Version> {
+        versions::read_with(&self.live()?, "live", self.config, digests)
     }
 
     fn answers(&self, version: &Version, says: &str, artifact: Option<&str>) -> bool {

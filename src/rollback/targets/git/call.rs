@@ -159,6 +159,11 @@ impl Call {
         self.arguments.iter().find(|part| !part.starts_with('-')).map_or("", String::as_str)
     }
 
+    /// Its own words, which tell it from every other question.
+    pub fn question(&self) -> String {
+        self.arguments.join("\0")
+    }
+
     /// The invocation, in a folder.
     pub fn invocation(&self, directory: &Path) -> Invocation {
         let mut argv = vec!["git".to_owned(), "--no-pager".to_owned()];

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::rc::Rc;
 
 use super::area::Area;
 use super::call::Call;
-use super::repository::Repository;
+use super::repository::{Repository, is_object};
 use crate::base::{Digest, Error, ErrorCode, Result};
 
 /// A path, as git writes it: relative to the top, bytes.
@@ -30,11 +31,8 @@ pub const SUBMODULE: &str = "160000";
 
 /// The entries of an index within an area.
 pub fn of_index(repository: &Repository, index: Option<&Path>, area: &Area) -> Result<Entries> {
-    let mut call = Call::new(["ls-files", "--stage", "-z"]);
-    if let Some(index) = index {
-        call = call.index(index);
-    }
-    read(&repository.bytes(&call)?, area, |words| {
+    let call = Call::new(["ls-files", "--stage", "-z"]);
+    read(&repository.of_index(call, index)?, area, |words| {
         let [mode, object, stage] = words else { return None };
         Some(Entry { mode: mode.clone(), object: object.clone(), stage: stage.clone() })
     })
@@ -43,7 +41,8 @@ pub fn of_index(repository: &Repository, index: Option<&Path>, area: &Area) -> R
 /// The entries of a tree within an area.
 pub fn of_tree(repository: &Repository, tree: &str, area: &Area) -> Result<Entries> {
     let call = Call::new(["ls-tree", "-r", "-z", "--full-tree", tree]);
-    read(&repository.bytes(&call)?, area, |words| {
+    let bytes = if is_object(tree) { repository.eternal(&call)? } else { Rc::new(repository.bytes(&call)?) };
+    read(&bytes, area, |words| {
         let [mode, _, object] = words else { return None };
         Some(Entry { mode: mode.clone(), object: object.clone(), stage: "0".to_owned() })
     })
@@ -141,6 +140,7 @@ pub fn differing(repository: &Repository, one: &str, other: &str, area: &Area) -
         return Ok(BTreeSet::new());
     }
     let call = Call::new(["diff-tree", "-r", "-z", "--name-only", "--no-renames", one, other]);
-    let bytes = repository.bytes(&call)?;
+    let fixed = is_object(one) && is_object(other);
+    let bytes = if fixed { repository.eternal(&call)? } else { Rc::new(repository.bytes(&call)?) };
     Ok(split(&bytes).filter(|name| area.contains(name)).map(<[u8]>::to_vec).collect())
 }

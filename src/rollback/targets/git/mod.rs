@@ -11,6 +11,7 @@ mod draft;
 mod entries;
 mod keep;
 mod lock;
+mod memo;
 mod place;
 mod predict;
 mod refuse;

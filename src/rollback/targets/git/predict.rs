@@ -97,7 +97,8 @@ fn between(draft: &Draft, one: &str, other: &str) -> Result<(Vec<Commit>, usize)
     let range = format!("{other}..{one}");
     let limit = format!("-{SHOWN}");
     let commits = draft.repository.log([limit.as_str(), "--end-of-options", &range])?;
-    Ok((commits, count(draft, &[&range])?))
+    let all = if commits.len() < SHOWN { commits.len() } else { count(draft, &[&range])? };
+    Ok((commits, all))
 }
 
 fn count(draft: &Draft, arguments: &[&str]) -> Result<usize> {
@@ -239,7 +240,7 @@ fn warnings(draft: &Draft) -> Result<Vec<String>> {
             ));
         }
     }
-    let worktrees = draft.repository.line(&Call::new(["worktree", "list", "--porcelain"]))?;
+    let worktrees = refuse::worktrees(&draft.repository)?;
     let others = worktrees.lines().filter(|line| line.starts_with("worktree ")).count().saturating_sub(1);
     if others > 0 && draft.moves_branch() {
         lines.push(format!("{others} other work trees of this repository keep what they have checked out"));
@@ -292,15 +293,18 @@ fn commits_at_stake(draft: &Draft) -> Result<Vec<String>> {
 
 /// Files that git was told not to look at.
 fn flagged(draft: &Draft) -> Result<Vec<String>> {
-    let sparse = draft.repository.maybe(&Call::new(["config", "--bool", "--get", "core.sparseCheckout"]))?;
-    let bytes = draft.repository.bytes(&Call::new(["ls-files", "-v", "-z"]))?;
+    let bytes = draft.repository.of_index(Call::new(["ls-files", "-v", "-z"]), None)?;
     let lines: Vec<_> = super::entries::split(&bytes).collect();
     let count = |wanted: fn(u8) -> bool| {
         lines.iter().filter(|line| line.first().copied().is_some_and(wanted)).count()
     };
     let mut said = Vec::new();
     let skipped = count(|flag| flag == b'S' || flag == b's');
-    if skipped > 0 && sparse.as_deref() != Some("true") {
+    let sparse = || -> Result<bool> {
+        let call = Call::new(["config", "--bool", "--get", "core.sparseCheckout"]);
+        Ok(draft.repository.maybe(&call)?.as_deref() == Some("true"))
+    };
+    if skipped > 0 && !sparse()? {
         said.push(format!("{skipped} files are marked `skip-worktree`: git leaves them as they are on disk"));
     }
     let assumed = count(|flag| flag.is_ascii_lowercase());

@@ -35,7 +35,9 @@ pub(super) fn unfinished(repository: &Repository) -> Result<Vec<String>> {
             refusals.push(format!("{what} is under way in {}: end it, or `{end}`", repository.top.display()));
         }
     }
-    if refusals.is_empty() && !repository.bytes(&Call::new(["ls-files", "--unmerged", "-z"]))?.is_empty() {
+    if refusals.is_empty()
+        && !repository.of_index(Call::new(["ls-files", "--unmerged", "-z"]), None)?.is_empty()
+    {
         refusals.push(format!(
             "the index of {} holds a merge that is not settled: settle it and `git add` the files",
             repository.top.display()
@@ -79,13 +81,21 @@ pub(super) fn refused(refusals: &[String]) -> Result<()> {
     Err(Error::new(ErrorCode::Refused, refusals.join("; ")).hint("nothing was changed"))
 }
 
+/// The work trees of a repository, as git lists them; nothing where there is only the one.
+pub(super) fn worktrees(repository: &Repository) -> Result<String> {
+    if repository.common_dir.join("worktrees").symlink_metadata().is_err() {
+        return Ok(String::new());
+    }
+    repository.line(&Call::new(["worktree", "list", "--porcelain"]))
+}
+
 /// A branch that another work tree has checked out must not be moved under its feet.
 fn checked_out_elsewhere(draft: &Draft) -> Result<Option<String>> {
     let wanted = draft.stand.reference.as_str();
     if wanted == "HEAD" {
         return Ok(None);
     }
-    let listed = draft.repository.line(&Call::new(["worktree", "list", "--porcelain"]))?;
+    let listed = worktrees(&draft.repository)?;
     let mut folder = "";
     for line in listed.lines() {
         if let Some(path) = line.strip_prefix("worktree ") {
@@ -121,6 +131,9 @@ fn submodules(draft: &Draft, staged: &Entries, wanted: &Entries) -> Result<Vec<S
                 shown(name)
             ));
         }
+    }
+    if !staged.values().any(|entry| entry.mode == SUBMODULE) {
+        return Ok(refusals);
     }
     let call = Call::new([
         "status",

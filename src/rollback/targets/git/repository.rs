@@ -1,10 +1,12 @@
 //! A repository on this machine, and what it can be asked.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::call::Call;
+use super::memo;
 use crate::base::process::{Ending, Output};
-use crate::base::{Error, ErrorCode, Result};
+use crate::base::{Digest, Error, ErrorCode, Result};
 use crate::operation::StepContext;
 
 /// A repository: a work tree with its git directory, or a bare one.
@@ -47,6 +49,9 @@ impl Repository {
                 .hint("`repository:` names a git work tree, relative to the workspace"));
         }
         let real = directory.canonicalize().map_err(|error| Error::io(shown.clone(), error))?;
+        if let Some(known) = memo::repository(&real) {
+            return Ok(known);
+        }
         let mut repository = Self {
             top: real.clone(),
             git_dir: PathBuf::new(),
@@ -84,6 +89,7 @@ impl Repository {
             .hint("a line break in the name of a folder is more than irctl reads"));
         }
         repository.check_top(&real)?;
+        memo::opened(&real, &repository);
         Ok(repository)
     }
 
@@ -142,6 +148,25 @@ impl Repository {
         self.run(call).map(|output| output.stdout)
     }
 
+    /// What a call prints that names nothing but objects, by their whole ids: no other answer can come.
+    pub fn eternal(&self, call: &Call) -> Result<Rc<Vec<u8>>> {
+        memo::answer(self, &call.question(), None, || self.bytes(call))
+    }
+
+    /// What a call prints that asks only what an index holds; that of the work tree where none is named.
+    pub fn of_index(&self, call: Call, index: Option<&Path>) -> Result<Rc<Vec<u8>>> {
+        let path = index.map_or_else(|| self.git_dir.join("index"), Path::to_path_buf);
+        let bytes = match std::fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            bytes => bytes.map_err(|error| Error::io(format!("cannot read {}", path.display()), error))?,
+        };
+        let call = match index {
+            Some(index) => call.index(index),
+            None => call,
+        };
+        memo::answer(self, &call.question(), Some(&Digest::of(&bytes)), || self.bytes(&call))
+    }
+
     /// What a call prints, without the line break at its end.
     pub fn line(&self, call: &Call) -> Result<String> {
         let bytes = self.bytes(call)?;
@@ -162,8 +187,22 @@ impl Repository {
 
     /// What HEAD says.
     pub fn head(&self) -> Result<Head> {
+        if let Some(branch) = self.written_head() {
+            return Ok(Head::Branch(branch));
+        }
         let found = self.maybe(&Call::new(["symbolic-ref", "--quiet", "HEAD"]))?;
         Ok(found.map_or(Head::Detached, Head::Branch))
+    }
+
+    /// The branch that stands in the file of HEAD. Whatever else may be there, a link, a commit, or the name that says
+    /// that references are kept in another way, is for git to read.
+    fn written_head(&self) -> Option<String> {
+        let path = self.git_dir.join("HEAD");
+        path.symlink_metadata().ok().filter(std::fs::Metadata::is_file)?;
+        let text = std::fs::read_to_string(path).ok()?;
+        let name = text.strip_prefix("ref: ")?.trim();
+        let plain = name.starts_with("refs/heads/") && !name.contains("/.") && name.lines().count() == 1;
+        plain.then(|| name.to_owned())
     }
 
     /// The value of a reference; `None` where there is none.
@@ -225,10 +264,13 @@ impl Repository {
 
     /// Commits, newest first, as `git log` selects them by these arguments.
     pub fn log<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Result<Vec<Commit>> {
+        let arguments: Vec<&str> = arguments.into_iter().collect();
+        let is_fixed = |word: &&str| word.starts_with('-') || word.split("..").all(is_object);
+        let fixed = arguments.iter().all(is_fixed);
         let call =
             Call::new(["log", "-z", "--no-color", "--encoding=UTF-8", FORMAT]).all(arguments).with("--");
-        let bytes = self.bytes(&call)?;
-        Ok(bytes.split(|byte| *byte == 0).filter(|record| !record.is_empty()).filter_map(read).collect())
+        let bytes = if fixed { self.eternal(&call)? } else { Rc::new(self.bytes(&call)?) };
+        Ok(commits(&bytes))
     }
 
     /// One commit.
@@ -273,6 +315,10 @@ impl Commit {
     pub fn shown(&self) -> String {
         format!("{} {}", self.short(), self.subject)
     }
+}
+
+fn commits(bytes: &[u8]) -> Vec<Commit> {
+    bytes.split(|byte| *byte == 0).filter(|record| !record.is_empty()).filter_map(read).collect()
 }
 
 fn read(record: &[u8]) -> Option<Commit> {

@@ -42,10 +42,9 @@ impl Snapshot {
         scratch: &Path,
     ) -> Result<Self> {
         let (real, index) = (scratch.join("index-real"), scratch.join("index-files"));
-        copy_index(&repository.git_dir.join("index"), &real)?;
-        copy_index(&real, &index)?;
-        look_at_everything(repository, &index, area)?;
-        let known: BTreeSet<Name> = entries::of_index(repository, Some(&index), area)?.into_keys().collect();
+        copy_for_now(&repository.git_dir.join("index"), &real)?;
+        copy_for_now(&real, &index)?;
+        let known = look_at_everything(repository, &index, area)?;
         let (listed, extra) = match untracked {
             Untracked::AllAnd(extra) => (others(repository, &index, area)?, extra),
             Untracked::Only(extra) => (BTreeSet::new(), extra),
@@ -79,16 +78,22 @@ impl Snapshot {
     }
 }
 
-/// Copies an index with the date of the original: git compares it with those of the files to tell which it must read
-/// again.
+/// Copies an index and forces the copy to disk, with the date of the original: git compares it with those of the files
+/// to tell which it must read again.
 pub fn copy_index(from: &Path, to: &Path) -> Result<()> {
+    copy_for_now(from, to)?.map_or(Ok(()), |copy| crate::base::file::sync_file(&copy))
+}
+
+/// [`copy_index`] for a folder that goes away with this process: nothing of it need survive a crash. None where there
+/// is no index to copy.
+pub fn copy_for_now(from: &Path, to: &Path) -> Result<Option<std::fs::File>> {
     let mut file = match std::fs::File::open(from) {
         Ok(file) => file,
         // A repository without an index has an empty one.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return match fs_err::remove_file(to) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-                _ => Ok(()),
+                _ => Ok(None),
             };
         }
         Err(error) => return Err(Error::io(format!("cannot read {}", from.display()), error)),
@@ -100,30 +105,41 @@ pub fn copy_index(from: &Path, to: &Path) -> Result<()> {
     let mut copy = std::fs::File::create(to).map_err(failed)?;
     copy.write_all(&bytes).map_err(failed)?;
     copy.set_modified(modified).map_err(failed)?;
-    crate::base::file::sync_file(&copy)
+    Ok(Some(copy))
 }
 
-/// Files that were marked as "assume unchanged" are looked at like all others: a change in one is somebody's work.
-fn look_at_everything(repository: &Repository, index: &Path, area: &Area) -> Result<()> {
-    let bytes = repository.bytes(&Call::new(["ls-files", "-v", "-z"]).index(index))?;
-    let marked: BTreeSet<Name> = entries::split(&bytes)
-        .filter(|line| line.first().is_some_and(u8::is_ascii_lowercase))
-        .filter_map(|line| line.get(2..))
-        .filter(|name| area.contains(name))
-        .map(<[u8]>::to_vec)
-        .collect();
-    if marked.is_empty() {
-        return Ok(());
+/// The files of the index. Those that were marked as "assume unchanged" are looked at like all others: a change in one
+/// is somebody's work.
+fn look_at_everything(repository: &Repository, index: &Path, area: &Area) -> Result<BTreeSet<Name>> {
+    let bytes = repository.of_index(Call::new(["ls-files", "-v", "-z"]), Some(index))?;
+    let (mut known, mut marked) = (BTreeSet::new(), BTreeSet::new());
+    for line in entries::split(&bytes) {
+        let (Some(mark), Some(name)) = (line.first(), line.get(2..)) else { continue };
+        if !area.contains(name) {
+            continue;
+        }
+        known.insert(name.to_vec());
+        if mark.is_ascii_lowercase() {
+            marked.insert(name.to_vec());
+        }
     }
-    let call = Call::new(["update-index", "--no-assume-unchanged", "-z", "--stdin"]);
-    repository.run(&call.index(index).stdin(entries::join(&marked))).map(|_| ())
+    if !marked.is_empty() {
+        let call = Call::new(["update-index", "--no-assume-unchanged", "-z", "--stdin"]);
+        repository.run(&call.index(index).stdin(entries::join(&marked)))?;
+    }
+    Ok(known)
 }
 
 /// Files in the area that are no longer as the index has them.
 fn changed(repository: &Repository, index: &Path, area: &Area) -> Result<BTreeSet<Name>> {
-    refresh(repository, index)?;
     let call = Call::new(["diff-files", "-z", "--name-only", "--no-renames", "--ignore-submodules=dirty"]);
-    let bytes = repository.bytes(&call.index(index))?;
+    let call = call.index(index);
+    let mut bytes = repository.bytes(&call)?;
+    // Some may have another date and the same content.
+    if !bytes.is_empty() {
+        refresh(repository, index)?;
+        bytes = repository.bytes(&call)?;
+    }
     Ok(entries::split(&bytes).filter(|name| area.contains(name)).map(<[u8]>::to_vec).collect())
 }
 

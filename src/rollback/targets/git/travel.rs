@@ -15,7 +15,7 @@ use super::keep;
 use super::lock::{self, IndexLock, Marker};
 use super::place::{Files, Look, Place};
 use super::repository::{Repository, short};
-use super::snapshot::{Snapshot, copy_index, refresh};
+use super::snapshot::{Snapshot, copy_for_now, copy_index, refresh};
 use super::switch::GitSwitch;
 use crate::base::{Error, ErrorCode, Result, fault, file};
 use crate::operation::StepContext;
@@ -99,16 +99,22 @@ fn may_go(
 /// Everything that is needed must still be in the repository before the first file is touched.
 fn check_objects(repository: &Repository, to: &Place) -> Result<()> {
     let files = to.files.as_ref().map(|files| [&files.work, &files.index]);
-    for object in to.tip.iter().chain(files.into_iter().flatten()) {
-        repository.run(&Call::new(["cat-file", "-e", object])).map_err(|_| {
-            Error::new(
-                ErrorCode::NotFound,
-                format!("{} no longer has the object {}", repository.top.display(), short(object)),
-            )
-            .hint("somebody pruned it (`git gc --prune=now`); nothing was changed. Make a new plan")
-        })?;
-    }
-    Ok(())
+    let mut objects: Vec<&str> =
+        to.tip.iter().chain(files.into_iter().flatten()).map(String::as_str).collect();
+    objects.sort_unstable();
+    objects.dedup();
+    let call = Call::new(["cat-file", "--batch-check"]).stdin(objects.join("\n") + "\n");
+    let told = repository.line(&call)?;
+    let is_there = |object: &&str| {
+        let told = told.lines().find_map(|line| line.strip_prefix(*object));
+        told.is_some_and(|told| ["commit", "tree"].iter().any(|kind| told.trim().starts_with(kind)))
+    };
+    let Some(object) = objects.iter().find(|object| !is_there(object)) else { return Ok(()) };
+    Err(Error::new(
+        ErrorCode::NotFound,
+        format!("{} no longer has the object {}", repository.top.display(), short(object)),
+    )
+    .hint("somebody pruned it (`git gc --prune=now`); nothing was changed. Make a new plan"))
 }
 
 /// Makes the files of the area those of a tree. Git refuses what changed since the snapshot.
@@ -141,7 +147,7 @@ pub fn composed(
         return Ok(tree.to_owned());
     }
     let composed = scratch.join("index-composed");
-    copy_index(index, &composed)?;
+    copy_for_now(index, &composed)?;
     entries::set(repository, &composed, area, &entries::of_tree(repository, tree, area)?)?;
     entries::write_tree(repository, &composed)
 }

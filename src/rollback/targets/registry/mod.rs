@@ -40,35 +40,6 @@ impl RegistryTarget<'_> {
         let real = root.canonicalize().map_err(|error| Error::io(root.display().to_string(), error))?;
         Ok(Registry { config: self.config, root, real })
     }
-
-    /// [`Target::served`]; what is in place is read, the entries it is compared with may be known.
-    pub fn served_with(&self, digests: &DigestCache) -> Result<Version> {
-        let registry = self.registry()?;
-        let occupant = registry.occupant()?;
-        let mut served = Version {
-            folder: Some(registry.slot()?),
-            digest: occupant.digest.clone(),
-            artifacts: occupant.artifacts,
-            defect: occupant.defect,
-            ..Version::named("live")
-        };
-        let named = match registry.named_in_slot()? {
-            Some(id) => Some(registry.version(&registry.find(&id)?, digests)?),
-            None => None,
-        };
-        let is = |version: &Version| version.digest.is_some() && version.digest == served.digest;
-        let by_digest = match &named {
-            Some(named) if is(named) => None,
-            _ => registry.versions(digests)?.into_iter().find(is),
-        };
-        if let Some(entry) = by_digest.or(named) {
-            served.name = entry.name;
-            served.label = entry.label;
-            served.metadata = entry.metadata;
-            served.dated = entry.dated;
-        }
-        Ok(served)
-    }
 }
 
 impl Target for RegistryTarget<'_> {
@@ -102,6 +73,34 @@ impl Target for RegistryTarget<'_> {
 
     fn served(&self) -> Result<Version> {
         self.served_with(&DigestCache::none())
+    }
+
+    fn served_with(&self, digests: &DigestCache) -> Result<Version> {
+        let registry = self.registry()?;
+        let occupant = registry.occupant_with(digests)?;
+        let mut served = Version {
+            folder: Some(registry.slot()?),
+            digest: occupant.digest.clone(),
+            artifacts: occupant.artifacts,
+            defect: occupant.defect,
+            ..Version::named("live")
+        };
+        let named = match registry.named_in_slot()? {
+            Some(id) => Some(registry.version(&registry.find(&id)?, digests)?),
+            None => None,
+        };
+        let is = |version: &Version| version.digest.is_some() && version.digest == served.digest;
+        let by_digest = match &named {
+            Some(named) if is(named) => None,
+            _ => registry.versions(digests)?.into_iter().find(is),
+        };
+        if let Some(entry) = by_digest.or(named) {
+            served.name = entry.name;
+            served.label = entry.label;
+            served.metadata = entry.metadata;
+            served.dated = entry.dated;
+        }
+        Ok(served)
     }
 
     fn answers(&self, version: &Version, says: &str, artifact: Option<&str>) -> bool {

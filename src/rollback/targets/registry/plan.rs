@@ -9,8 +9,7 @@ use super::slot::{Occupant, State, contents};
 use super::staging::Chosen;
 use super::{RegistryTarget, manifest, pointer};
 use crate::base::{ErrorCode, Result, Untrusted};
-use crate::rollback::digests::DigestCache;
-use crate::rollback::targets::{Change, Fidelity, Goal, Prediction};
+use crate::rollback::targets::{Change, Fidelity, Goal, Prediction, Target as _};
 
 /// The most lines of `thresholds` that a plan shows.
 const THRESHOLDS: usize = 40;
@@ -44,7 +43,7 @@ impl RegistryTarget<'_> {
         let served = if goal.served.digest == occupant.digest && goal.served.metadata.is_some() {
             goal.served.metadata.clone()
         } else {
-            self.served_with(&DigestCache::none())?.metadata
+            self.served()?.metadata
         };
         prediction
             .changes

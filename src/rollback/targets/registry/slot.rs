@@ -100,6 +100,11 @@ pub struct Occupant {
 impl Registry<'_> {
     /// What stands in the slot, and the model that is seen through it.
     pub fn occupant(&self) -> Result<Occupant> {
+        self.occupant_with(&DigestCache::none())
+    }
+
+    /// [`Registry::occupant`], with the digests of files that are known taken as known.
+    pub fn occupant_with(&self, digests: &DigestCache) -> Result<Occupant> {
         let slot = self.slot()?;
         let mut occupant =
             Occupant { state: State::of(&slot)?, artifacts: BTreeMap::new(), digest: None, defect: None };
@@ -113,7 +118,7 @@ impl Registry<'_> {
             let seen = slot.join(name).canonicalize();
             match seen {
                 Ok(path) if path.starts_with(root) && path.is_file() => {
-                    let (digest, size) = DigestCache::none().of_file(&path)?;
+                    let (digest, size) = digests.of_file(&path)?;
                     occupant.artifacts.insert(name.clone(), Artifact { digest, size });
                 }
                 Ok(_) => occupant.defect = Some(format!("{name} leads out of the registry")),

@@ -1,8 +1,10 @@
 //! PostgreSQL. Every value travels as the text that the server itself writes and reads for it, so that any type comes
 //! back exactly.
 
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::types::private::BytesMut;
@@ -20,16 +22,62 @@ use crate::base::{Digest, Error, ErrorCode, Result};
 /// How much longer than the server itself it is waited for its answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// One connection.
+/// One connection, for as long as it is needed; then it waits for whoever needs one next.
 pub(super) struct Postgres {
-    // The client is dropped before the runtime that carries its connection.
-    client: Client,
-    runtime: Runtime,
+    session: Rc<Session>,
     place: String,
     timeouts: SqlTimeouts,
     prepared: HashMap<String, Statement>,
+    /// Whether a transaction was begun that has not been seen to end.
+    open: Cell<bool>,
     /// What was touched before it was watched; none while nothing is.
     baseline: Option<BTreeMap<TableName, Touched>>,
+}
+
+/// An open connection.
+struct Session {
+    // The client is dropped before the runtime that carries its connection.
+    client: Client,
+    runtime: Runtime,
+}
+
+type Waiting = Vec<(PostgresConfig, Rc<Session>)>;
+
+thread_local! {
+    /// The connections of this thread, by what they were made from. Making one costs the server a process.
+    static SESSIONS: RefCell<Waiting> = RefCell::default();
+}
+
+/// A connection that nobody uses and at whose other end somebody answers.
+fn waiting(configured: &PostgresConfig, limit: Duration) -> Option<Rc<Session>> {
+    let session = SESSIONS.with_borrow(|all| {
+        let idle = |(config, session): &&(PostgresConfig, Rc<Session>)| {
+            config == configured && Rc::strong_count(session) == 1
+        };
+        all.iter().find(idle).map(|(_, session)| Rc::clone(session))
+    })?;
+    let asking = async { tokio::time::timeout(limit, session.client.batch_execute("")).await };
+    match session.runtime.block_on(asking) {
+        Ok(Ok(())) => Some(session),
+        _ => {
+            forget(&session);
+            None
+        }
+    }
+}
+
+/// Closes a connection as soon as nobody uses it.
+fn forget(session: &Rc<Session>) {
+    SESSIONS.with_borrow_mut(|all| all.retain(|(_, known)| !Rc::ptr_eq(known, session)));
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // What a transaction holds must not be held any longer.
+        if self.open.get() {
+            forget(&self.session);
+        }
+    }
 }
 
 /// A value as text, for a parameter of whatever type.
@@ -75,10 +123,21 @@ impl Postgres {
     /// Connects.
     pub fn connect(configured: &PostgresConfig, timeouts: SqlTimeouts) -> Result<Self> {
         let mut reach = postgres_url::reach(configured)?;
-        let tls = postgres_url::encryption(reach.tls, reach.roots.as_deref())?;
         let limit = timeouts.connect.to_std();
         reach.config.connect_timeout(limit);
         let place = place(&reach.config);
+        let with = |session| Self {
+            session,
+            place: place.clone(),
+            timeouts,
+            prepared: HashMap::new(),
+            open: Cell::new(false),
+            baseline: None,
+        };
+        if let Some(session) = waiting(configured, limit) {
+            return Ok(with(session));
+        }
+        let tls = postgres_url::encryption(reach.tls, reach.roots.as_deref())?;
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
@@ -93,7 +152,9 @@ impl Postgres {
         };
         // What goes wrong with the connection is told to whoever waits for an answer on it.
         runtime.spawn(async { connection.await.ok() });
-        Ok(Self { client, runtime, place, timeouts, prepared: HashMap::new(), baseline: None })
+        let session = Rc::new(Session { client, runtime });
+        SESSIONS.with_borrow_mut(|all| all.push((configured.clone(), Rc::clone(&session))));
+        Ok(with(session))
     }
 
     fn answer<T>(
@@ -102,7 +163,7 @@ impl Postgres {
     ) -> Result<T, Option<tokio_postgres::Error>> {
         let limit = self.timeouts.statement.to_std().max(self.timeouts.lock.to_std()) + PATIENCE;
         let asking = async { tokio::time::timeout(limit, asking).await };
-        match self.runtime.block_on(asking) {
+        match self.session.runtime.block_on(asking) {
             Ok(answer) => answer.map_err(Some),
             Err(_) => Err(None),
         }
@@ -116,14 +177,14 @@ impl Postgres {
     }
 
     fn batch(&self, text: &str) -> Result<()> {
-        self.answer(self.client.batch_execute(text)).map_err(|error| self.failed(error))
+        self.answer(self.session.client.batch_execute(text)).map_err(|error| self.failed(error))
     }
 
     fn prepare(&mut self, sql: &str) -> Result<Statement> {
         if let Some(statement) = self.prepared.get(sql) {
             return Ok(statement.clone());
         }
-        let statement = self.answer(self.client.prepare(sql)).map_err(|error| self.failed(error))?;
+        let statement = self.answer(self.session.client.prepare(sql)).map_err(|error| self.failed(error))?;
         self.prepared.insert(sql.to_owned(), statement.clone());
         Ok(statement)
     }
@@ -133,8 +194,9 @@ impl Postgres {
         let statement = self.prepare(sql)?;
         let texts = texts(values)?;
         let parameters: Vec<_> = texts.iter().map(|text| text as &(dyn ToSql + Sync)).collect();
-        let rows =
-            self.answer(self.client.query(&statement, &parameters)).map_err(|error| self.failed(error))?;
+        let rows = self
+            .answer(self.session.client.query(&statement, &parameters))
+            .map_err(|error| self.failed(error))?;
         let read = |row: &tokio_postgres::Row| {
             (0..row.len())
                 .map(|at| row.try_get(at).map_err(|error| failure::postgres(&self.place, &error)))
@@ -193,6 +255,7 @@ impl Connection for Postgres {
     /// commit. A session that nobody hears of any more is ended by the server itself.
     fn begin(&mut self, _writes: bool) -> Result<()> {
         self.baseline = None;
+        self.open.set(true);
         let (statement, lock) =
             (self.timeouts.statement.to_std().as_millis(), self.timeouts.lock.to_std().as_millis());
         self.batch(&format!(
@@ -207,8 +270,11 @@ impl Connection for Postgres {
     }
 
     fn commit(&mut self) -> Result<()> {
-        match self.answer(self.client.batch_execute("COMMIT")) {
-            Ok(()) => Ok(()),
+        match self.answer(self.session.client.batch_execute("COMMIT")) {
+            Ok(()) => {
+                self.open.set(false);
+                Ok(())
+            }
             Err(error) if error.as_ref().is_none_or(failure::is_lost) => {
                 let known = self.failed(error);
                 let what = format!("{}; it was committing just then", known.message);
@@ -220,7 +286,9 @@ impl Connection for Postgres {
 
     fn rollback(&mut self) {
         // Where this fails the connection is lost, and the server rolls back itself.
-        let _ = self.batch("ROLLBACK");
+        if self.batch("ROLLBACK").is_ok() {
+            self.open.set(false);
+        }
     }
 
     fn lock(&mut self, name: &str) -> Result<()> {
@@ -245,7 +313,7 @@ impl Connection for Postgres {
         let prepared = self.prepare(&statement.sql)?;
         let texts = texts(&statement.values)?;
         let parameters: Vec<_> = texts.iter().map(|text| text as &(dyn ToSql + Sync)).collect();
-        self.answer(self.client.execute(&prepared, &parameters)).map_err(|error| self.failed(error))
+        self.answer(self.session.client.execute(&prepared, &parameters)).map_err(|error| self.failed(error))
     }
 
     fn query(&mut self, statement: &Bound) -> Result<Vec<Vec<Value>>> {
