@@ -85,16 +85,11 @@ fn unfinished(progress: &Progress, running: bool, abandoned: bool) -> String {
     }
 }
 
-/// Every operation of a state directory, oldest first. What cannot be read is left out and warned about.
+/// Every operation of a state directory, oldest first. What cannot be read is left out and warned about; who must not
+/// go on without it asks for [`unreadable`].
 pub fn list(state: &Path) -> Result<Vec<Summary>> {
     let mut found = Vec::new();
-    let entries = match fs_err::read_dir(directory::root(state)) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
-        Err(error) => return Err(error.into()),
-    };
-    for entry in entries {
-        let name = entry?.file_name().to_string_lossy().into_owned();
+    for name in names(state)? {
         match one(state, &name) {
             Ok(Some(summary)) => found.push(summary),
             Ok(None) => {}
@@ -103,6 +98,34 @@ pub fn list(state: &Path) -> Result<Vec<Summary>> {
     }
     found.sort_by(|a, b| (a.created_at, natural(&a.id)).cmp(&(b.created_at, natural(&b.id))));
     Ok(found)
+}
+
+/// The operations on a service that cannot be read, each with why; also those of which not even the service is known.
+pub fn unreadable(state: &Path, service: &str) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for name in names(state)? {
+        let Err(error) = one(state, &name) else { continue };
+        let pinned = Directory::open(state, &name).and_then(|directory| directory.pinned());
+        let known = pinned.ok().flatten().map(|(pinned, _)| pinned.service);
+        if known.is_none_or(|known| known == service) {
+            found.push(format!("{} cannot be read: {}", name.escape_debug(), error.message));
+        }
+    }
+    Ok(found)
+}
+
+fn names(state: &Path) -> Result<Vec<String>> {
+    let entries = match fs_err::read_dir(directory::root(state)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// `OP-…-10` comes after `OP-…-9`.

@@ -168,7 +168,7 @@ fn reopen(environment: &Environment<'_>, id: &str, aborting: bool) -> Result<Reo
     let specs = pinned.steps.iter().cloned().map(serde_json::from_value);
     Ok(Reopened {
         subject: serde_json::from_value(pinned.configuration).map_err(wrong)?,
-        plan: serde_json::from_value(pinned.plan).ok(),
+        plan: serde_json::from_value(pinned.plan).map_err(wrong)?,
         specs: specs.collect::<std::result::Result<_, _>>().map_err(wrong)?,
         directory,
         journal,

@@ -12,6 +12,7 @@ use crate::base::{Digest, Result};
 use crate::operation::directory::Directory;
 use crate::operation::listing;
 use crate::operation::{Ending, Summary};
+use crate::store::Actor;
 
 /// What a guard says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -54,17 +55,29 @@ pub struct Past {
     pub duration_ms: Option<u64>,
 }
 
-/// The rollbacks of a service that switched, oldest first.
+/// The rollbacks of a service that switched, oldest first, and what automation began and had to undo: it must not try
+/// the same every round.
 pub fn past(state: &Path, service: &str) -> Result<Vec<Past>> {
-    let switched = |one: &Summary| {
-        let kind = matches!(one.kind.as_str(), "rollback" | "undo" | "redo");
-        one.service == service && kind && matches!(one.ending, Some(Ending::Restored | Ending::Unproven))
-    };
-    Ok(listing::list(state)?
+    let ours = listing::list(state)?
         .into_iter()
-        .filter(switched)
-        .map(|one| Past { at: one.created_at, pair: pair(state, &one.id), duration_ms: one.duration_ms })
-        .collect())
+        .filter(|one| one.service == service && matches!(one.kind.as_str(), "rollback" | "undo" | "redo"));
+    let counted = ours.filter_map(|one| match one.ending {
+        Some(Ending::Restored | Ending::Unproven) => {
+            Some(Past { at: one.created_at, pair: pair(state, &one.id), duration_ms: one.duration_ms })
+        }
+        // One that was only planned, and left, has no duration.
+        Some(Ending::Undone) if one.actor == Actor::Automation && one.duration_ms.is_some() => {
+            Some(Past { at: one.created_at, pair: None, duration_ms: None })
+        }
+        _ => None,
+    });
+    Ok(counted.collect())
+}
+
+/// What a history that cannot be read says: nobody knows how often, and how lately, this service was rolled back.
+pub fn history(state: &Path, service: &str) -> Result<Option<Guard>> {
+    let unreadable = listing::unreadable(state, service)?;
+    Ok((!unreadable.is_empty()).then(|| Guard::new("history", GuardState::Unknown, unreadable.join("; "))))
 }
 
 /// The last rollback of a service, or its undo, that got as far as changing something.

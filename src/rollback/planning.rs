@@ -120,10 +120,13 @@ impl<'a> Scene<'a> {
         timing: &Timing,
     ) -> (TargetPlan, Prediction) {
         let observed = target.observe();
-        let prediction = target.predict(goal).unwrap_or_else(|error| Prediction {
+        let mut prediction = target.predict(goal).unwrap_or_else(|error| Prediction {
             refusals: vec![format!("{}: {}", target.name(), error.message)],
             ..Prediction::default()
         });
+        if let (Err(error), true) = (&observed, prediction.refusals.is_empty()) {
+            prediction.refusals.push(format!("{}: {}", target.name(), error.message));
+        }
         let plan = TargetPlan {
             name: target.name(),
             kind: target.kind().to_owned(),
@@ -261,6 +264,7 @@ fn judge(
         ));
     }
     guards.extend(super::phases::guard(environment.state, subject)?);
+    guards.extend(guards::history(environment.state, &subject.service)?);
     Ok((guards, past.iter().rev().find_map(|one| one.duration_ms)))
 }
 
