@@ -148,7 +148,7 @@ fn a_claim_that_nobody_can_look_behind_is_not_taken_over() {
     let go = ["rollback", "--to", "prev", "--yes"];
     let elsewhere = tempfile::tempdir().unwrap();
     let theirs = elsewhere.path().join("theirs");
-    let number = fault(&bad_model(SERVICE), "after-act", &go);
+    let number = fault(&bad_model(SERVICE), "switch:model.json:after-act", &go);
     let state = [("XDG_STATE_HOME", theirs.to_str().unwrap()), ("IRCTL_TEST_FAULT", number.as_str())];
     workspace.irctl_with(&state, &go).expect(1009);
     // Its state is on a disk that is not mounted here just now.
@@ -175,7 +175,7 @@ fn a_resume_that_has_to_wait_leaves_its_claims_where_they_are() {
     let go = ["rollback", "--to", "prev", "--yes"];
     let other = bad_model(&service);
     other.write("config/feed.yml", "feed: {source: primary}\n");
-    let number = fault(&other, "after-act", &go);
+    let number = fault(&other, "switch:model.json:after-act", &go);
     workspace.irctl_with(&[("IRCTL_TEST_FAULT", number.as_str())], &go).expect(1009);
     let files = [
         workspace.path("config/.irctl-claim.feed.yml"),
@@ -191,6 +191,8 @@ fn a_resume_that_has_to_wait_leaves_its_claims_where_they_are() {
     }
     workspace.irctl(&["rollback", "resume"]).expect(0);
     assert!(!files[0].exists() && !files[1].exists());
+    workspace.irctl(&["rollback", "resume", "OP-20261120-030700"]).expect(12);
+    assert!(!files[0].exists() && !files[1].exists(), "what is over claims nothing");
 }
 
 #[test]
@@ -199,7 +201,7 @@ fn a_damaged_record_is_no_reason_to_let_anybody_go_on() {
     let workspace = bad_model(&service);
     workspace.write(
         "config/verify/never.yaml",
-        "suite: never\nchecks:\n  - {id: never, probe: {file: {path: nowhere.json}}, expect: probe_exists}\n",
+        "suite: never\nprobes:\n  never: {file: {file: nowhere.json}}\nexpect:\n  - {id: never, that: never_exists}\n",
     );
     let run = workspace.irctl(&["rollback", "--to", "prev", "--yes"]);
     assert_eq!(run.status, 14, "{}{}", run.stdout, run.stderr);

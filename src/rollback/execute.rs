@@ -161,7 +161,13 @@ fn reopen(environment: &Environment<'_>, id: &str, aborting: bool) -> Result<Reo
     // Only now is nobody else writing to the journal.
     let (journal, records) = directory.reopen(&digest)?;
     let progress = Progress::of(&records);
-    refuse_if_over(id, &progress, aborting)?;
+    if let Err(error) = refuse_if_over(id, &progress, aborting) {
+        // What is over holds nothing; what a child of it still works on stays claimed.
+        if !progress.is_open() && progress.living_child().is_none() {
+            claims.release();
+        }
+        return Err(error);
+    }
     let wrong = |error: serde_json::Error| {
         Error::new(ErrorCode::InvalidData, format!("the plan of {id} cannot be read: {error}"))
     };

@@ -224,4 +224,49 @@ mod tests {
         assert_eq!(of(&[at(24 * 60)], &b, &a), [Passes, Passes, Passes]);
         assert_eq!(states(&judge(&[at(-1)], &a, &b)), [("clock", Unknown)]);
     }
+
+    fn record(state: &Path, actor: Actor, ended: bool) -> Directory {
+        use crate::operation::{Pinned, RecordKind};
+        let at = parse_instant("2026-11-20T03:07:00Z").unwrap();
+        let directory = Directory::create(state, at).unwrap();
+        let pinned = Pinned {
+            format: Pinned::format(),
+            id: directory.id.clone(),
+            kind: "rollback".into(),
+            service: "s".into(),
+            created_at: at,
+            actor,
+            incident: None,
+            reason: None,
+            host: "example.org".into(),
+            claims: Vec::new(),
+            plan: serde_json::Value::Null,
+            steps: Vec::new(),
+            configuration: serde_json::Value::Null,
+        };
+        let mut journal = directory.pin(&pinned).unwrap();
+        if ended {
+            let (ending, summary) = (Ending::Undone, "undone".to_owned());
+            journal.append(at, RecordKind::Ended { ending, summary, duration_ms: 5 }).unwrap();
+        }
+        directory
+    }
+
+    #[test]
+    fn what_automation_had_to_undo_counts_and_what_cannot_be_read_is_unknown() {
+        let state = tempfile::tempdir().unwrap();
+        let state = state.path();
+        record(state, Actor::Automation, false);
+        record(state, Actor::Human("kim".into()), true);
+        assert!(past(state, "s").unwrap().is_empty(), "a plan that was left, and a human's own try");
+        let tried = record(state, Actor::Automation, true);
+        assert_eq!(past(state, "s").unwrap().len(), 1);
+        assert!(history(state, "s").unwrap().is_none());
+        fs_err::write(tried.path.join("journal.jsonl"), "rubbish\nrubbish\n").unwrap();
+        assert!(past(state, "s").unwrap().is_empty());
+        let guard = history(state, "s").unwrap().unwrap();
+        assert_eq!(guard.state, GuardState::Unknown);
+        assert!(guard.why.contains(&tried.id), "{}", guard.why);
+        assert!(history(state, "other").unwrap().is_none(), "it is known to be of another service");
+    }
 }
