@@ -243,3 +243,43 @@ fn what_a_human_put_into_quarantine_no_operation_takes_out() {
     let state = std::fs::read_to_string(workspace.state().join("versions/rila_6y20b.json")).unwrap();
     assert!(state.contains("trained on leaked data"), "{state}");
 }
+
+#[test]
+fn a_plan_that_somebody_edited_writes_nowhere() {
+    let workspace = bad_model(SERVICE);
+    let go = ["rollback", "--to", "prev", "--yes"];
+    let number = fault(&bad_model(SERVICE), "switch:model.json:after-act", &go);
+    workspace.irctl_with(&[("IRCTL_TEST_FAULT", number.as_str())], &go).expect(1009);
+    workspace.write("victim", "theirs");
+    let plan = workspace.state().join("operations/OP-20261120-030700/plan.json");
+    let text = std::fs::read_to_string(&plan).unwrap();
+    let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let victim = workspace.path("victim").display().to_string();
+    value["claims"].as_array_mut().unwrap().push(victim.into());
+    std::fs::write(&plan, serde_json::to_vec_pretty(&value).unwrap()).unwrap();
+    let run = workspace.irctl(&["rollback", "resume", "OP-20261120-030700"]);
+    assert!(run.status != 0 && run.stderr.contains("does not follow"), "{}{}", run.stdout, run.stderr);
+    assert_eq!(workspace.read("victim"), "theirs");
+    std::fs::write(&plan, text).unwrap();
+    workspace.irctl(&["rollback", "resume", "OP-20261120-030700"]).expect(0);
+}
+
+#[test]
+fn half_a_phase_is_no_phase_and_a_saved_plan_fits_itself() {
+    let workspace = phase(
+        "        - settings: {file: config/feed.yml, set: {feed.source: backup}}\n      recovery:\n        - settings: {file: config/feed.yml, set: {feed.by: somebody}}\n    client:\n      after: [feed]\n      immediate:\n        - settings: {file: config/client.json, set: {version: v1}}\n",
+    );
+    workspace.write("config/client.json", "{\"version\": \"v2\"}\n");
+    let client = ["rollback", "--service", "options", "--phase", "client"];
+    let order = |wanted: &str| {
+        let plan = workspace.irctl(&[&client[..], &["--dry-run"]].concat()).expect(0).stdout;
+        assert!(plan.contains(wanted), "{plan}");
+    };
+    workspace.irctl(&[&FEED[..], &["--only", "immediate"]].concat()).expect(0);
+    order("order REFUSES");
+    workspace.irctl(&[&FEED[..], &["--only", "recovery"]].concat()).expect(0);
+    order("order passes");
+    workspace.irctl(&[&client[..], &["--plan-out", "plan.json"]].concat()).expect(0);
+    workspace.irctl(&["rollback", "--plan", "plan.json", "--yes"]).expect(0);
+    assert!(workspace.read("config/client.json").contains("v1"));
+}

@@ -157,6 +157,8 @@ fn reopen(environment: &Environment<'_>, id: &str, aborting: bool) -> Result<Reo
             format!("{id} was begun on {} and can only be resumed there", pinned.host),
         ));
     }
+    // Nothing that stands in the plan is believed before its chain is checked: claims are files that are written.
+    directory.records(&digest)?;
     let claims = claims::retake(environment, &pinned.service, &pinned.claims, id)?;
     // Only now is nobody else writing to the journal.
     let (journal, records) = directory.reopen(&digest)?;

@@ -115,7 +115,8 @@ pub fn last(state: &Path, service: &str) -> Result<Option<Last>> {
     }))
 }
 
-fn plan_of(state: &Path, id: &str) -> Option<Plan> {
+/// The plan of an operation, where it can be read.
+pub(super) fn plan_of(state: &Path, id: &str) -> Option<Plan> {
     let (pinned, _) = Directory::open(state, id).ok()?.pinned().ok()??;
     serde_json::from_value(pinned.plan).ok()
 }

@@ -1,9 +1,11 @@
 //! The order of phases: what builds on a phase is rolled back before it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::environment::Subject;
-use super::guards::{Guard, GuardState};
+use super::guards::{self, Guard, GuardState};
+use super::subject::Part;
 use crate::base::Result;
 use crate::operation::{Ending, Summary, listing};
 
@@ -17,7 +19,7 @@ pub fn guard(state: &Path, subject: &Subject) -> Result<Option<Guard>> {
         .after
         .iter()
         .map(String::as_str)
-        .filter(|earlier| !is_rolled_back(&all, &subject.service, earlier))
+        .filter(|earlier| !is_rolled_back(state, &all, subject, earlier))
         .collect();
     Ok(Some(if missing.is_empty() {
         let why = format!("rolled back before it: {}", phase.after.join(", "));
@@ -28,12 +30,29 @@ pub fn guard(state: &Path, subject: &Subject) -> Result<Option<Guard>> {
     }))
 }
 
-/// Whether the newest operation on a phase left it rolled back.
-fn is_rolled_back(all: &[Summary], service: &str, phase: &str) -> bool {
+/// Whether every part of a phase is rolled back, by what was done to it since it was last taken back.
+fn is_rolled_back(state: &Path, all: &[Summary], subject: &Subject, phase: &str) -> bool {
+    let Some(config) = subject.rollback.phases.get(phase) else { return false };
+    let mut missing = BTreeSet::new();
+    missing.extend((!config.immediate.is_empty()).then_some(Part::Immediate));
+    missing.extend((!config.recovery.is_empty()).then_some(Part::Recovery));
     let switched = |one: &&Summary| {
-        one.service == service
+        one.service == subject.service
             && one.phase.as_deref() == Some(phase)
             && matches!(one.ending, Some(Ending::Restored | Ending::Unproven))
     };
-    all.iter().rfind(switched).is_some_and(|one| matches!(one.kind.as_str(), "rollback" | "redo"))
+    for one in all.iter().rev().filter(switched) {
+        // Of what was taken back nothing counts that came before.
+        if !matches!(one.kind.as_str(), "rollback" | "redo") {
+            return false;
+        }
+        let plan = guards::plan_of(state, &one.id);
+        for target in plan.iter().flat_map(|plan| &plan.targets) {
+            target.part.map(|part| missing.remove(&part));
+        }
+        if missing.is_empty() {
+            return true;
+        }
+    }
+    false
 }

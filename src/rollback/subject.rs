@@ -129,8 +129,10 @@ impl Subject {
         self.rollback.targets = keep(Part::Immediate, &config.immediate);
         self.immediate = self.rollback.targets.len();
         self.rollback.targets.extend(keep(Part::Recovery, &config.recovery));
+        // What was asked for and what there is must give the same: a saved plan only says what there was.
+        let only_immediate = self.rollback.targets.len() == self.immediate;
         self.rollback.guards.budget =
-            if only == Some(Part::Immediate) { config.immediate_within } else { config.recovery_within };
+            if only_immediate { config.immediate_within } else { config.recovery_within };
         self.rollback.verify = config.verify.or(self.rollback.verify);
         self.phase = Some(phase.to_owned());
         Ok(self)
