@@ -47,8 +47,8 @@ fn is_rolled_back(state: &Path, all: &[Summary], subject: &Subject, phase: &str)
             return false;
         }
         let plan = guards::plan_of(state, &one.id);
-        for target in plan.iter().flat_map(|plan| &plan.targets) {
-            target.part.map(|part| missing.remove(&part));
+        for part in plan.iter().flat_map(|plan| &plan.targets).filter_map(|target| target.part) {
+            missing.remove(&part);
         }
         if missing.is_empty() {
             return true;
