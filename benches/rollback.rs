@@ -18,8 +18,8 @@ use irctl::rollback::copying::{self, Manner, Sharing};
 use irctl::rollback::digests::DigestCache;
 use irctl::rollback::evidence::Evidence;
 use irctl::rollback::serving::{Proof, Served};
-use irctl::rollback::versions::{self, Artifact};
 use irctl::rollback::targets::Target as _;
+use irctl::rollback::versions::{self, Artifact};
 use irctl::rollback::{stage, targets};
 use table::{Row, median, ms, ratio, show, timed};
 

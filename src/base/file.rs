@@ -52,8 +52,8 @@ pub fn parent(path: &Path) -> &Path {
 
 /// Replaces a file's content atomically: readers see the old bytes or the new ones, and so does the next boot.
 ///
-/// Keeps the permissions of the file that stood there; a new file gets `mode` (0o644 for what others read,
-/// 0o600 for what only the owner may).
+/// Keeps the permissions and, where we may, the owner of the file that stood there; a new file gets `mode` (0o644 for
+/// what others read, 0o600 for what only the owner may).
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     replace(path, bytes, mode)?;
     sync_directory(parent(path))
@@ -65,16 +65,30 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = parent(path);
     let failed = |error: std::io::Error| Error::io(format!("cannot write {}", path.display()), error);
-    let mode = match fs_err::metadata(path) {
-        Ok(metadata) => metadata.permissions().mode() & 0o7777,
-        Err(_) => mode,
-    };
+    let there = fs_err::metadata(path).ok();
+    let mode = there.as_ref().map_or(mode, |there| there.permissions().mode() & 0o7777);
     let mut file = tempfile::Builder::new().prefix(".irctl-").tempfile_in(directory).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
+    if let Some(there) = &there {
+        keep_owner(file.as_file(), there).map_err(failed)?;
+    }
     file.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).map_err(failed)?;
     sync_file(file.as_file())?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
+}
+
+/// Gives a file the owner of the one whose place it takes: what only its owner may read must stay readable by it. Only
+/// root can give files away; for anybody else nothing but the group can be kept, and that only where they are in it.
+fn keep_owner(file: &std::fs::File, there: &std::fs::Metadata) -> std::io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    let ours = file.metadata()?;
+    let uid = (ours.uid() != there.uid()).then(|| there.uid());
+    let gid = (ours.gid() != there.gid()).then(|| there.gid());
+    match std::os::unix::fs::fchown(file, uid, gid) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+        done => done,
+    }
 }
 
 /// Reads a file of at most `limit` bytes; a larger one is an error, not a surprise.
@@ -119,6 +133,22 @@ mod tests {
         assert_eq!(fs_err::read(&path).unwrap(), b"two");
         assert_eq!(fs_err::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(fs_err::read_dir(directory.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn keeps_the_owner_where_it_may() {
+        use std::os::unix::fs::{MetadataExt as _, chown};
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        fs_err::write(&path, b"one").unwrap();
+        // Only root can have a file that is somebody else's; the group may be changed to one's own by anybody.
+        let owner =
+            if rustix::process::geteuid().is_root() { 65_534 } else { rustix::process::geteuid().as_raw() };
+        chown(&path, Some(owner), None).unwrap();
+        fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        write_atomic(&path, b"two", 0o644).unwrap();
+        let metadata = fs_err::metadata(&path).unwrap();
+        assert_eq!((metadata.uid(), metadata.mode() & 0o777), (owner, 0o600));
     }
 
     #[test]

@@ -88,7 +88,23 @@ impl Claim {
 }
 
 fn open(path: &Path) -> Result<std::fs::File> {
-    let opened = std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    use std::os::unix::fs::OpenOptionsExt as _;
+    // Who may write beside what is protected is not always who we are: a link there would have us write elsewhere.
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let opened = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path);
+    if path.is_symlink() {
+        return Err(Error::new(
+            ErrorCode::OutsideRoot,
+            format!("{} is a link, and no claim", path.display()),
+        )
+        .hint("find out who made it, then take it away"));
+    }
     opened.map_err(|error| {
         Error::io(format!("cannot claim {}", path.display()), error)
             .hint("whoever rolls back must be able to write beside what is rolled back")
@@ -96,7 +112,7 @@ fn open(path: &Path) -> Result<std::fs::File> {
 }
 
 fn is_same(path: &Path, file: &std::fs::File) -> bool {
-    match (std::fs::metadata(path), file.metadata()) {
+    match (std::fs::symlink_metadata(path), file.metadata()) {
         (Ok(there), Ok(ours)) => (there.dev(), there.ino()) == (ours.dev(), ours.ino()),
         _ => false,
     }
@@ -162,6 +178,16 @@ mod tests {
         first.release();
         assert!(!path.exists());
         assert!(Claim::take(&path, &me("OP-2")).unwrap().left_behind.is_none());
+    }
+
+    #[test]
+    fn a_link_in_its_place_is_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, victim) = (beside(&directory.path().join("live")), directory.path().join("victim"));
+        fs_err::write(&victim, "theirs").unwrap();
+        std::os::unix::fs::symlink(&victim, &path).unwrap();
+        assert_eq!(Claim::take(&path, &me("OP-1")).unwrap_err().code, ErrorCode::OutsideRoot);
+        assert_eq!(fs_err::read_to_string(&victim).unwrap(), "theirs");
     }
 
     #[test]

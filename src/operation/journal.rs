@@ -80,6 +80,7 @@ fn read_checked(path: &Path, plan: &Digest) -> Result<(Vec<Record>, Digest, u64)
         let expected = records.len() as u64 + 1;
         let record = match serde_json::from_slice::<Record>(body) {
             Ok(record) if record.previous == previous && record.sequence == expected => record,
+            Err(_) if is_next(body, &previous, expected) => return Err(unknown(path, expected)),
             // What a crash left of the last line was never acted upon: the act comes after the line is whole.
             Err(_) if last => break,
             Ok(_) | Err(_) => return Err(broken(path, expected)),
@@ -89,6 +90,22 @@ fn read_checked(path: &Path, plan: &Digest) -> Result<(Vec<Record>, Digest, u64)
         records.push(record);
     }
     Ok((records, previous, whole))
+}
+
+/// Whether a line that says what this irctl does not know is whole and in its place: no crash tore it.
+fn is_next(body: &[u8], previous: &Digest, expected: u64) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Place {
+        sequence: u64,
+        previous: Digest,
+    }
+    serde_json::from_slice::<Place>(body)
+        .is_ok_and(|place| place.sequence == expected && place.previous == *previous)
+}
+
+fn unknown(path: &Path, line: u64) -> Error {
+    Error::new(ErrorCode::StoreTooNew, format!("{} line {line} was written by a newer irctl", path.display()))
+        .hint("go on with that irctl")
 }
 
 fn broken(path: &Path, line: u64) -> Error {
@@ -226,6 +243,26 @@ mod tests {
             journal.append(at, RecordKind::Note { text: "again".into() }).unwrap();
             assert_eq!(read(&path, &plan).unwrap().len(), 3);
         }
+    }
+
+    #[test]
+    fn what_a_newer_irctl_wrote_last_is_not_cut_off() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, plan, at) = journal(directory.path());
+        let (mut writing, records) = Journal::reopen(&path, &plan).unwrap();
+        writing.append(at, RecordKind::Note { text: "four".into() }).unwrap();
+        let text = fs_err::read_to_string(&path).unwrap();
+        let (before, last) = text.split_at(text.trim_end().rfind('\n').unwrap() + 1);
+        let newer = format!("{before}{}", last.replace("{\"note\":{\"text\"", "{\"witnessed\":{\"by\""));
+        assert_ne!(newer, text);
+        fs_err::write(&path, &newer).unwrap();
+        assert_eq!(Journal::reopen(&path, &plan).unwrap_err().code, ErrorCode::StoreTooNew);
+        assert_eq!(
+            fs_err::read_to_string(&path).unwrap(),
+            newer,
+            "it is still there, all {} of it",
+            records.len()
+        );
     }
 
     #[test]

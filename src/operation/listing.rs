@@ -99,7 +99,8 @@ fn unfinished(progress: &Progress, running: bool, abandoned: bool) -> String {
     }
 }
 
-/// Every operation of a state directory, oldest first. What cannot be read is left out and warned about.
+/// Every operation of a state directory, oldest first. What cannot be read is left out and warned about; who must not
+/// go on without it asks for [`unreadable`].
 pub fn list(state: &Path) -> Result<Vec<Summary>> {
     Ok(list_all(state)?.into_iter().map(|one| one.summary).collect())
 }
@@ -109,13 +110,7 @@ pub fn list(state: &Path) -> Result<Vec<Summary>> {
 pub fn list_all(state: &Path) -> Result<Vec<Listed>> {
     let mut found = Vec::new();
     let mut summaries = Summaries::open(state);
-    let entries = match fs_err::read_dir(directory::root(state)) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(found),
-        Err(error) => return Err(error.into()),
-    };
-    for entry in entries {
-        let name = entry?.file_name().to_string_lossy().into_owned();
+    for name in names(state)? {
         let identity = Identity::of(state, &name);
         if let Some(known) = identity.as_ref().and_then(|identity| summaries.get(&name, identity)) {
             found.push(known);
@@ -146,6 +141,37 @@ pub fn list_all(state: &Path) -> Result<Vec<Listed>> {
 /// An operation that does not exist or cannot be read.
 pub fn find(state: &Path, id: &str) -> Result<Option<Summary>> {
     Ok(one(state, id)?.map(|listed| listed.summary))
+}
+
+/// The operations on a service that cannot be read, each with why; also those of which not even the service is known.
+pub fn unreadable(state: &Path, service: &str) -> Result<Vec<String>> {
+    let (mut found, summaries) = (Vec::new(), Summaries::open(state));
+    for name in names(state)? {
+        if Identity::of(state, &name).is_some_and(|identity| summaries.get(&name, &identity).is_some()) {
+            continue;
+        }
+        let Err(error) = one(state, &name) else { continue };
+        let pinned = Directory::open(state, &name).and_then(|directory| directory.pinned());
+        let known = pinned.ok().flatten().map(|(pinned, _)| pinned.service);
+        if known.is_none_or(|known| known == service) {
+            found.push(format!("{} cannot be read: {}", name.escape_debug(), error.message));
+        }
+    }
+    Ok(found)
+}
+
+fn names(state: &Path) -> Result<Vec<String>> {
+    let entries = match fs_err::read_dir(directory::root(state)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
 }
 
 fn one(state: &Path, id: &str) -> Result<Option<Listed>> {

@@ -46,7 +46,7 @@ pub(super) fn is_asserted(
     let stands = each_target(environment, subject, (None, None), |_, target, goal| {
         let prefix = format!("{}: ", target.name());
         let recorded = known.held.iter().any(|held| held.key.starts_with(&prefix));
-        Ok(recorded && target.predict(goal)?.changes.is_empty())
+        Ok(recorded && target.predict(goal)?.changes_nothing())
     })?;
     Ok(stands.into_iter().all(|(_, stands)| stands.unwrap_or(false)))
 }

@@ -44,8 +44,8 @@ pub(super) fn take(
     paths: &[PathBuf],
     directory: &Directory,
 ) -> Result<Claims> {
-    taken(environment, &subject.service, paths, &directory.id, &mut |left| {
-        unfinished(&left.state, &left.operation)?;
+    taken(environment, &subject.service, paths, (&directory.id, false), &mut |path, left| {
+        unfinished(path, left)?;
         let ground = subject.ground();
         subject.targets(&ground).iter().try_for_each(|target| target.sweep(&left.operation))
     })
@@ -58,12 +58,12 @@ pub(super) fn retake(
     paths: &[PathBuf],
     id: &str,
 ) -> Result<Claims> {
-    taken(environment, service, paths, id, &mut |left| {
+    taken(environment, service, paths, (id, true), &mut |path, left| {
         if left.operation == id {
             return Ok(());
         }
         // What stands in the file of an operation that is over is only an old name.
-        if unfinished(&left.state, &left.operation).is_ok() {
+        if unfinished(path, left).is_ok() {
             return Ok(());
         }
         Err(Error::new(
@@ -74,12 +74,15 @@ pub(super) fn retake(
     })
 }
 
+/// What becomes of a claim that was left behind: an error keeps it where it is.
+type Settle<'a> = &'a mut dyn FnMut(&Path, &claim::Holder) -> Result<()>;
+
 fn taken(
     environment: &Environment<'_>,
     service: &str,
     paths: &[PathBuf],
-    id: &str,
-    left_behind: &mut dyn FnMut(&claim::Holder) -> Result<()>,
+    (id, again): (&str, bool),
+    left_behind: Settle<'_>,
 ) -> Result<Claims> {
     let now = environment.clock.now()?;
     let us = claim::holder(id, service, environment.state, &environment.actor, now);
@@ -91,7 +94,9 @@ fn taken(
                 let (error, unsettled) = *refused;
                 // What was left behind by an unfinished operation stays to be found.
                 drop(unsettled);
-                claims.release();
+                if !again {
+                    claims.release();
+                }
                 return Err(error);
             }
         }
@@ -101,18 +106,14 @@ fn taken(
 
 type Refused = Box<(Error, Option<Claim>)>;
 
-fn one(
-    path: &Path,
-    us: &claim::Holder,
-    left_behind: &mut dyn FnMut(&claim::Holder) -> Result<()>,
-) -> std::result::Result<Claim, Refused> {
+fn one(path: &Path, us: &claim::Holder, left_behind: Settle<'_>) -> std::result::Result<Claim, Refused> {
     let made = file::parent(path);
     if path.starts_with(&us.state) {
         directory::make(made).map_err(|error| Box::new((error, None)))?;
     }
     let mut claim = Claim::take(path, us).map_err(|error| Box::new((error, None)))?;
     if let Some(left) = claim.left_behind.take() {
-        match left_behind(&left).and_then(|()| claim.write(us)) {
+        match left_behind(path, &left).and_then(|()| claim.write(us)) {
             Ok(()) => {}
             Err(error) => return Err(Box::new((error, Some(claim)))),
         }
@@ -120,8 +121,23 @@ fn one(
     Ok(claim)
 }
 
-/// An error if the operation that left a claim behind is not finished.
-fn unfinished(state: &Path, id: &str) -> Result<()> {
+/// An error if the operation that left a claim behind is not finished, or if nobody here can tell.
+fn unfinished(claim: &Path, left: &claim::Holder) -> Result<()> {
+    let (state, id) = (&left.state, left.operation.as_str());
+    if let Err(error) = fs_err::read_dir(directory::root(state)) {
+        let (process, why) = (&left.process, error.kind());
+        return Err(Error::new(
+            ErrorCode::Busy,
+            format!(
+                "{id} of {} holds {}, and whether it is finished cannot be seen: its state is {} on {} ({why})",
+                left.service,
+                claim.display(),
+                state.display(),
+                process.host
+            ),
+        )
+        .hint("finish it where its state is; when it is known to be over, take that file away"));
+    }
     let directory = match Directory::open(state, id) {
         Err(error) if error.code == ErrorCode::NotFound => return Ok(()),
         directory => directory?,

@@ -140,7 +140,8 @@ impl Concluding<'_> {
             proof: self.proof(conclusion),
             duration_ms,
             contained: contain::current(self.environment.state, &self.subject.service)
-                .is_ok_and(|c| c.is_some()),
+                // A record that cannot be read is a record: nobody has let consumers back.
+                .map_or(true, |known| known.is_some()),
             watched_until: None,
             backup: self.plan.and_then(|plan| plan.backup.clone()).filter(|_| self.kept()),
             summary: self.summary(conclusion, &kind, duration_ms),
@@ -258,16 +259,22 @@ impl Concluding<'_> {
                 if let Some(incident) = &plan.incident {
                     entry.incidents.entry(incident.clone()).or_insert(now);
                 }
-                entry.quarantine = Some(Quarantine {
-                    since: now,
-                    until: self.subject.rollback.guards.quarantine.map(|length| length.after(now)),
-                    reason: format!("rolled back by {}", self.directory.id),
-                    operation: Some(self.directory.id.clone()),
-                });
+                let by_hand = entry.quarantine.take().filter(|known| known.operation.is_none());
+                // What a human said stands until a human lifts it.
+                entry.quarantine =
+                    by_hand.filter(|known| known.until.is_none_or(|until| until > now)).or_else(|| {
+                        Some(Quarantine {
+                            since: now,
+                            until: self.subject.rollback.guards.quarantine.map(|length| length.after(now)),
+                            reason: format!("rolled back by {}", self.directory.id),
+                            operation: Some(self.directory.id.clone()),
+                        })
+                    });
             }
             if let Some(to) = &plan.to.digest {
                 if kind == "undo" {
-                    evidence.entry(to).quarantine = None;
+                    let entry = evidence.entry(to);
+                    entry.quarantine = entry.quarantine.take().filter(|known| known.operation.is_none());
                 }
                 if verified {
                     evidence.entry(to).verified.push(now);

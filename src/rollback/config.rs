@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::copying::Sharing;
 use super::drill::DrillConfig;
 use super::snapshot::SnapshotConfig;
-use super::copying::Sharing;
 use super::targets::command::{CommandTargetConfig, RecipeConfig};
 use super::targets::git::GitConfig;
 use super::targets::kubernetes::KubernetesConfig;

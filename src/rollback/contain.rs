@@ -9,8 +9,8 @@ use std::time::Instant;
 use super::asserting::{each_target, is_asserted, not_in_force, sorted};
 use super::environment::{Environment, Subject};
 use super::steps::{self, Pinning, StepSpec};
-use super::targets::{Staging, SwitchSpec};
-use crate::base::{Error, ErrorCode, Result, Untrusted, file, path};
+use super::targets::{self, Staging, SwitchSpec};
+use crate::base::{Digest, Error, ErrorCode, Result, Untrusted, file, path};
 use crate::operation::directory;
 use crate::operation::{Conclusion, Directory, Ending, Stop, listing};
 use crate::store::Actor;
@@ -106,7 +106,7 @@ pub fn contain(
             "rollback: {contain: [{settings: {file: config/rollout.yml, set: {rollout.mode: disabled}}}]}",
         ));
     }
-    let _lock = lock(environment.state)?;
+    let _locks = lock(environment.state, subject)?;
     take_over(environment, &subject.service)?;
     let known = current(environment.state, &subject.service)?;
     if let Some(known) = &known
@@ -321,7 +321,7 @@ pub fn release(
         return Ok(outcome);
     };
     may_release(environment.state, &subject.service, reason)?;
-    let _lock = lock(environment.state)?;
+    let _locks = lock(environment.state, subject)?;
     take_over(environment, &subject.service)?;
     let directory = Directory::create(environment.state, environment.clock.now()?)?;
     let pinning =
@@ -341,6 +341,13 @@ pub fn release(
 }
 
 fn may_release(state: &Path, service: &str, reason: Option<&str>) -> Result<()> {
+    if let (Some(unreadable), None) = (listing::unreadable(state, service)?.first(), reason) {
+        return Err(Error::new(
+            ErrorCode::Refused,
+            format!("whether {service} is proven good is not known: {unreadable}"),
+        )
+        .hint("look at what serves, then say why: `irctl release --reason …`"));
+    }
     let last = listing::list(state)?.into_iter().rfind(|one| {
         one.service == service && matches!(one.kind.as_str(), "rollback" | "undo" | "redo") && one.acted
     });
@@ -375,11 +382,29 @@ fn take_over(environment: &Environment<'_>, service: &str) -> Result<()> {
     Ok(())
 }
 
-/// One process at a time edits settings. Editing takes milliseconds, so waiting is right here.
-fn lock(state: &Path) -> Result<fs_err::File> {
-    directory::make(state)?;
-    let path = state.join("settings.lock");
-    let file = fs_err::OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
-    file.file().lock()?;
-    Ok(file)
+/// One process at a time contains or releases a service, and one at a time those that share a target. A program that
+/// hangs while it stops the consumers of one service keeps nobody from stopping those of another.
+fn lock(state: &Path, subject: &Subject) -> Result<Vec<fs_err::File>> {
+    let folder = state.join("locks");
+    directory::make(&folder)?;
+    let ground = subject.ground();
+    let mut shared = Vec::new();
+    for config in &subject.rollback.contain {
+        for claim in targets::build(config, &ground).claims()? {
+            shared.push(format!("target-{}", Digest::of(claim.as_os_str().as_encoded_bytes()).short()));
+        }
+    }
+    // Always in one order, so that nobody holds half each.
+    shared.sort();
+    shared.dedup();
+    let service = format!("service-{}", path::single_name(&subject.service)?);
+    let names = std::iter::once(service).chain(shared);
+    names
+        .map(|name| {
+            let place = folder.join(name);
+            let file = fs_err::OpenOptions::new().write(true).create(true).truncate(false).open(place)?;
+            file.file().lock()?;
+            Ok(file)
+        })
+        .collect()
 }

@@ -130,21 +130,58 @@ fn recorded(version: &Version, name: &str) -> Result<serde_json::Value> {
 }
 
 /// An argv in which `{version}`, `{name}` and `{version_dir}` stand for a version's.
+///
+/// # Errors
+/// `refused` for a version whose name would be taken for an option: names and labels are other people's words.
 fn with_version(argv: &[String], version: &Version) -> Result<Vec<String>> {
-    let folder = version.folder.as_ref().map(|folder| folder.display().to_string());
-    let fill = |part: &String| {
-        let part = part.replace("{version}", version.shown()).replace("{name}", &version.name);
-        match &folder {
-            Some(folder) => Ok(part.replace("{version_dir}", folder)),
-            None if part.contains("{version_dir}") => version.folder().map(|_| part),
-            None => Ok(part),
+    let fill = |template: &String| {
+        let (mut filled, mut rest) = (String::new(), template.as_str());
+        // One pass, so that braces in a name stay what they are.
+        while let Some((at, word)) = next_word(rest) {
+            filled.push_str(rest.get(..at).unwrap_or_default());
+            match word {
+                "{version}" => filled.push_str(version.shown()),
+                "{name}" => filled.push_str(&version.name),
+                _ => filled.push_str(&version.folder()?.display().to_string()),
+            }
+            rest = rest.get(at + word.len()..).unwrap_or_default();
         }
+        filled.push_str(rest);
+        if filled.starts_with('-') && !template.starts_with('-') {
+            return Err(Error::new(
+                ErrorCode::Refused,
+                format!("`{}` would be taken for an option, not for a version", filled.escape_debug()),
+            )
+            .hint("write it behind something that is yours, as `--version={version}`"));
+        }
+        Ok(filled)
     };
     argv.iter().map(fill).collect()
+}
+
+/// The first word in braces that stands for something of a version, and where it stands.
+fn next_word(text: &str) -> Option<(usize, &'static str)> {
+    let words = ["{version}", "{name}", "{version_dir}"];
+    words.into_iter().filter_map(|word| Some((text.find(word)?, word))).min()
 }
 
 /// An argv in which `{version_dir}` is a folder.
 pub fn with_folder(argv: &[String], folder: &Path) -> Vec<String> {
     let folder = folder.display().to_string();
     argv.iter().map(|part| part.replace("{version_dir}", &folder)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_data_in_an_argv() {
+        let argv = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
+        let version = Version { label: Some("{name} {version_dir}".into()), ..Version::named("-rf") };
+        let filled = with_version(&argv(&["score", "--of={name}", "of {version}"]), &version).unwrap();
+        assert_eq!(filled, ["score", "--of=-rf", "of {name} {version_dir}"]);
+        assert_eq!(with_version(&argv(&["score", "{name}"]), &version).unwrap_err().code, ErrorCode::Refused);
+        assert!(with_version(&argv(&["score", "{version_dir}"]), &version).is_err(), "it has no folder");
+    }
 }

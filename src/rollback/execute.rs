@@ -157,18 +157,26 @@ fn reopen(environment: &Environment<'_>, id: &str, aborting: bool) -> Result<Reo
             format!("{id} was begun on {} and can only be resumed there", pinned.host),
         ));
     }
+    // Nothing that stands in the plan is believed before its chain is checked: claims are files that are written.
+    directory.records(&digest)?;
     let claims = claims::retake(environment, &pinned.service, &pinned.claims, id)?;
     // Only now is nobody else writing to the journal.
     let (journal, records) = directory.reopen(&digest)?;
     let progress = Progress::of(&records);
-    refuse_if_over(id, &progress, aborting)?;
+    if let Err(error) = refuse_if_over(id, &progress, aborting) {
+        // What is over holds nothing; what a child of it still works on stays claimed.
+        if !progress.is_open() && progress.living_child().is_none() {
+            claims.release();
+        }
+        return Err(error);
+    }
     let wrong = |error: serde_json::Error| {
         Error::new(ErrorCode::InvalidData, format!("the plan of {id} cannot be read: {error}"))
     };
     let specs = pinned.steps.iter().cloned().map(serde_json::from_value);
     Ok(Reopened {
         subject: serde_json::from_value(pinned.configuration).map_err(wrong)?,
-        plan: serde_json::from_value(pinned.plan).ok(),
+        plan: serde_json::from_value(pinned.plan).map_err(wrong)?,
         specs: specs.collect::<std::result::Result<_, _>>().map_err(wrong)?,
         directory,
         journal,

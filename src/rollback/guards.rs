@@ -12,6 +12,7 @@ use crate::base::{Digest, Result};
 use crate::operation::directory::Directory;
 use crate::operation::listing::{self, Listed};
 use crate::operation::{Ending, Summary};
+use crate::store::Actor;
 
 /// What a guard says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -54,18 +55,35 @@ pub struct Past {
     pub duration_ms: Option<u64>,
 }
 
-/// The rollbacks of a service that switched, of all operations that there are, oldest first.
+/// The rollbacks of a service that switched, of all operations that there are, oldest first; and what automation began
+/// and had to undo: it must not try the same every round.
 pub fn past(all: &[Listed], service: &str) -> Vec<Past> {
-    let switched = |one: &Summary| {
-        let kind = matches!(one.kind.as_str(), "rollback" | "undo" | "redo");
-        one.service == service && kind && matches!(one.ending, Some(Ending::Restored | Ending::Unproven))
+    let past = |one: &Listed| {
+        let summary = &one.summary;
+        let kind = matches!(summary.kind.as_str(), "rollback" | "undo" | "redo");
+        if summary.service != service || !kind {
+            return None;
+        }
+        let at = summary.created_at;
+        match summary.ending {
+            Some(Ending::Restored | Ending::Unproven) => {
+                let pair = one.from.clone().zip(one.to.clone());
+                Some(Past { at, pair, duration_ms: summary.duration_ms })
+            }
+            // One that was only planned, and left, has no duration.
+            Some(Ending::Undone) if summary.actor == Actor::Automation && summary.duration_ms.is_some() => {
+                Some(Past { at, pair: None, duration_ms: None })
+            }
+            _ => None,
+        }
     };
-    let past = |one: &Listed| Past {
-        at: one.summary.created_at,
-        pair: one.from.clone().zip(one.to.clone()),
-        duration_ms: one.summary.duration_ms,
-    };
-    all.iter().filter(|one| switched(&one.summary)).map(past).collect()
+    all.iter().filter_map(past).collect()
+}
+
+/// What a history that cannot be read says: nobody knows how often, and how lately, this service was rolled back.
+pub fn history(state: &Path, service: &str) -> Result<Option<Guard>> {
+    let unreadable = listing::unreadable(state, service)?;
+    Ok((!unreadable.is_empty()).then(|| Guard::new("history", GuardState::Unknown, unreadable.join("; "))))
 }
 
 /// The last rollback of a service, or its undo, that got as far as changing something.
@@ -103,7 +121,8 @@ pub fn last(state: &Path, service: &str) -> Result<Option<Last>> {
     }))
 }
 
-fn plan_of(state: &Path, id: &str) -> Option<Plan> {
+/// The plan of an operation, where it can be read.
+pub(super) fn plan_of(state: &Path, id: &str) -> Option<Plan> {
     let (pinned, _) = Directory::open(state, id).ok()?.pinned().ok()??;
     serde_json::from_value(pinned.plan).ok()
 }
@@ -206,5 +225,50 @@ mod tests {
         assert_eq!(of(&[at(60)], &b, &a), [Passes, Passes, Refuses], "back again");
         assert_eq!(of(&[at(24 * 60)], &b, &a), [Passes, Passes, Passes]);
         assert_eq!(states(&judge(&[at(-1)], &a, &b)), [("clock", Unknown)]);
+    }
+
+    fn record(state: &Path, actor: Actor, ended: bool) -> Directory {
+        use crate::operation::{Pinned, RecordKind};
+        let at = parse_instant("2026-11-20T03:07:00Z").unwrap();
+        let directory = Directory::create(state, at).unwrap();
+        let pinned = Pinned {
+            format: Pinned::format(),
+            id: directory.id.clone(),
+            kind: "rollback".into(),
+            service: "s".into(),
+            created_at: at,
+            actor,
+            incident: None,
+            reason: None,
+            host: "example.org".into(),
+            claims: Vec::new(),
+            plan: serde_json::Value::Null,
+            steps: Vec::new(),
+            configuration: serde_json::Value::Null,
+        };
+        let mut journal = directory.pin(&pinned).unwrap();
+        if ended {
+            let (ending, summary) = (Ending::Undone, "undone".to_owned());
+            journal.append(at, RecordKind::Ended { ending, summary, duration_ms: 5 }).unwrap();
+        }
+        directory
+    }
+
+    #[test]
+    fn what_automation_had_to_undo_counts_and_what_cannot_be_read_is_unknown() {
+        let state = tempfile::tempdir().unwrap();
+        let state = state.path();
+        record(state, Actor::Automation, false);
+        record(state, Actor::Human("kim".into()), true);
+        assert!(past(state, "s").unwrap().is_empty(), "a plan that was left, and a human's own try");
+        let tried = record(state, Actor::Automation, true);
+        assert_eq!(past(state, "s").unwrap().len(), 1);
+        assert!(history(state, "s").unwrap().is_none());
+        fs_err::write(tried.path.join("journal.jsonl"), "rubbish\nrubbish\n").unwrap();
+        assert!(past(state, "s").unwrap().is_empty());
+        let guard = history(state, "s").unwrap().unwrap();
+        assert_eq!(guard.state, GuardState::Unknown);
+        assert!(guard.why.contains(&tried.id), "{}", guard.why);
+        assert!(history(state, "other").unwrap().is_none(), "it is known to be of another service");
     }
 }

@@ -1,17 +1,21 @@
 //! The order of phases: what builds on a phase is rolled back before it.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use super::environment::Subject;
-use super::guards::{Guard, GuardState};
-use crate::operation::{Ending, Listed};
+use super::guards::{self, Guard, GuardState};
+use super::subject::Part;
+use crate::operation::{Ending, Listed, Summary};
 
 /// What the order of phases says of rolling this one back now; nothing where none is configured to come first.
-pub fn guard(all: &[Listed], subject: &Subject) -> Option<Guard> {
+pub fn guard(state: &Path, all: &[Listed], subject: &Subject) -> Option<Guard> {
     let phase = subject.phase_config().filter(|phase| !phase.after.is_empty())?;
     let missing: Vec<&str> = phase
         .after
         .iter()
         .map(String::as_str)
-        .filter(|earlier| !is_rolled_back(all, &subject.service, earlier))
+        .filter(|earlier| !is_rolled_back(state, all, subject, earlier))
         .collect();
     Some(if missing.is_empty() {
         let why = format!("rolled back before it: {}", phase.after.join(", "));
@@ -22,13 +26,29 @@ pub fn guard(all: &[Listed], subject: &Subject) -> Option<Guard> {
     })
 }
 
-/// Whether the newest operation on a phase left it rolled back.
-fn is_rolled_back(all: &[Listed], service: &str, phase: &str) -> bool {
-    let switched = |one: &&Listed| {
-        let one = &one.summary;
-        one.service == service
+/// Whether every part of a phase is rolled back, by what was done to it since it was last taken back.
+fn is_rolled_back(state: &Path, all: &[Listed], subject: &Subject, phase: &str) -> bool {
+    let Some(config) = subject.rollback.phases.get(phase) else { return false };
+    let mut missing = BTreeSet::new();
+    missing.extend((!config.immediate.is_empty()).then_some(Part::Immediate));
+    missing.extend((!config.recovery.is_empty()).then_some(Part::Recovery));
+    let switched = |one: &&Summary| {
+        one.service == subject.service
             && one.phase.as_deref() == Some(phase)
             && matches!(one.ending, Some(Ending::Restored | Ending::Unproven))
     };
-    all.iter().rfind(switched).is_some_and(|one| matches!(one.summary.kind.as_str(), "rollback" | "redo"))
+    for one in all.iter().map(|one| &one.summary).rev().filter(switched) {
+        // Of what was taken back nothing counts that came before.
+        if !matches!(one.kind.as_str(), "rollback" | "redo") {
+            return false;
+        }
+        let plan = guards::plan_of(state, &one.id);
+        for part in plan.iter().flat_map(|plan| &plan.targets).filter_map(|target| target.part) {
+            missing.remove(&part);
+        }
+        if missing.is_empty() {
+            return true;
+        }
+    }
+    false
 }

@@ -134,10 +134,13 @@ impl<'a> Scene<'a> {
         timing: &Timing,
     ) -> (TargetPlan, Prediction) {
         let observed = target.observe();
-        let prediction = target.predict(goal).unwrap_or_else(|error| Prediction {
+        let mut prediction = target.predict(goal).unwrap_or_else(|error| Prediction {
             refusals: vec![format!("{}: {}", target.name(), error.message)],
             ..Prediction::default()
         });
+        if let (Err(error), true) = (&observed, prediction.refusals.is_empty()) {
+            prediction.refusals.push(format!("{}: {}", target.name(), error.message));
+        }
         let plan = TargetPlan {
             name: target.name(),
             kind: target.kind().to_owned(),
@@ -248,7 +251,8 @@ impl<'a> Scene<'a> {
                 "its consumers are not stopped, and could see a mix of two versions",
             ));
         }
-        guards.extend(super::phases::guard(self.history()?, subject));
+        guards.extend(super::phases::guard(self.environment.state, self.history()?, subject));
+        guards.extend(guards::history(self.environment.state, &subject.service)?);
         Ok((guards, past.iter().rev().find_map(|one| one.duration_ms)))
     }
 }

@@ -47,7 +47,11 @@ impl SavedPlan {
         let mut bytes = serde_json::to_vec_pretty(self)
             .map_err(|error| Error::new(ErrorCode::Bug, format!("a plan: {error}")))?;
         bytes.push(b'\n');
-        file::write_atomic(path, &bytes, 0o600)
+        // A file that others could read may stand there already, and its permissions would be kept.
+        match fs_err::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => file::write_atomic(path, &bytes, 0o600),
+        }
     }
 
     /// Reads one.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::config::{PhaseConfig, RollbackConfig, Scalar, ServingConfig, TargetConfig};
@@ -128,8 +129,10 @@ impl Subject {
         self.rollback.targets = keep(Part::Immediate, &config.immediate);
         self.immediate = self.rollback.targets.len();
         self.rollback.targets.extend(keep(Part::Recovery, &config.recovery));
+        // What was asked for and what there is must give the same: a saved plan only says what there was.
+        let only_immediate = self.rollback.targets.len() == self.immediate;
         self.rollback.guards.budget =
-            if only == Some(Part::Immediate) { config.immediate_within } else { config.recovery_within };
+            if only_immediate { config.immediate_within } else { config.recovery_within };
         self.rollback.verify = config.verify.or(self.rollback.verify);
         self.phase = Some(phase.to_owned());
         Ok(self)
@@ -158,6 +161,8 @@ impl Subject {
             .hint(format!("environments: {hint}")));
         };
         let bug = |error: serde_json::Error| Error::new(ErrorCode::Bug, format!("rollback: {error}"));
+        // The values themselves are no text that names values.
+        let environments = std::mem::take(&mut self.rollback.environments);
         let mut tree = serde_json::to_value(&self.rollback).map_err(bug)?;
         fill(&mut tree, &name, &values)?;
         self.rollback = serde_json::from_value(tree).map_err(|error| {
@@ -166,6 +171,7 @@ impl Subject {
                 format!("with the values of environment {name}, `rollback:` is wrong: {error}"),
             )
         })?;
+        self.rollback.environments = environments;
         self.environment = Some(name);
         Ok(self)
     }
@@ -180,42 +186,46 @@ impl Subject {
     }
 }
 
-/// Puts the values in wherever a text names one.
-fn fill(tree: &mut Value, name: &str, values: &std::collections::BTreeMap<String, Scalar>) -> Result<()> {
+/// Puts the values in wherever a text names one, in keys as in values.
+fn fill(tree: &mut Value, name: &str, values: &BTreeMap<String, Scalar>) -> Result<()> {
     match tree {
         Value::String(text) => {
-            while let Some((before, rest)) = text.split_once("{values.") {
-                let Some((key, after)) = rest.split_once('}') else { break };
-                let Some(value) = values.get(key) else {
-                    return Err(Error::new(
-                        ErrorCode::InvalidConfiguration,
-                        format!("environment {name} has no value `{}`", key.escape_debug()),
-                    )
-                    .hint(format!("environments: {{{name}: {{{key}: …}}}}")));
-                };
-                let value = match &value.0 {
-                    Value::String(text) => text.clone(),
-                    other => other.to_string(),
-                };
-                if value.contains("{values.") {
-                    return Err(Error::new(
-                        ErrorCode::InvalidConfiguration,
-                        format!(
-                            "the value `{}` of environment {name} names another value",
-                            key.escape_debug()
-                        ),
-                    ));
-                }
-                *text = format!("{before}{value}{after}");
-            }
+            *text = filled(text, name, values)?;
             Ok(())
         }
         Value::Array(items) => items.iter_mut().try_for_each(|item| fill(item, name, values)),
-        Value::Object(map) => map.iter_mut().try_for_each(|(key, value)| {
-            if key == "environments" { Ok(()) } else { fill(value, name, values) }
-        }),
+        Value::Object(map) => {
+            for (key, mut value) in std::mem::take(map) {
+                fill(&mut value, name, values)?;
+                map.insert(filled(&key, name, values)?, value);
+            }
+            Ok(())
+        }
         _ => Ok(()),
     }
+}
+
+/// A text with the values put in. What stands in a value is put in as it is: it names no other value.
+fn filled(text: &str, name: &str, values: &BTreeMap<String, Scalar>) -> Result<String> {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, named)) = rest.split_once("{values.") {
+        let Some((key, after)) = named.split_once('}') else { break };
+        let Some(value) = values.get(key) else {
+            return Err(Error::new(
+                ErrorCode::InvalidConfiguration,
+                format!("environment {name} has no value `{}`", key.escape_debug()),
+            )
+            .hint(format!("environments: {{{name}: {{{key}: …}}}}")));
+        };
+        out.push_str(before);
+        match &value.0 {
+            Value::String(text) => out.push_str(text),
+            other => out.push_str(&other.to_string()),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out)
 }
 
 #[cfg(test)]
@@ -258,6 +268,24 @@ environments:
         let now = subject(PHASED).narrowed("1", Some(Part::Immediate)).unwrap();
         assert_eq!((now.rollback.targets.len(), now.immediate), (1, 1));
         assert_eq!(now.rollback.guards.budget.to_std().as_secs(), 15 * 60);
+    }
+
+    #[test]
+    fn values_are_put_in_once_and_everywhere() {
+        let text = r#"
+targets:
+  - settings: {file: "{values.a}ues.b}.yml", set: {"x.{values.b}": "{values.b}", environments: "{values.b}"}}
+environments:
+  production: {a: "{val", b: "{values.a}"}
+"#;
+        let filled = subject(text).in_environment(Some("production")).unwrap();
+        let targets = serde_json::to_value(&filled.rollback.targets).unwrap();
+        let wanted = serde_json::json!([{"settings": {
+            "file": "{values.b}.yml",
+            "set": {"x.{values.a}": "{values.a}", "environments": "{values.a}"},
+        }}]);
+        assert_eq!(targets, wanted);
+        assert_eq!(filled.rollback.environments.len(), 1, "what is pinned says where the values came from");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::operation::{Observation, Phase, Step, StepContext};
 use crate::rollback::config::ServingConfig;
 use crate::rollback::environment::{Environment, Subject};
 use crate::rollback::serving::{self, Proof};
+use crate::rollback::targets::declared;
 use crate::rollback::versions::Version;
 
 /// How long to wait for the service to say what it serves, where the configuration does not say.
@@ -26,12 +27,27 @@ impl Prove<'_> {
         for spec in self.specs {
             let StepSpec::Switch { spec, .. } = spec else { continue };
             let switch = spec.switch();
-            if let Observation::Other { after, found, .. } = switch.observe()? {
-                return Err(somebody_changed(&switch.describe(), &after, &found));
+            match switch.observe()? {
+                Observation::After => {}
+                Observation::Other { after, found, .. } => {
+                    return Err(somebody_changed(&switch.describe(), &after, &found));
+                }
+                // What only keeps what was has nothing that could be set back.
+                Observation::Before(_) if switch.phase() < Phase::Switch => {}
+                Observation::Before(_) => {
+                    let was = "what was there before, or something that is not finished";
+                    return Err(somebody_changed(&switch.describe(), "what it was switched to", was));
+                }
             }
         }
         let ground = self.subject.ground();
-        let served = self.subject.lead(&ground)?.served()?;
+        let lead = self.subject.lead(&ground)?;
+        if lead.kind() == declared::KIND && self.version.name == declared::DECLARED {
+            // What is declared is what its targets were switched to: the operation's name or the time of day may
+            // stand in it, so that it cannot be predicted a second time.
+            return Ok(());
+        }
+        let served = lead.served()?;
         if served.digest == self.version.digest {
             return Ok(());
         }

@@ -88,6 +88,14 @@ pub struct Prediction {
     pub refusals: Vec<String>,
 }
 
+impl Prediction {
+    /// Whether everything is as it should be already. What is refused was not looked at to its end, so that nothing is
+    /// known of what it would change.
+    pub fn changes_nothing(&self) -> bool {
+        self.changes.is_empty() && self.refusals.is_empty()
+    }
+}
+
 /// How one part of a rehearsal went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rehearsed {

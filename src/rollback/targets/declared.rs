@@ -10,6 +10,9 @@ use crate::rollback::versions::Version;
 /// The name of the one version.
 pub const DECLARED: &str = "declared";
 
+/// The kind of what leads by its declaration.
+pub const KIND: &str = "declared";
+
 /// See the module.
 pub struct DeclaredTarget<'a> {
     /// What is switched.
@@ -39,7 +42,7 @@ impl DeclaredTarget<'_> {
             now: chrono::DateTime::UNIX_EPOCH,
         };
         for target in &self.targets {
-            if !target.predict(&goal)?.changes.is_empty() {
+            if !target.predict(&goal)?.changes_nothing() {
                 return Ok(false);
             }
         }
@@ -49,7 +52,7 @@ impl DeclaredTarget<'_> {
 
 impl Target for DeclaredTarget<'_> {
     fn kind(&self) -> &'static str {
-        "declared"
+        KIND
     }
 
     fn name(&self) -> String {

@@ -23,8 +23,13 @@ pub struct SettingsTarget<'a> {
 }
 
 impl SettingsTarget<'_> {
+    /// The file itself: a link to it stays a link, and whoever names it by another link claims the same.
     fn path(&self) -> Result<PathBuf> {
-        path::inside(&self.ground.root, &self.config.file)
+        let path = path::inside(&self.ground.root, &self.config.file)?;
+        if !path.is_symlink() {
+            return Ok(path);
+        }
+        path.canonicalize().map_err(|error| Error::io(path.display().to_string(), error))
     }
 
     /// The keys and what they are to become.
