@@ -10,6 +10,9 @@ use crate::rollback::versions::Version;
 /// The name of the one version.
 pub const DECLARED: &str = "declared";
 
+/// What kind of target this is.
+pub const KIND: &str = "declared";
+
 /// See the module.
 pub struct DeclaredTarget<'a> {
     /// What is switched.
@@ -49,7 +52,7 @@ impl DeclaredTarget<'_> {
 
 impl Target for DeclaredTarget<'_> {
     fn kind(&self) -> &'static str {
-        "declared"
+        KIND
     }
 
     fn name(&self) -> String {
