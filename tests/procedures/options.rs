@@ -39,8 +39,8 @@ impl System {
             ("config/system.yml", "trading: {enabled: true}\ndatabento:\n  streaming: true # paid\ndata:\n  source: databento\n"),
             ("config/profiles.json", "{\n  \"production\": {\"algorithm_version\": \"v3.0\", \"testing_mode\": \"ab\"}\n}\n"),
             ("config/components.yml", "success_metrics: {enabled: true}\nwebsocket_backfill: {enabled: true}\nbudget_dashboard: {enabled: true}\n"),
-            ("config/pipeline_config.json", "{\"pipeline\": \"new\"}\n"),
             ("config/backup/pipeline_config.json", "{\"pipeline\": \"old\"}\n"),
+            ("config/pipeline_config.json", "{\"pipeline\": \"new\"}\n"),
             ("scripts/reset_metrics.sql", "DELETE FROM history;\nUPDATE counters SET value = 0;\n"),
             ("scripts/health_check.py", "import sys\nsys.exit(0 if open('outputs/health').read() == 'good' else 1)\n"),
             ("tests/test_integration.py", "import sys\nsys.exit(0 if 'good' in open('integration.py').read() else 1)\n"),
@@ -231,10 +231,10 @@ fn phase_4_disables_components_and_falls_back_to_basic_monitoring() {
     system.variables.push(("PATH", path));
     let (before, units) = (system.seen(), manager.seen());
     let immediate = system.irctl("irctl rollback --service options --phase 4 --only immediate --yes");
-    immediate.expect(0);
+    let immediate = immediate.expect(0);
     let components = system.workspace.read("config/components.yml");
     assert_eq!(components.matches("enabled: false").count(), 3, "{components}");
-    assert_eq!(manager.seen(), units, "that is recovery's");
+    assert_eq!(manager.seen(), units, "that is recovery's: {}{}", immediate.stdout, immediate.stderr);
     system.back("4");
     let running = |unit: &str| manager.control(&["is-active", unit]).1.trim().to_owned();
     assert_eq!(running("basic-monitoring"), "active");
@@ -254,10 +254,11 @@ fn phase_4_disables_components_and_falls_back_to_basic_monitoring() {
 fn a_phase_that_is_not_healthy_afterwards_stays_contained() {
     let system = System::new();
     system.workspace.write("outputs/health", "bad");
-    system.irctl("irctl rollback --service options --phase 2 --yes").expect(14);
+    let run = system.irctl("irctl rollback --service options --phase 2 --yes --output json").expect(14).json();
+    let id = run["operation"].as_str().unwrap();
     assert!(system.workspace.read("config/system.yml").contains("trading: {enabled: false}"));
     system.workspace.write("outputs/health", "good");
-    system.irctl("irctl rollback resume").expect(0);
+    system.irctl(&format!("irctl rollback resume {id}")).expect(0);
     system.irctl("irctl release --service options --reason healthy").expect(0);
     assert!(system.workspace.read("config/system.yml").contains("trading: {enabled: true}"));
 }
