@@ -150,7 +150,13 @@ impl System {
     /// Takes the last rollback back and lets trading go on: nothing else is left of it.
     #[track_caller]
     fn undone(&self, before: &str) {
-        self.irctl("irctl rollback undo --service options --yes").expect(0);
+        self.undone_with(before, 0);
+    }
+
+    /// The same where the suite does not pass on what comes back.
+    #[track_caller]
+    fn undone_with(&self, before: &str, status: i32) {
+        self.irctl("irctl rollback undo --service options --yes").expect(status);
         self.irctl("irctl release --service options --reason looked-at").expect(0);
         same(before, &self.seen());
     }
@@ -209,7 +215,8 @@ fn phase_3_ends_the_test_and_brings_configuration_and_integration_back() {
     assert_eq!(system.workspace.read("config/pipeline_config.json"), "{\"pipeline\": \"old\"}\n");
     assert_eq!(system.workspace.read("integration.py"), "good = 3\n");
     assert_eq!(system.workspace.read("config_manager.py"), "good = 3\n");
-    system.undone(&before);
+    // The integration that comes back by that is the broken one.
+    system.undone_with(&before, 14);
 }
 
 #[test]

@@ -88,7 +88,8 @@ fn broken_code_goes_back_and_nothing_of_it_is_lost() {
     assert_eq!(state(&workspace), before, "a dry run changes nothing");
     says(&workspace, &[], "irctl rollback --service rila_code --to HEAD~2 --yes").expect(0);
     assert_eq!(workspace.read("rila/__init__.py"), "VERSION = 1\n");
-    assert_eq!(workspace.read("notes.txt"), "not committed");
+    let stashed = git(&root, &["stash", "show", "--include-untracked", "--name-only"]);
+    assert_eq!(stashed, "notes.txt\nrila/__init__.py", "kept and named");
     assert!(workspace.read("config/services/rila_code.yaml").contains("find_links"), "kept");
     let backups = git(&root, &["for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads/backup/"]);
     assert!(backups.starts_with("backup/feature_") && backups.contains(&tip), "{backups}");
@@ -143,4 +144,26 @@ fn baselines_and_fixtures_come_from_the_commit_before() {
         says(&workspace, &[], "irctl rollback undo --service rila_code --yes").expect(0);
         assert_eq!(state(&workspace), configured, "{phase}");
     }
+}
+
+#[test]
+fn last_stable_served_a_day_without_an_incident() {
+    let workspace = Workspace::healthy();
+    let live = "models/production/rila_6y20b/model.json";
+    let stable = workspace.read(live);
+    let go = "irctl rollback --model rila_6y20b --to last-stable --yes";
+    for (instant, deployed) in [("2026-11-20T03:07:00Z", false), ("2026-11-21T03:37:00Z", true)] {
+        workspace.set_clock(instant);
+        workspace.irctl(&["check"]);
+        if !deployed {
+            // It was seen once, and serves: nothing else is known.
+            says(&workspace, &[], go).expect(12);
+            says(&workspace, &[], "irctl release --service rila_6y20b --reason nothing-was-switched").expect(0);
+        }
+    }
+    // What is deployed then is bad; what served is kept beside it, as a deployment does.
+    workspace.lay_over("mape-two-weeks");
+    assert_ne!(workspace.read(live), stable);
+    says(&workspace, &[], go).expect(0);
+    assert_eq!(workspace.read(live), stable);
 }

@@ -9,6 +9,8 @@ pub struct Manager {
     /// Where its socket, its home and its log lie.
     pub directory: tempfile::TempDir,
     child: Child,
+    /// Managers of one machine share the control groups of their units: one at a time. Let go of last.
+    _alone: std::fs::File,
 }
 
 impl Drop for Manager {
@@ -37,6 +39,8 @@ const UNITS: [(&str, &str); 4] = [
 impl Manager {
     /// Starts one; says why where this machine does not let it.
     pub fn start() -> Result<Self, String> {
+        let alone = std::fs::File::create(std::env::temp_dir().join("irctl-test-systemd.lock")).unwrap();
+        alone.lock().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         for folder in ["run", "home", "home/.local/share/systemd/user"] {
@@ -66,7 +70,7 @@ impl Manager {
             .stderr(log)
             .spawn()
             .map_err(|error| format!("unshare: {error}"))?;
-        let mut manager = Self { directory, child };
+        let mut manager = Self { directory, child, _alone: alone };
         let begun = Instant::now();
         while !manager.control(&["list-units"]).0 {
             let log = std::fs::read_to_string(manager.directory.path().join("log")).unwrap_or_default();
