@@ -209,7 +209,7 @@ fn phase_2_goes_back_to_the_old_algorithm_and_its_baselines() {
 fn phase_3_ends_the_test_and_brings_configuration_and_integration_back() {
     let system = System::new();
     let before = system.seen();
-    system.irctl("irctl rollback --service options --phase 3 --to prev --yes").expect(0);
+    system.irctl("irctl rollback --service options --phase 3 --to backup --yes").expect(0);
     let profiles = system.workspace.read("config/profiles.json");
     assert!(profiles.contains("\"testing_mode\": \"production\""), "{profiles}");
     assert_eq!(system.workspace.read("config/pipeline_config.json"), "{\"pipeline\": \"old\"}\n");
@@ -232,7 +232,10 @@ fn phase_4_disables_components_and_falls_back_to_basic_monitoring() {
     let mut system = System::new();
     // A `systemctl` that leads to the manager of the test.
     let text = std::fs::read_to_string(manager.program()).unwrap();
-    let own = text.replace("exec systemctl", "exec /usr/bin/systemctl --user");
+    let own = text.replace("exec systemctl", "exec /usr/bin/systemctl --user").replace(
+        "#!/bin/sh\n",
+        "#!/bin/sh\n[ \"$1\" = --system ] && shift\n",
+    );
     std::fs::write(manager.program(), own).unwrap();
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", manager.directory.path().display());
     system.variables.push(("PATH", path));
