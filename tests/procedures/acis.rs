@@ -148,12 +148,17 @@ fn the_model_and_its_log_go_back_together_and_are_put_back() {
     assert_eq!(model, desk.workspace.read("models/growth_large/backup_2026-10-15/model.json"));
     let displaced = desk.backups();
     assert_eq!(displaced.len(), 1, "what was bad is kept: {displaced:?}");
-    assert!(desk.workspace.read(format!("models/growth_large/{}/model.json", displaced[0])).contains("[9, 2]"));
+    assert!(
+        desk.workspace.read(format!("models/growth_large/{}/model.json", displaced[0])).contains("[9, 2]")
+    );
     let production = "SELECT version, deployed_by, deployment_reason, is_rollback FROM model_deployment_log \
                       WHERE is_production AND model_name = 'growth_large'";
     let entered = "backup_2026-10-15|emergency_rollback|Emergency rollback due to: losses|t";
     assert_eq!(desk.rows(production), entered, "exactly one row is in production");
-    assert_eq!(desk.rows("SELECT is_production FROM model_deployment_log WHERE model_name = 'value_small'"), "t");
+    assert_eq!(
+        desk.rows("SELECT is_production FROM model_deployment_log WHERE model_name = 'value_small'"),
+        "t"
+    );
     assert_eq!(desk.clients(), clients, "released: everybody has what they had");
     assert_eq!(desk.rebalancing().len(), 1);
 
@@ -180,5 +185,16 @@ fn a_model_that_does_not_load_is_refused_and_a_model_that_fails_stays_contained(
     desk.workspace.write("scripts/test_prediction.py", "raise SystemExit(1)\n");
     desk.irctl("irctl rollback --model growth_large --to prev --reason losses --yes").expect(14);
     assert!(desk.clients().starts_with("a|f|t"), "not proven: nobody trades");
-    assert!(desk.workspace.read("models/growth_large/model.json").contains("[1, 2]"), "and not back to the bad one");
+    assert!(
+        desk.workspace.read("models/growth_large/model.json").contains("[1, 2]"),
+        "and not back to the bad one"
+    );
+}
+
+#[test]
+fn a_corrupted_model_is_replaced() {
+    let desk = Desk::new();
+    desk.workspace.write("models/growth_large/model.json", "{\"weights\": [");
+    desk.irctl("irctl rollback --model growth_large --to prev --reason corrupted --yes").expect(0);
+    assert!(desk.workspace.read("models/growth_large/model.json").contains("[1, 2]"));
 }

@@ -36,14 +36,29 @@ impl System {
     fn code(&self) {
         let (workspace, root) = (&self.workspace, self.workspace.root());
         for (name, text) in [
-            ("config/system.yml", "trading: {enabled: true}\ndatabento:\n  streaming: true # paid\ndata:\n  source: databento\n"),
-            ("config/profiles.json", "{\n  \"production\": {\"algorithm_version\": \"v3.0\", \"testing_mode\": \"ab\"}\n}\n"),
-            ("config/components.yml", "success_metrics: {enabled: true}\nwebsocket_backfill: {enabled: true}\nbudget_dashboard: {enabled: true}\n"),
+            (
+                "config/system.yml",
+                "trading: {enabled: true}\ndatabento:\n  streaming: true # paid\ndata:\n  source: databento\n",
+            ),
+            (
+                "config/profiles.json",
+                "{\n  \"production\": {\"algorithm_version\": \"v3.0\", \"testing_mode\": \"ab\"}\n}\n",
+            ),
+            (
+                "config/components.yml",
+                "success_metrics: {enabled: true}\nwebsocket_backfill: {enabled: true}\nbudget_dashboard: {enabled: true}\n",
+            ),
             ("config/backup/pipeline_config.json", "{\"pipeline\": \"old\"}\n"),
             ("config/pipeline_config.json", "{\"pipeline\": \"new\"}\n"),
             ("scripts/reset_metrics.sql", "DELETE FROM history;\nUPDATE counters SET value = 0;\n"),
-            ("scripts/health_check.py", "import sys\nsys.exit(0 if open('outputs/health').read() == 'good' else 1)\n"),
-            ("tests/test_integration.py", "import sys\nsys.exit(0 if 'good' in open('integration.py').read() else 1)\n"),
+            (
+                "scripts/health_check.py",
+                "import sys\nsys.exit(0 if open('outputs/health').read() == 'good' else 1)\n",
+            ),
+            (
+                "tests/test_integration.py",
+                "import sys\nsys.exit(0 if 'good' in open('integration.py').read() else 1)\n",
+            ),
             (".gitignore", OUTSIDE),
         ] {
             workspace.write(name, text);
@@ -196,7 +211,10 @@ fn phase_2_goes_back_to_the_old_algorithm_and_its_baselines() {
     let before = system.seen();
     system.back("2");
     let profiles = system.workspace.read("config/profiles.json");
-    assert_eq!(profiles, "{\n  \"production\": {\"algorithm_version\": \"v1.0\", \"testing_mode\": \"ab\"}\n}\n");
+    assert_eq!(
+        profiles,
+        "{\n  \"production\": {\"algorithm_version\": \"v1.0\", \"testing_mode\": \"ab\"}\n}\n"
+    );
     assert!(!system.redis_keys().contains("signal:"), "{}", system.redis_keys());
     assert!(system.redis_keys().contains("session:9 string keep"), "never the whole database");
     assert!(!system.caches().contains("signal_cache"));
@@ -232,10 +250,9 @@ fn phase_4_disables_components_and_falls_back_to_basic_monitoring() {
     let mut system = System::new();
     // A `systemctl` that leads to the manager of the test.
     let text = std::fs::read_to_string(manager.program()).unwrap();
-    let own = text.replace("exec systemctl", "exec /usr/bin/systemctl --user").replace(
-        "#!/bin/sh\n",
-        "#!/bin/sh\n[ \"$1\" = --system ] && shift\n",
-    );
+    let own = text
+        .replace("exec systemctl", "exec /usr/bin/systemctl --user")
+        .replace("#!/bin/sh\n", "#!/bin/sh\n[ \"$1\" = --system ] && shift\n");
     std::fs::write(manager.program(), own).unwrap();
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", manager.directory.path().display());
     system.variables.push(("PATH", path));
@@ -264,7 +281,8 @@ fn phase_4_disables_components_and_falls_back_to_basic_monitoring() {
 fn a_phase_that_is_not_healthy_afterwards_stays_contained() {
     let system = System::new();
     system.workspace.write("outputs/health", "bad");
-    let run = system.irctl("irctl rollback --service options --phase 2 --yes --output json").expect(14).json();
+    let run =
+        system.irctl("irctl rollback --service options --phase 2 --yes --output json").expect(14).json();
     let id = run["operation"].as_str().unwrap();
     assert!(system.workspace.read("config/system.yml").contains("trading: {enabled: false}"));
     system.workspace.write("outputs/health", "good");

@@ -104,7 +104,8 @@ fn traffic_goes_to_the_stable_version_and_everybody_hears_of_it() {
     // Thirty seconds of settling, then three samples of each criterion.
     let asked = serving.prometheus.requests();
     assert_eq!(asked.len(), 9);
-    let times: Vec<f64> = asked.iter().map(|request| request.field("time").unwrap().parse().unwrap()).collect();
+    let times: Vec<f64> =
+        asked.iter().map(|request| request.field("time").unwrap().parse().unwrap()).collect();
     let begun = 1_795_144_020.0;
     assert!(times.iter().all(|time| *time >= begun + 30.0), "{times:?}");
 
@@ -134,12 +135,9 @@ fn versions_that_cannot_serve_are_refused() {
 
 #[test]
 fn criteria_that_fail_or_say_nothing_prove_nothing() {
-    for values in [
-        ["0.06", "120", "0.999"],
-        ["0.01", "250", "0.999"],
-        ["0.01", "120", "0.98"],
-        ["NaN", "120", "0.999"],
-    ] {
+    for values in
+        [["0.06", "120", "0.999"], ["0.01", "250", "0.999"], ["0.01", "120", "0.98"], ["NaN", "120", "0.999"]]
+    {
         let serving = Serving::new();
         *serving.measured.lock().unwrap() = values;
         serving.irctl("irctl rollback --service model-serving --to v41 --yes").expect(14);

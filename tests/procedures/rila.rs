@@ -52,7 +52,12 @@ fn state(workspace: &Workspace) -> String {
     let files = contents(workspace, &["rila", "tests", "config", "notes.txt"]);
     let root = workspace.root();
     let files: Vec<_> = files.lines().filter(|line| !line.contains("__pycache__")).collect();
-    format!("{}\n{}\n{}", git(&root, &["rev-parse", "HEAD"]), git(&root, &["status", "--short"]), files.join("\n"))
+    format!(
+        "{}\n{}\n{}",
+        git(&root, &["rev-parse", "HEAD"]),
+        git(&root, &["status", "--short"]),
+        files.join("\n")
+    )
 }
 
 /// A virtual environment with this version installed.
@@ -63,7 +68,17 @@ fn environment(workspace: &Workspace) {
     let mut venv = Command::new("python3");
     ran(venv.args(["-m", "venv", "--system-site-packages", "--without-pip"]).arg(root.join(".venv")));
     let mut pip = Command::new(root.join(".venv/bin/python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--find-links", "wheels", "pandas==2.0"]);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-index",
+        "--no-deps",
+        "--find-links",
+        "wheels",
+        "pandas==2.0",
+    ]);
     ran(pip.current_dir(&root));
 }
 
@@ -91,7 +106,8 @@ fn broken_code_goes_back_and_nothing_of_it_is_lost() {
     let stashed = git(&root, &["stash", "show", "--include-untracked", "--name-only"]);
     assert_eq!(stashed, "notes.txt\nrila/__init__.py", "kept and named");
     assert!(workspace.read("config/services/rila_code.yaml").contains("find_links"), "kept");
-    let backups = git(&root, &["for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads/backup/"]);
+    let backups =
+        git(&root, &["for-each-ref", "--format=%(refname:short) %(objectname)", "refs/heads/backup/"]);
     assert!(backups.starts_with("backup/feature_") && backups.contains(&tip), "{backups}");
     // What comes back by that is broken, and the suite says so.
     says(&workspace, &[], "irctl rollback undo --service rila_code --yes").expect(14);
@@ -134,10 +150,9 @@ fn baselines_and_fixtures_come_from_the_commit_before() {
     workspace.write("config/services/rila_code.yaml", service);
     let configured = state(&workspace);
     assert_ne!(configured, before);
-    for (phase, file) in [
-        ("baselines", "tests/baselines/elasticity.json"),
-        ("fixtures", "tests/fixtures/rates.csv"),
-    ] {
+    for (phase, file) in
+        [("baselines", "tests/baselines/elasticity.json"), ("fixtures", "tests/fixtures/rates.csv")]
+    {
         says(&workspace, &[], &format!("irctl rollback --service rila_code --phase {phase} --yes")).expect(0);
         assert!(workspace.read(file).contains("good"), "{phase}");
         assert!(workspace.read("rila/__init__.py").contains("half a thought"), "nothing else is touched");
@@ -158,7 +173,8 @@ fn last_stable_served_a_day_without_an_incident() {
         if !deployed {
             // It was seen once, and serves: nothing else is known.
             says(&workspace, &[], go).expect(12);
-            says(&workspace, &[], "irctl release --service rila_6y20b --reason nothing-was-switched").expect(0);
+            says(&workspace, &[], "irctl release --service rila_6y20b --reason nothing-was-switched")
+                .expect(0);
         }
     }
     // What is deployed then is bad; what served is kept beside it, as a deployment does.

@@ -76,7 +76,9 @@ fn every_row_names_a_test_that_exists() {
         if named.is_empty() {
             wrong.push(format!("no test: {}", row[0]));
         }
-        wrong.extend(named.iter().filter(|name| !known.contains(**name)).map(|name| format!("{name}: {}", row[0])));
+        wrong.extend(
+            named.iter().filter(|name| !known.contains(**name)).map(|name| format!("{name}: {}", row[0])),
+        );
     }
     assert!(wrong.is_empty(), "docs/procedures.md:\n{}", wrong.join("\n"));
 }
@@ -105,7 +107,8 @@ fn rows_that_wait_for_a_command_wait_no_longer_than_that() {
         let head = waiting.lines().next().unwrap();
         let commands: Vec<_> = quoted(head).collect();
         assert!(!commands.is_empty(), "{head}");
-        let there = commands.iter().all(|command| Cli::command().try_get_matches_from(words(command)).is_ok());
+        let there =
+            commands.iter().all(|command| Cli::command().try_get_matches_from(words(command)).is_ok());
         assert!(
             !there,
             "{} is a command now: take the comment around its rows in docs/procedures.md away",

@@ -31,7 +31,16 @@ impl Desk {
         let desk = Self { workspace, redis: RedisServer::start(&[]) };
         desk.workspace.write("bin/state.json", "{}");
         let mut up = Command::new(desk.workspace.path("bin/docker"));
-        up.args(["compose", "--progress=plain", "--profile=real", "up", "--detach", "ai_scorer", "executor", "risk"]);
+        up.args([
+            "compose",
+            "--progress=plain",
+            "--profile=real",
+            "up",
+            "--detach",
+            "ai_scorer",
+            "executor",
+            "risk",
+        ]);
         ran(up.env("EXCHANGE_MODE", "real"));
         desk
     }
@@ -47,7 +56,8 @@ impl Desk {
     }
 
     fn active(&self) -> String {
-        let model: Value = serde_json::from_str(&self.workspace.read("models/registry/active/model.json")).unwrap();
+        let model: Value =
+            serde_json::from_str(&self.workspace.read("models/registry/active/model.json")).unwrap();
         model["id"].as_str().unwrap().to_owned()
     }
 
@@ -102,4 +112,18 @@ fn entries_are_promoted_by_their_id() {
     assert_eq!(shadow, Path::new("sc-2026-10-12"));
     desk.irctl("irctl rollback --service executor --to sc-2026-11-14 --yes").expect(0);
     assert_eq!(desk.active(), "sc-2026-11-14");
+}
+
+#[test]
+fn load_is_shed_and_taken_again() {
+    let desk = Desk::new();
+    let app = desk.workspace.read("config/app.yml");
+    for (phase, line) in [("throttle", "canary_fraction: 0.02"), ("shed-load", "drop_mode: \"halt\"")] {
+        desk.irctl(&format!("irctl rollback --service executor --phase {phase} --yes")).expect(0);
+        let set = desk.workspace.read("config/app.yml");
+        assert!(set.contains(line), "{set}");
+        desk.irctl("irctl rollback undo --service executor --yes").expect(0);
+        desk.irctl("irctl release --service executor --reason drained").expect(0);
+        assert_eq!(desk.workspace.read("config/app.yml"), app, "{phase}");
+    }
 }

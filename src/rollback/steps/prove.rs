@@ -35,7 +35,11 @@ impl Prove<'_> {
                     return Err(somebody_changed(&switch.describe(), &after, &found));
                 }
                 Observation::Before(Some(_)) if declared => {
-                    return Err(somebody_changed(&switch.describe(), "what it makes of it", "what was there before"));
+                    return Err(somebody_changed(
+                        &switch.describe(),
+                        "what it makes of it",
+                        "what was there before",
+                    ));
                 }
                 Observation::Before(_) | Observation::After => {}
             }
