@@ -119,11 +119,10 @@ fn load_is_shed_and_taken_again() {
     let desk = Desk::new();
     let app = desk.workspace.read("config/app.yml");
     for (phase, line) in [("throttle", "canary_fraction: 0.02"), ("shed-load", "drop_mode: \"halt\"")] {
-        desk.irctl(&format!("irctl rollback --service executor --phase {phase} --yes")).expect(0);
+        desk.irctl(&format!("irctl rollback --service executor_gates --phase {phase} --yes")).expect(0);
         let set = desk.workspace.read("config/app.yml");
         assert!(set.contains(line), "{set}");
-        desk.irctl("irctl rollback undo --service executor --yes").expect(0);
-        desk.irctl("irctl release --service executor --reason drained").expect(0);
+        desk.irctl("irctl rollback undo --service executor_gates --yes").expect(0);
         assert_eq!(desk.workspace.read("config/app.yml"), app, "{phase}");
     }
 }
