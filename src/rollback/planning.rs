@@ -85,11 +85,21 @@ impl<'a> Scene<'a> {
         let digests = DigestCache::open(self.environment.state);
         let mut all = lead.versions_with(&digests)?;
         digests.save()?;
-        if let Selector::Named(name) = selector
+        let mut selector = selector.clone();
+        if let Selector::Named(name) = &selector
             && !all.iter().any(|version| candidates::is_named(version, name))
+            && let Some(found) = lead.find(name)?
         {
-            all.extend(lead.find(name)?);
+            // What `HEAD~1` means is a commit, and the version is known by that.
+            selector = Selector::Named(found.name.clone());
+            if !all.iter().any(|version| version.name == found.name) {
+                all.push(found);
+            }
         }
+        if let Some(name) = unfit(&all, &selector) {
+            selector = Selector::Named(name);
+        }
+        let selector = &selector;
         let candidates = candidates::sort(all, served, &evidence, now);
         let mut evaluated = candidates.usable.clone();
         let Choice { to, why, skipped } = candidates::choose(selector, candidates, served, &evidence)?;
@@ -343,5 +353,16 @@ fn release_text(subject: &Subject) -> String {
             });
             format!("when `irctl check` finds{}{}", when.unwrap_or_default(), watch.unwrap_or_default())
         }
+    }
+}
+
+/// The name of the one version that is meant by its label and cannot be gone back to: what is wrong with it is known by
+/// its name.
+fn unfit(all: &[Version], selector: &Selector) -> Option<String> {
+    let Selector::Named(name) = selector else { return None };
+    let mut meant = all.iter().filter(|version| candidates::is_named(version, name));
+    match (meant.next(), meant.next()) {
+        (Some(one), None) if one.defect.is_some() => Some(one.name.clone()),
+        _ => None,
     }
 }
