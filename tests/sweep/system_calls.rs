@@ -1,0 +1,44 @@
+//! The rollback under strace, killed at every call with which it changes something.
+
+use crate::composite::{Composite, GO, ends};
+use crate::killing::{KILLED, Tally, at_call, at_each, calls};
+use crate::rollback::{Then, finish, is_whole};
+
+fn killed_at_every(family: &str, quick: usize) {
+    let ends = ends();
+    let count = calls(&Composite::new().workspace, family, &GO, 0);
+    assert!(count > 0, "no {family}");
+    let tally = Tally::default();
+    // Both ways at each place: the second half of the places is aborted.
+    at_each(count * 2, quick, |at| {
+        let (number, then) = if at > count { (at - count, Then::Abort) } else { (at, Then::Resume) };
+        let place = format!("{then:?} after {family} {number}");
+        let composite = Composite::new();
+        let run = at_call(&composite.workspace, family, &GO, number);
+        // A child that was killed instead is a failure that irctl has told of.
+        assert!([KILLED, 0, 10, 11, 12, 13, 14, 69, 70].contains(&run.status), "{place}: {run:?}");
+        is_whole(&composite, ends, &place);
+        finish(&composite, ends, then, &tally, &place);
+    });
+    tally.report(&format!("rollback at every {family} ({count} calls)"));
+}
+
+#[test]
+fn killed_at_every_rename_and_link() {
+    killed_at_every("rename,renameat,renameat2,link,linkat,unlink,unlinkat,symlink,symlinkat", 4);
+}
+
+#[test]
+fn killed_at_every_fsync() {
+    killed_at_every("fsync,fdatasync", 4);
+}
+
+#[test]
+fn killed_at_every_connect() {
+    killed_at_every("connect", 2);
+}
+
+#[test]
+fn killed_at_every_write() {
+    killed_at_every("write,writev,pwrite64,sendto", 6);
+}
