@@ -61,7 +61,7 @@ fn hook(folder: &std::path::Path, what: &str) -> String {
     let script = format!(
         "cat >/dev/null; cd {here}\nis() {{ [ -e hooked ] && echo '\"yes\"' || echo '\"no\"'; }}\ncase $1 in\n\
          observe) printf '{{\"state\": %s, \"shown\": %s}}' \"$(is)\" \"$(is)\";;\n\
-         predict) printf '{{\"after\": \"yes\", \"changes\": []}}';;\napply) : >hooked\n{what}\nprintf '{{}}';;\n\
+         predict) printf '{{\"after\": \"yes\", \"changes\": [{{\"place\": \"hooked\", \"from\": \"no\", \"to\": \"yes\"}}]}}';;\napply) : >hooked\n{what}\nprintf '{{}}';;\n\
          undo) rm -f hooked; printf '{{}}';;\nesac\n",
         here = folder.display()
     );
@@ -102,8 +102,9 @@ fn a_database_that_is_killed_in_the_middle_of_the_transaction() {
         "CREATE FUNCTION {schema}.slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(3); RETURN NEW; END';
          CREATE TRIGGER slow BEFORE UPDATE ON {schema}.settings FOR EACH ROW EXECUTE FUNCTION {schema}.slow();"
     ));
-    let child = workspace.command(&GO).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-    let child = { child }.spawn().unwrap();
+    let mut command = workspace.command(&GO);
+    let piped = std::process::Stdio::piped;
+    let child = command.stdout(piped()).stderr(piped()).spawn().unwrap();
     let begun = std::time::Instant::now();
     // Planning runs the statement as well, and rolls it back: it is in the middle once the files are switched.
     let sleeping = || server.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'UPDATE%'").trim() != "0";

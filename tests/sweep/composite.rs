@@ -197,6 +197,10 @@ impl Composite {
         ] {
             text += &format!("== {arguments:?}\n{}", git(&app, arguments));
         }
+        // An operation that was begun anew has another number.
+        for number in 2..5 {
+            text = text.replace(&format!("OP-20261120-030700-{number}"), "OP-20261120-030700");
+        }
         for name in ["app.py", "added.py", "data/common.txt", "staged.txt", "untracked.txt", "noise.log"] {
             text += &format!("== {name} {:?}\n", std::fs::read_to_string(app.join(name)).ok());
         }

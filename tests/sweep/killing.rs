@@ -1,6 +1,7 @@
 //! How irctl is killed, at how many places, and how that is counted.
 
 use crate::support::{Run, Workspace};
+use crate::thoroughness::stride;
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::Mutex;
@@ -9,16 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Ended by SIGKILL.
 pub const KILLED: i32 = 1009;
 
-/// Whether everything is to be swept.
-pub fn everything() -> bool {
-    std::env::var("IRCTL_SWEEP").is_ok_and(|value| value == "all")
-}
-
 /// Every place, or with the other tests about `quick` of them, the same ones each time.
 fn places(count: usize, quick: usize) -> Vec<usize> {
-    let stride = std::env::var("IRCTL_SWEEP").ok().and_then(|value| value.parse().ok());
-    let step = if everything() { 1 } else { stride.unwrap_or(count.div_ceil(quick.max(1)).max(1)) };
-    (1..=count).step_by(step).collect()
+    (1..=count).step_by(stride(count.div_ceil(quick.max(1)))).collect()
 }
 
 /// How kills ended, for the report.

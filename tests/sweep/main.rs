@@ -8,6 +8,8 @@
 mod postgres;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/sweep.rs"]
+mod thoroughness;
 
 mod cluster;
 mod composite;

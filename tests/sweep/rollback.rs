@@ -75,6 +75,8 @@ pub fn finish(composite: &Composite, ends: &Ends, then: Then, tally: &Tally, pla
             run(&["release", "--reason", "killed", "--quiet"], &[0, 12]);
             same(&composite.view(), &ends.old, place);
             tally.add("not begun, let back and as before");
+            // What it had staged is cleared away by the next operation.
+            return;
         }
     }
     for kind in ["rollback", "contain", "release"] {
