@@ -1,6 +1,7 @@
 //! A database that is down, or goes down at a bad moment; an API that does not answer.
 
 #[path = "../support/kubernetes.rs"]
+#[allow(dead_code, unused_imports)] // A part of it is used here.
 mod double;
 
 use crate::postgres::Server;
@@ -107,14 +108,16 @@ fn a_database_that_is_killed_in_the_middle_of_the_transaction() {
     let child = command.stdout(piped()).stderr(piped()).spawn().unwrap();
     let begun = std::time::Instant::now();
     // Planning runs the statement as well, and rolls it back: it is in the middle once the files are switched.
-    let sleeping = || server.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'UPDATE%'").trim() != "0";
+    let sleeping =
+        || server.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'UPDATE%'").trim() != "0";
     while artifacts(&workspace, LIVE) != good || !sleeping() {
         assert!(begun.elapsed().as_secs() < 60, "it never gets there");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     server.kill();
     let output = child.wait_with_output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     let status = output.status.code().unwrap();
     assert!([10, 11, 13].contains(&status), "{status}: {text}");
     server.run();
@@ -148,14 +151,30 @@ fn an_api_that_does_not_answer_in_the_middle() {
         let double = Double::start();
         for (version, digest) in [("v1", "a1"), ("v2", "b2")] {
             let image = format!("registry.example.org/m@sha256:{digest}");
-            double.apply(deployment(&format!("model-serving-{version}"), "model-serving", version, &image, 3));
+            double.apply(deployment(
+                &format!("model-serving-{version}"),
+                "model-serving",
+                version,
+                &image,
+                3,
+            ));
         }
         double.apply(service("model-serving", json!({"app": "model-serving", "version": "v2"})));
         let workspace = bad_model("");
         std::fs::remove_dir_all(workspace.path("config/services")).unwrap();
         workspace.write("config/services/serving.yaml", CLUSTER);
         double.kubeconfig(&workspace.path("kubeconfig"));
-        workspace.irctl(&["rollback", "--service", "serving", "--to", "model-serving-v1", "--plan-out", "plan.json"]).expect(0);
+        workspace
+            .irctl(&[
+                "rollback",
+                "--service",
+                "serving",
+                "--to",
+                "model-serving-v1",
+                "--plan-out",
+                "plan.json",
+            ])
+            .expect(0);
         let before = Double::forgive(&double.fingerprint());
         double.fault(Fault { method: "PATCH", path: "/services/model-serving", times, how });
         let run = workspace.irctl(&go);
@@ -166,7 +185,7 @@ fn an_api_that_does_not_answer_in_the_middle() {
             (10 | 12 | 69, None) => {
                 assert_eq!(Double::forgive(&double.fingerprint()), before, "{run:?}");
                 let text = format!("{}{}", run.stdout, run.stderr);
-                assert!(text.contains("did not answer") || text.contains("time") , "{text}");
+                assert!(text.contains("did not answer") || text.contains("time"), "{text}");
             }
             (11 | 13, Some(id)) => {
                 workspace.irctl(&["rollback", "resume", &id, "--quiet"]);
@@ -192,7 +211,10 @@ fn a_program_that_is_killed() {
     assert_eq!(unfinished(&workspace), None);
 
     // The program that activates: that is a switch too, and is undone.
-    let workspace = bad_model(&SERVICE.replace("[sh, scripts/reload.sh]", "[sh, -c, \"[ -e healthy ] || kill -KILL $$; sh scripts/reload.sh\"]"));
+    let workspace = bad_model(&SERVICE.replace(
+        "[sh, scripts/reload.sh]",
+        "[sh, -c, \"[ -e healthy ] || kill -KILL $$; sh scripts/reload.sh\"]",
+    ));
     let run = workspace.irctl(&GO);
     let text = format!("{}{}", run.stdout, run.stderr);
     assert!(text.contains("signal 9"), "{text}");

@@ -86,7 +86,8 @@ fn ever_more_room(folder: fn(&Workspace) -> PathBuf, step: usize) -> Vec<Run> {
             return said;
         }
         let text = format!("{}{}", run.stdout, run.stderr);
-        let told = ["No space left", "os error 28", "File too large", "os error 27", "disk is full", "disk full"];
+        let told =
+            ["No space left", "os error 28", "File too large", "os error 27", "disk is full", "disk full"];
         assert!(told.iter().any(|words| text.contains(words)), "round {round} does not say why: {text}");
         match unfinished(&workspace) {
             Some(id) => drop(workspace.irctl(&["rollback", "resume", &id, "--quiet"]).expect(0)),
@@ -119,7 +120,10 @@ fn a_disk_that_is_full_while_it_journals_or_keeps_what_was() {
     }
     let whole = |run: &Run| format!("{}{}", run.stdout, run.stderr);
     for place in ["plan.json", "journal", "before"] {
-        assert!(said.iter().any(|run| whole(run).contains(place)), "never while it writes {place}: {said:#?}");
+        assert!(
+            said.iter().any(|run| whole(run).contains(place)),
+            "never while it writes {place}: {said:#?}"
+        );
     }
 }
 

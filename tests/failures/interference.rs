@@ -80,7 +80,10 @@ fn place(kind: &Kind, while_staging: bool) -> Workspace {
     std::fs::write(&url, server.url(&server.schema())).unwrap();
     let mut service = SERVICE.replace("  activate:", &format!("{}  activate:", kind.target));
     if while_staging {
-        workspace.write("deploy.sh", format!("set -e\n{GIT}\n[ -e deployed ] && exit\n: > deployed\n{}\n", kind.deploy));
+        workspace.write(
+            "deploy.sh",
+            format!("set -e\n{GIT}\n[ -e deployed ] && exit\n: > deployed\n{}\n", kind.deploy),
+        );
         service = service.replace("  activate:", "  load: {command: [sh, deploy.sh]}\n  activate:");
     }
     workspace.write("config/services/rila_6y20b.yaml", service.replace("URL", url.to_str().unwrap()));
@@ -89,7 +92,12 @@ fn place(kind: &Kind, while_staging: bool) -> Workspace {
 }
 
 /// It was refused or taken back: what they wrote stands, and nothing else was changed.
-fn theirs_stands(workspace: &Workspace, kind: &Kind, bad: &std::collections::BTreeMap<String, Vec<u8>>, wanted: &str) {
+fn theirs_stands(
+    workspace: &Workspace,
+    kind: &Kind,
+    bad: &std::collections::BTreeMap<String, Vec<u8>>,
+    wanted: &str,
+) {
     let place = kind.name;
     if let Some(id) = unfinished(workspace) {
         workspace.irctl(&["rollback", "abort", &id, "--quiet"]).expect(10);

@@ -46,7 +46,10 @@ fn automatic() -> Workspace {
     let workspace = Workspace::variant("mape-two-weeks");
     let service = workspace.read("config/services/rila_6y20b.yaml");
     if !service.contains("auto:") {
-        workspace.write("config/services/rila_6y20b.yaml", service.replace("  watch:", &format!("{AUTOMATIC}  watch:")));
+        workspace.write(
+            "config/services/rila_6y20b.yaml",
+            service.replace("  watch:", &format!("{AUTOMATIC}  watch:")),
+        );
     }
     workspace
 }
@@ -59,7 +62,10 @@ fn a_clock_that_was_set_back_is_seen_by_people_and_stops_automation() {
     let [bad, _] = bad_and_good(&workspace);
     workspace.set_clock("2026-11-20T01:00:00Z");
     let plan = workspace.irctl(&["rollback", "--to", "prev", "--dry-run"]).expect(0);
-    assert!(plan.stdout.contains("clock UNKNOWN") && plan.stdout.contains("the clock went backwards"), "{plan:?}");
+    assert!(
+        plan.stdout.contains("clock UNKNOWN") && plan.stdout.contains("the clock went backwards"),
+        "{plan:?}"
+    );
     // Nobody asks automation: it looks, and leaves it alone.
     workspace.irctl(&["check", "--quiet"]);
     assert_eq!(artifacts(&workspace, LIVE), bad, "automation does not trust the clock");

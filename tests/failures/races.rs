@@ -12,7 +12,8 @@ fn start(workspace: &Workspace, arguments: &[&str]) -> Child {
 
 fn end(child: Child) -> (i32, String) {
     let output = child.wait_with_output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     (output.status.code().unwrap(), text)
 }
 
@@ -85,7 +86,11 @@ fn two_services_that_share_what_they_switch_do_not_interleave() {
             }
         }
         let text = workspace.read("config/shared.yml") + &workspace.read("config/second.yml");
-        assert_eq!((text.matches("backup_2026-10-26").count(), text.matches("v1.0").count()), (2, 2), "{text}");
+        assert_eq!(
+            (text.matches("backup_2026-10-26").count(), text.matches("v1.0").count()),
+            (2, 2),
+            "{text}"
+        );
     }
     println!("{busy} of 10 rounds were refused");
 }

@@ -1,6 +1,7 @@
 //! The traffic of a Service in a cluster, killed at every step boundary; the API is a double as strict as the reference.
 
 #[path = "../support/kubernetes.rs"]
+#[allow(dead_code, unused_imports)] // A part of it is used here.
 mod double;
 
 use crate::composite::unfinished;
@@ -54,7 +55,7 @@ fn traffic_killed_at_every_point() {
     let new = clean.seen();
     assert_ne!(old, new);
     let tally = Tally::default();
-    at_each(points.len() * 2, 8, |at| {
+    at_each(points.len() * 2, 6, |at| {
         let abort = at > points.len();
         let point = if abort { at - points.len() } else { at };
         let place = format!("killed after {}, abort: {abort}", points[point - 1]);

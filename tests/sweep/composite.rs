@@ -114,8 +114,7 @@ fn history() -> &'static Path {
     static HISTORY_FOLDER: OnceLock<PathBuf> = OnceLock::new();
     HISTORY_FOLDER.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap().keep();
-        let made =
-            identity(Command::new("sh").args(["-c", HISTORY]).current_dir(&folder)).status().unwrap();
+        let made = identity(Command::new("sh").args(["-c", HISTORY]).current_dir(&folder)).status().unwrap();
         assert!(made.success());
         folder
     })
@@ -145,13 +144,15 @@ impl Composite {
         let argv = format!("[python3, -I, -S, {}]", pair.display());
         let service = SERVICE.replace("URL", url.to_str().unwrap()).replace("ARGV", &argv);
         workspace.write("config/services/rila_6y20b.yaml", service);
-        workspace.write("config/serving.yml", "# which\nmodel:\n  version: '2026.11.02'   # the one\n  weight: 3\n");
+        workspace.write(
+            "config/serving.yml",
+            "# which\nmodel:\n  version: '2026.11.02'   # the one\n  weight: 3\n",
+        );
         workspace.write("config/client.json", "{\"model\": \"live\",\n  \"other\": [1,2]}\n");
         workspace.write("pair/value.txt", "2026.11.02");
         workspace.write("pair/copy.txt", "2026.11.02");
         rusqlite::Connection::open(workspace.path("data.db")).unwrap().execute_batch(LOG).unwrap();
-        let copied =
-            Command::new("cp").arg("-a").arg(history()).arg(workspace.path("app")).status().unwrap();
+        let copied = Command::new("cp").arg("-a").arg(history()).arg(workspace.path("app")).status().unwrap();
         assert!(copied.success());
         Self { workspace, schema }
     }
@@ -174,10 +175,15 @@ impl Composite {
         view.insert("serves".into(), health["model_sha256"].to_string());
         view.insert("git".into(), self.git());
         view.insert("sqlite".into(), self.sqlite());
-        for (name, tables) in [("rows", &["settings", "events"][..]), ("clients", &["clients", "client_settings"])] {
+        for (name, tables) in
+            [("rows", &["settings", "events"][..]), ("clients", &["clients", "client_settings"])]
+        {
             let dump = |table: &&str| format!("COPY (SELECT * FROM {table} ORDER BY 1) TO STDOUT;");
             let sql: String = tables.iter().map(dump).collect();
-            view.insert(name.into(), Server::shared().sql(&format!("SET search_path = {}; {sql}", self.schema)));
+            view.insert(
+                name.into(),
+                Server::shared().sql(&format!("SET search_path = {}; {sql}", self.schema)),
+            );
         }
         view
     }
@@ -268,7 +274,9 @@ pub fn ends() -> &'static Ends {
         let old = clean.view();
         clean.workspace.irctl(&GO).expect(0);
         let new = clean.view();
-        for name in ["live/model.json", "config/serving.yml", "config/client.json", "git", "sqlite", "rows", "serves"] {
+        for name in
+            ["live/model.json", "config/serving.yml", "config/client.json", "git", "sqlite", "rows", "serves"]
+        {
             assert_ne!(old[name], new[name], "{name} is switched");
         }
         for name in ["config/rollout.yml", "clients"] {
@@ -282,6 +290,7 @@ pub fn ends() -> &'static Ends {
 #[track_caller]
 pub fn same(found: &View, wanted: &View, place: &str) {
     let wrong: Vec<_> = wanted.iter().filter(|(name, text)| found.get(*name) != Some(text)).collect();
-    let shown = |(name, text): &(&String, &String)| format!("{name}: wanted\n{text}\nfound\n{}", found[*name]);
+    let shown =
+        |(name, text): &(&String, &String)| format!("{name}: wanted\n{text}\nfound\n{}", found[*name]);
     assert!(wrong.is_empty(), "{place}:\n{}", wrong.iter().map(shown).collect::<Vec<_>>().join("\n"));
 }

@@ -24,7 +24,10 @@ pub fn is_whole(composite: &Composite, ends: &Ends, place: &str) {
         assert!(*text == old[name] || *text == new[name], "{place}: {name} is torn:\n{text}");
     }
     let stopped = view["config/rollout.yml"].contains("mode: disabled");
-    assert!(stopped || view["config/rollout.yml"] == old["config/rollout.yml"], "{place}: rollout.yml is torn");
+    assert!(
+        stopped || view["config/rollout.yml"] == old["config/rollout.yml"],
+        "{place}: rollout.yml is torn"
+    );
     let all = |side: &crate::composite::View| view.iter().all(|(name, text)| side[name] == *text);
     if !all(old) && !all(new) {
         let mixed = view.iter().any(|(name, text)| old[name] != new[name] && *text != old[name]);
@@ -103,10 +106,10 @@ fn killed_at_every_point(then: Then, quick: usize, least: usize) {
 
 #[test]
 fn killed_at_every_point_and_resumed() {
-    killed_at_every_point(Then::Resume, 10, 8);
+    killed_at_every_point(Then::Resume, 6, 5);
 }
 
 #[test]
 fn killed_at_every_point_and_aborted() {
-    killed_at_every_point(Then::Abort, 10, 8);
+    killed_at_every_point(Then::Abort, 6, 5);
 }

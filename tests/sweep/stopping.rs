@@ -28,7 +28,7 @@ fn killed_while_stopping_clients() {
     clean.workspace.irctl(&RELEASE).expect(0);
     same(&clean.view(), old, "released");
     let tally = Tally::default();
-    at_each(points.len(), 6, |point| {
+    at_each(points.len(), 3, |point| {
         let place = format!("contain killed after {}", points[point - 1]);
         let composite = Composite::new();
         at_point(&composite.workspace, &CONTAIN, point);
@@ -73,7 +73,7 @@ fn killed_while_letting_clients_back() {
     };
     let points = fault_points(&contained().workspace, &RELEASE, 0);
     let tally = Tally::default();
-    at_each(points.len(), 6, |point| {
+    at_each(points.len(), 3, |point| {
         let place = format!("release killed after {}", points[point - 1]);
         let composite = contained();
         at_point(&composite.workspace, &RELEASE, point);

@@ -25,12 +25,12 @@ fn killed_at_every(family: &str, quick: usize) {
 
 #[test]
 fn killed_at_every_rename_and_link() {
-    killed_at_every("rename,renameat,renameat2,link,linkat,unlink,unlinkat,symlink,symlinkat", 4);
+    killed_at_every("rename,renameat,renameat2,link,linkat,unlink,unlinkat,symlink,symlinkat", 3);
 }
 
 #[test]
 fn killed_at_every_fsync() {
-    killed_at_every("fsync,fdatasync", 4);
+    killed_at_every("fsync,fdatasync", 2);
 }
 
 #[test]
@@ -40,5 +40,5 @@ fn killed_at_every_connect() {
 
 #[test]
 fn killed_at_every_write() {
-    killed_at_every("write,writev,pwrite64,sendto", 6);
+    killed_at_every("write,writev,pwrite64,sendto", 3);
 }

@@ -21,7 +21,7 @@ fn killed_at_every_point(before: &[&[&str]], go: &[&str], from: &View, to: &View
     let points = fault_points(&clean.workspace, go, 0);
     same(&clean.view(), to, "after");
     let tally = Tally::default();
-    at_each(points.len() * 2, 10, |at| {
+    at_each(points.len() * 2, 4, |at| {
         let abort = at > points.len();
         let point = if abort { at - points.len() } else { at };
         let place = format!("{go:?} killed after {}, abort: {abort}", points[point - 1]);
@@ -32,7 +32,14 @@ fn killed_at_every_point(before: &[&[&str]], go: &[&str], from: &View, to: &View
     tally.report(&format!("{} at every fault point", go[1]));
 }
 
-fn end(composite: &Composite, go: &[&str], (from, to): (&View, &View), abort: bool, tally: &Tally, place: &str) {
+fn end(
+    composite: &Composite,
+    go: &[&str],
+    (from, to): (&View, &View),
+    abort: bool,
+    tally: &Tally,
+    place: &str,
+) {
     let run = |arguments: &[&str], statuses: &[i32]| {
         let run = composite.workspace.irctl(arguments);
         assert!(statuses.contains(&run.status), "{place}: {arguments:?}: {run:?}");

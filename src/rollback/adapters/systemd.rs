@@ -217,7 +217,7 @@ impl Parameters {
             let names = stop.iter().filter(|name| differs(name, "runs") == Some(json!(runs)));
             calls.extend(names.map(|name| (verb, name.clone())));
         }
-        // systemd may show an old state of the files until it has read them again: both verbs may be repeated.
+        // Both verbs may be repeated.
         for (verb, file) in [("disable", "disabled"), ("enable", "enabled")] {
             let wanted = |name: &String| {
                 let unit = to.get(name.as_str()).and_then(|unit| unit.get("enabled"));
@@ -230,7 +230,17 @@ impl Parameters {
             self.program().run(request, &[*verb, "--", name.as_str()])?;
         }
         fault::point("systemd-unit:after-all");
+        self.read_again(request)?;
         Ok(calls.len())
+    }
+
+    /// systemd may show what a unit file was before `enable` or `disable`, even after the reload that these ask for
+    /// themselves; one that died between its link and its reload surely leaves it so.
+    fn read_again(&self, request: &Request) -> Result<()> {
+        if !self.disable.0.is_empty() || !self.enable.0.is_empty() {
+            self.program().run(request, &["daemon-reload"])?;
+        }
+        Ok(())
     }
 }
 
@@ -277,6 +287,7 @@ impl Adapter for SystemdUnit {
 
     fn apply(&self, request: &Request) -> Result<Applied> {
         let parameters = Parameters::read(request)?;
+        parameters.read_again(request)?;
         let units = parameters.look(request)?;
         let current = state(&units);
         if request.after.as_ref() == Some(&current)
@@ -295,6 +306,7 @@ impl Adapter for SystemdUnit {
 
     fn undo(&self, request: &Request) -> Result<Applied> {
         let parameters = Parameters::read(request)?;
+        parameters.read_again(request)?;
         let current = state(&parameters.look(request)?);
         if request.before.as_ref() == Some(&current)
             || !guard::between(request, &current) && guard::undo(NAME, request, &current)? == Standing::Before
