@@ -1,8 +1,11 @@
 //! The rollback under strace, killed at every call with which it changes something.
 
-use crate::composite::{Composite, GO, ends};
+use crate::composite::{Composite, GO, ends, same};
 use crate::killing::{KILLED, Tally, at_call, at_each, calls};
 use crate::rollback::{Then, finish, is_whole};
+
+/// What was not reached is no kill.
+const NOT_KILLED: &str = "not reached (not killed)";
 
 fn killed_at_every(family: &str, quick: usize) {
     let ends = ends();
@@ -15,12 +18,21 @@ fn killed_at_every(family: &str, quick: usize) {
         let place = format!("{then:?} after {family} {number}");
         let composite = Composite::new();
         let run = at_call(&composite.workspace, family, &GO, number);
+        if run.status == 0 {
+            // How often a program writes differs a little from run to run.
+            same(&composite.view(), &ends.new, &place);
+            tally.add(NOT_KILLED);
+            return;
+        }
         // A child that was killed instead is a failure that irctl has told of.
-        assert!([KILLED, 0, 10, 11, 12, 13, 14, 69, 70].contains(&run.status), "{place}: {run:?}");
+        let child = run.status != KILLED;
+        assert!(!child || [10, 11, 12, 13, 14, 69].contains(&run.status), "{place}: {run:?}");
         is_whole(&composite, ends, &place);
         finish(&composite, ends, then, &tally, &place);
     });
-    tally.report(&format!("rollback at every {family} ({count} calls)"));
+    let missed = tally.count(NOT_KILLED);
+    let places = tally.report(&format!("rollback at every {family} ({count} calls)"));
+    assert!(missed * 5 <= places, "{missed} of {places} were not killed at all");
 }
 
 #[test]
