@@ -98,23 +98,30 @@ fn output(mut command: Command) -> Run {
     }
 }
 
-/// How often the process itself, not its children, makes one of these calls.
-pub fn calls(workspace: &Workspace, family: &str, arguments: &[&str], status: i32) -> usize {
+/// The calls of a family that the process itself, not its children, makes: the name of each, and which one of that
+/// name it is. strace counts each name for itself.
+pub fn calls(workspace: &Workspace, family: &str, arguments: &[&str], status: i32) -> Vec<(String, usize)> {
     let log = workspace.path("../calls");
     let trace = format!("trace=execve,{family}");
     let options = ["--seccomp-bpf", "-e", &trace, "-e", "signal=none", "-o", log.to_str().unwrap()];
     output(strace(workspace, &options, arguments)).expect(status);
     let text = std::fs::read_to_string(&log).unwrap();
-    let process = |line: &str| line.split_whitespace().next().map(str::to_owned);
-    let irctl = text.lines().next().and_then(process).expect("strace writes down what it sees");
-    let made = |line: &&str| process(line).as_ref() == Some(&irctl) && !line.contains("execve(");
-    // A call that was interrupted by another thread's is on two lines.
-    text.lines().filter(made).filter(|line| !line.contains(" resumed>")).count()
+    let irctl = text.split_whitespace().next().expect("strace writes down what it sees");
+    let mut made = BTreeMap::new();
+    // A call that another thread's interrupts is on two lines; only the first has its name before the parenthesis.
+    let own =
+        text.lines().filter_map(|line| line.split_once(char::is_whitespace)).filter(|(by, _)| *by == irctl);
+    for (name, _) in own.filter_map(|(_, call)| call.trim_start().split_once('(')) {
+        if family.split(',').any(|one| one == name) {
+            *made.entry(name.to_owned()).or_insert(0) += 1;
+        }
+    }
+    made.into_iter().flat_map(|(name, count)| (1..=count).map(move |number| (name.clone(), number))).collect()
 }
 
-/// Kills a run at its n-th call of a family. Where a child of it came to its own n-th call first, that is killed, and
+/// Kills a run at its n-th call of a name. Where a child of it came to its own n-th call first, that is killed, and
 /// the run goes on from there. (With `--seccomp-bpf`, strace kills nobody.)
-pub fn at_call(workspace: &Workspace, family: &str, arguments: &[&str], number: usize) -> Run {
-    let (trace, inject) = (format!("trace={family}"), format!("inject={family}:signal=KILL:when={number}"));
+pub fn at_call(workspace: &Workspace, name: &str, arguments: &[&str], number: usize) -> Run {
+    let (trace, inject) = (format!("trace={name}"), format!("inject={name}:signal=KILL:when={number}"));
     output(strace(workspace, &["-e", &trace, "-e", &inject, "-o", "/dev/null"], arguments))
 }

@@ -170,7 +170,17 @@ impl Parameters {
         let names = self.names();
         let mut arguments = vec!["show".to_owned(), format!("--property={PROPERTIES}"), "--".to_owned()];
         arguments.extend(names.iter().cloned());
-        parse(&names, &self.program().run(request, &arguments)?)
+        let mut units = parse(&names, &self.program().run(request, &arguments)?)?;
+        for (name, unit) in units.iter_mut().filter(|(_, unit)| unit.load == "loaded") {
+            // What `show` says of the file may be what it was before the last `enable`, even after the reload that
+            // asks for; this looks at the disk. Its status is that of the answer, not of the question.
+            let said = self.program().output(request, &["is-enabled", "--", name.as_str()], b"")?;
+            let said = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+            if !said.is_empty() {
+                unit.file = said;
+            }
+        }
+        Ok(units)
     }
 
     fn refusals(&self, units: &Units) -> Vec<String> {
@@ -217,7 +227,7 @@ impl Parameters {
             let names = stop.iter().filter(|name| differs(name, "runs") == Some(json!(runs)));
             calls.extend(names.map(|name| (verb, name.clone())));
         }
-        // Both verbs may be repeated.
+        // systemd may show an old state of the files until it has read them again: both verbs may be repeated.
         for (verb, file) in [("disable", "disabled"), ("enable", "enabled")] {
             let wanted = |name: &String| {
                 let unit = to.get(name.as_str()).and_then(|unit| unit.get("enabled"));
@@ -230,17 +240,7 @@ impl Parameters {
             self.program().run(request, &[*verb, "--", name.as_str()])?;
         }
         fault::point("systemd-unit:after-all");
-        self.read_again(request)?;
         Ok(calls.len())
-    }
-
-    /// systemd may show what a unit file was before `enable` or `disable`, even after the reload that these ask for
-    /// themselves; one that died between its link and its reload surely leaves it so.
-    fn read_again(&self, request: &Request) -> Result<()> {
-        if !self.disable.0.is_empty() || !self.enable.0.is_empty() {
-            self.program().run(request, &["daemon-reload"])?;
-        }
-        Ok(())
     }
 }
 
@@ -287,7 +287,6 @@ impl Adapter for SystemdUnit {
 
     fn apply(&self, request: &Request) -> Result<Applied> {
         let parameters = Parameters::read(request)?;
-        parameters.read_again(request)?;
         let units = parameters.look(request)?;
         let current = state(&units);
         if request.after.as_ref() == Some(&current)
@@ -306,7 +305,6 @@ impl Adapter for SystemdUnit {
 
     fn undo(&self, request: &Request) -> Result<Applied> {
         let parameters = Parameters::read(request)?;
-        parameters.read_again(request)?;
         let current = state(&parameters.look(request)?);
         if request.before.as_ref() == Some(&current)
             || !guard::between(request, &current) && guard::undo(NAME, request, &current)? == Standing::Before
