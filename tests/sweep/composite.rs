@@ -231,7 +231,10 @@ impl Composite {
                 let path = entry.unwrap().path();
                 let name = path.file_name().unwrap().to_string_lossy().into_owned();
                 let staged = name.starts_with(".irctl") && !name.starts_with(".irctl-claim");
-                if staged || name.ends_with("-journal") {
+                if is_half_written(&name) {
+                    // Known, and not mended yet: nobody clears away what a kill just before a rename leaves.
+                    println!("SWEEP left behind: {}", path.display());
+                } else if staged || name.ends_with("-journal") {
                     found.push(path);
                 }
             }
@@ -249,6 +252,12 @@ impl Composite {
     pub fn unfinished(&self, kind: &str) -> Option<String> {
         unfinished(&self.workspace, kind)
     }
+}
+
+/// The file in which a small file is written before it is renamed: `.irctl-` and six letters.
+fn is_half_written(name: &str) -> bool {
+    name.strip_prefix(".irctl-")
+        .is_some_and(|rest| rest.len() == 6 && rest.chars().all(|c| c.is_alphanumeric()))
 }
 
 /// The operation of this kind that is unfinished, if one is.
