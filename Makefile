@@ -3,7 +3,7 @@ SHELL := /bin/sh
 CARGO ?= cargo
 BUILD ?= $(CARGO) build --locked
 
-.PHONY: all demo test lint format bench fixtures fuzz tools clean
+.PHONY: all demo test sweep lint format bench fixtures fuzz tools clean
 
 all: lint test
 
@@ -22,6 +22,13 @@ test: tools
 		echo "cargo-nextest is not here: the same tests run under cargo test"; \
 		$(CARGO) test --locked --lib --bins --tests && $(CARGO) test --locked --doc; \
 	fi
+
+# Kills irctl everywhere: at every fault point, and under strace at every call with which it changes something. A few
+# of these kills run with the other tests; all of them take the better part of an hour on two slow cores.
+sweep: tools
+	IRCTL_SWEEP=all $(CARGO) test --locked --test sweep -- --nocapture --test-threads 2
+	IRCTL_SWEEP=all $(CARGO) test --locked --test crash --test check_crash -- --nocapture --test-threads 2
+	IRCTL_SWEEP=all $(CARGO) test --locked --test targets -- --nocapture --test-threads 2 kill sweep conforms systemd
 
 lint:
 	@sh tests/tools.sh lint

@@ -25,6 +25,7 @@ if [ "$purpose" = test ]; then
     need kubectl kubernetes-client
     need script bsdutils
     need openssl openssl
+    need sqlite3 sqlite3
     need setpriv util-linux
     # PostgreSQL's programs are not on PATH where Debian puts them.
     if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then

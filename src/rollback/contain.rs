@@ -157,14 +157,8 @@ fn assert(
             |spec: SwitchSpec| Held { key: format!("{}: {}", target.name(), spec.switch().id()), spec };
         Ok(specs.map(held).collect::<Vec<_>>())
     })?;
-    let (staged, mut missing) = sorted(staged)?;
-    for held in &staged {
-        match containment.held.iter_mut().find(|known| known.key == held.key) {
-            // What was before the first containment stays what release puts back.
-            Some(known) => known.spec = known.spec.reasserted(&held.spec),
-            None => containment.held.push(held.clone()),
-        }
-    }
+    let (mut staged, mut missing) = sorted(staged)?;
+    staged.iter_mut().for_each(|held| hold(&mut containment, held, &directory.id));
     let mut specs = vec![StepSpec::Remember { containment: containment.clone(), previous }];
     specs.extend(staged.iter().cloned().map(|held| StepSpec::Contain { held }));
     let pinning =
@@ -190,6 +184,19 @@ fn assert(
     let incident = incident.or(containment.incident.as_deref());
     tell(environment, "contain.completed", incident, &outcome)?;
     Ok(outcome)
+}
+
+/// Adds what is set now to what is held. What was before the first time stays what release puts back; where the first
+/// may never have come to act, or found less to stop, both are put back, the first of them first.
+fn hold(containment: &mut Containment, held: &mut Held, operation: &str) {
+    if let Some(known) = containment.held.iter_mut().find(|known| known.key == held.key) {
+        if let Some(both) = known.spec.reasserted(&held.spec) {
+            known.spec = both;
+            return;
+        }
+        held.key = format!("{} ({operation})", held.key);
+    }
+    containment.held.push(held.clone());
 }
 
 /// The payload of `contain.completed` and `release.completed`.

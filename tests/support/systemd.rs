@@ -122,14 +122,9 @@ impl Manager {
 
     /// What others see of its units.
     pub fn seen(&self) -> String {
-        self.control(&[
-            "show",
-            "-p",
-            "Id,ActiveState,UnitFileState",
-            "advanced-monitoring",
-            "basic-monitoring",
-            "static-one",
-        ])
-        .1
+        let units = ["advanced-monitoring", "basic-monitoring", "static-one"];
+        let shown = self.control(&[&["show", "-p", "Id,ActiveState"], &units[..]].concat()).1;
+        // `show` may keep to what a file was before.
+        shown + &self.control(&[&["is-enabled"], &units[..]].concat()).1
     }
 }

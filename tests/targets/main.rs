@@ -9,6 +9,8 @@ mod kubernetes;
 mod registry;
 mod settings;
 mod sql;
+#[path = "../support/sweep.rs"]
+mod thoroughness;
 
 /// Each kind of target that the configuration knows has a file here that runs the suite.
 #[test]

@@ -170,7 +170,17 @@ impl Parameters {
         let names = self.names();
         let mut arguments = vec!["show".to_owned(), format!("--property={PROPERTIES}"), "--".to_owned()];
         arguments.extend(names.iter().cloned());
-        parse(&names, &self.program().run(request, &arguments)?)
+        let mut units = parse(&names, &self.program().run(request, &arguments)?)?;
+        for (name, unit) in units.iter_mut().filter(|(_, unit)| unit.load == "loaded") {
+            // What `show` says of the file may be what it was before the last `enable`, even after the reload that
+            // asks for; this looks at the disk. Its status is that of the answer, not of the question.
+            let said = self.program().output(request, &["is-enabled", "--", name.as_str()], b"")?;
+            let said = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+            if !said.is_empty() {
+                unit.file = said;
+            }
+        }
+        Ok(units)
     }
 
     fn refusals(&self, units: &Units) -> Vec<String> {

@@ -55,13 +55,14 @@ impl SwitchSpec {
         }
     }
 
-    /// This containment asserted again by `newer`: what was before the first time stays what is put back.
-    pub fn reasserted(&self, newer: &Self) -> Self {
+    /// This containment asserted again by `newer`, in one: what was before the first time stays what is put back. None
+    /// where each has a mark or before-images of its own, by which alone it can be put back.
+    pub fn reasserted(&self, newer: &Self) -> Option<Self> {
         match (self, newer) {
             (SwitchSpec::Settings(first), SwitchSpec::Settings(newer)) => {
-                SwitchSpec::Settings(first.reasserted(newer))
+                Some(SwitchSpec::Settings(first.reasserted(newer)))
             }
-            _ => self.clone(),
+            _ => None,
         }
     }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::IRCTL;
+use crate::thoroughness::{at_least, stride};
 
 /// An adapter, and the request of an operation.
 pub struct Asked {
@@ -111,10 +112,18 @@ impl Asked {
     }
 }
 
+/// Every how many points there is a kill while not everything is swept.
+const QUICK: usize = 3;
+
+/// How many kills there must have been, where there are so many when everything is swept.
+pub fn enough(kills: usize, all: usize) {
+    assert!(kills >= at_least(all, QUICK), "{kills}");
+}
+
 /// Kills apply, and then undo, at every fault point in turn; tries again each time, and looks from outside.
 pub fn sweep(make: impl Fn() -> Asked, seen: impl Fn() -> String) -> usize {
     let mut kills = 0;
-    for at in 1.. {
+    for at in (1..).step_by(stride(QUICK)) {
         let asked = make();
         let before = seen();
         let died = asked.killed("apply", at);

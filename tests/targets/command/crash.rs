@@ -5,12 +5,21 @@ use irctl::rollback::targets::command::CommandTargetConfig;
 
 use super::strictness::{act, stage_into, undo};
 use crate::conformance::Fixture;
+use crate::thoroughness::{at_least, stride};
+
+/// Every how many points there is a kill while not everything is swept.
+const QUICK: usize = 3;
+
+/// How many kills there must have been, where there are so many when everything is swept.
+pub fn enough(kills: usize, all: usize) {
+    assert!(kills >= at_least(all, QUICK), "{kills}");
+}
 
 /// Kills the adapter at its first fault point, its second and so on, while it applies and while it undoes, until none
 /// is left; each time the switch is then finished, or taken back. Returns how often it was killed.
 pub fn sweep<F: Fixture>(make: impl Fn() -> F, config: impl Fn(&mut F) -> &mut CommandTargetConfig) -> usize {
     let mut kills = 0;
-    for point in 1..50 {
+    for point in (1..50).step_by(stride(QUICK)) {
         for finish in [true, false] {
             let mut fixture = make();
             let config = config(&mut fixture);

@@ -9,6 +9,10 @@ use std::path::Path;
 use super::Place;
 use super::refusals::stage;
 use super::switching::{act, only};
+use crate::thoroughness::stride;
+
+/// Every how many points there is a kill while not everything is swept.
+const QUICK: usize = 5;
 
 const PLAN: &str = "IRCTL_TEST_GIT_SWITCH";
 
@@ -81,7 +85,7 @@ fn sweep(config: &str) {
     let at_after = keep(&place, "at-after");
     let mut kills = 0;
     for (direction, start) in [("forward", &at_before), ("back", &at_after)] {
-        for point in 1.. {
+        for point in (1..).step_by(stride(QUICK)) {
             // Each kill twice: once it goes on, once it goes back.
             restore(&place, start);
             if !killed(direction, &file, point) {
