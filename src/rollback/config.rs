@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use super::serving::http::HttpServing;
 use super::targets::command::{CommandTargetConfig, RecipeConfig};
 use super::targets::git::GitConfig;
 use super::targets::kubernetes::KubernetesConfig;
@@ -18,6 +19,26 @@ use crate::base::Duration;
 pub enum ServingConfig {
     /// A JSON file that the serving process writes.
     Json(JsonServing),
+    /// A health endpoint of the serving process.
+    Http(HttpServing),
+}
+
+impl ServingConfig {
+    /// The artifact whose SHA-256 the service says, where the configuration names one.
+    pub fn artifact(&self) -> Option<&str> {
+        match self {
+            ServingConfig::Json(json) => json.artifact.as_deref(),
+            ServingConfig::Http(http) => http.artifact.as_deref(),
+        }
+    }
+
+    /// How long to wait after a switch until the service says so.
+    pub fn wait(&self) -> Option<Duration> {
+        match self {
+            ServingConfig::Json(json) => json.wait,
+            ServingConfig::Http(http) => http.wait,
+        }
+    }
 }
 
 /// A JSON file that says what serves.
