@@ -110,7 +110,7 @@ pub fn contain(
     take_over(environment, &subject.service)?;
     let known = current(environment.state, &subject.service)?;
     if let Some(known) = &known
-        && is_asserted(environment, subject, known)?
+        && is_asserted(environment, subject)?
     {
         return Ok(outcome(subject, Ending::Restored, None, Some(known), true, proof(environment, subject)));
     }
@@ -153,11 +153,9 @@ fn each_target<T>(
 }
 
 /// Whether everything that the configuration names stands as the containment set it.
-fn is_asserted(environment: &Environment<'_>, subject: &Subject, known: &Containment) -> Result<bool> {
+fn is_asserted(environment: &Environment<'_>, subject: &Subject) -> Result<bool> {
     let stands = each_target(environment, subject, (None, None), |_, target, goal| {
-        let prefix = format!("{}: ", target.name());
-        let recorded = known.held.iter().any(|held| held.key.starts_with(&prefix));
-        Ok(recorded && target.predict(goal)?.changes.is_empty())
+        Ok(target.predict(goal)?.changes.is_empty())
     })?;
     Ok(stands.into_iter().all(|stands| stands))
 }

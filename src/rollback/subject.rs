@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use super::config::{PhaseConfig, RollbackConfig, Scalar, ServingConfig, TargetConfig};
 use super::targets::declared::DeclaredTarget;
@@ -158,16 +158,45 @@ impl Subject {
             .hint(format!("environments: {hint}")));
         };
         let bug = |error: serde_json::Error| Error::new(ErrorCode::Bug, format!("rollback: {error}"));
-        let mut tree = serde_json::to_value(&self.rollback).map_err(bug)?;
-        fill(&mut tree, &name, &values)?;
-        self.rollback = serde_json::from_value(tree).map_err(|error| {
+        let wrong = |part: &str, error: serde_json::Error| {
             Error::new(
                 ErrorCode::InvalidConfiguration,
-                format!("with the values of environment {name}, `rollback:` is wrong: {error}"),
+                format!("with the values of environment {name}, `{part}:` is wrong: {error}"),
             )
-        })?;
+        };
+        let mut tree = serde_json::to_value(&self.rollback).map_err(bug)?;
+        fill(&mut tree, &name, &values)?;
+        self.rollback = serde_json::from_value(tree).map_err(|error| wrong("rollback", error))?;
+        let mut tree = serde_json::to_value(&self.serving).map_err(bug)?;
+        fill(&mut tree, &name, &values)?;
+        self.serving = serde_json::from_value(tree).map_err(|error| wrong("serving", error))?;
         self.environment = Some(name);
         Ok(self)
+    }
+
+    /// With what containment sets left alone by git: a reset would take it for uncommitted work, stash it, and let
+    /// consumers back.
+    #[must_use]
+    pub fn keeping_contained(mut self) -> Self {
+        let files = self.rollback.contain.iter().filter_map(|target| match target {
+            TargetConfig::Settings(settings) => Some(plain(&settings.file)),
+            _ => None,
+        });
+        let files: Vec<PathBuf> = files.collect();
+        let phases =
+            self.rollback.phases.values_mut().flat_map(|phase| [&mut phase.immediate, &mut phase.recovery]);
+        for target in phases.chain([&mut self.rollback.targets]).flatten() {
+            let TargetConfig::Git(git) = target else { continue };
+            let repository = plain(&git.repository);
+            let inside = files.iter().filter_map(|file| file.strip_prefix(&repository).ok());
+            let inside = inside.map(|file| file.display().to_string());
+            for file in inside.collect::<Vec<_>>() {
+                if !git.keep.contains(&file) {
+                    git.keep.push(file);
+                }
+            }
+        }
+        self
     }
 
     fn which_environment(&self) -> Error {
@@ -178,6 +207,11 @@ impl Subject {
                 known.join(", ")
             ))
     }
+}
+
+/// A path without `./`.
+fn plain(path: &Path) -> PathBuf {
+    path.components().filter(|part| *part != Component::CurDir).collect()
 }
 
 /// Puts the values in wherever a text names one.
@@ -258,6 +292,20 @@ environments:
         let now = subject(PHASED).narrowed("1", Some(Part::Immediate)).unwrap();
         assert_eq!((now.rollback.targets.len(), now.immediate), (1, 1));
         assert_eq!(now.rollback.guards.budget.to_std().as_secs(), 15 * 60);
+    }
+
+    #[test]
+    fn git_leaves_alone_what_containment_sets() {
+        let kept = subject(
+            "contain: [{settings: {file: ./app/config/mode.yml, set: {mode: halted}}}, {settings: {file: other.yml, set: {a: 1}}}]\ntargets: [{git: {repository: app, keep: [data]}}, {git: {}}]",
+        )
+        .keeping_contained();
+        let keep = |number: usize| match &kept.rollback.targets[number] {
+            TargetConfig::Git(git) => git.keep.clone(),
+            _ => Vec::new(),
+        };
+        assert_eq!(keep(0), ["data", "config/mode.yml"]);
+        assert_eq!(keep(1), ["app/config/mode.yml", "other.yml"]);
     }
 
     #[test]

@@ -61,6 +61,13 @@ impl SwitchSpec {
             (SwitchSpec::Settings(first), SwitchSpec::Settings(newer)) => {
                 SwitchSpec::Settings(first.reasserted(newer))
             }
+            (SwitchSpec::Sql(first), SwitchSpec::Sql(newer)) => {
+                SwitchSpec::Sql(Box::new(first.reasserted(newer)))
+            }
+            // An object that was deleted and made anew: what the old one was before is nobody's any more.
+            (SwitchSpec::Kubernetes(first), SwitchSpec::Kubernetes(again)) if first.uid != again.uid => {
+                newer.clone()
+            }
             _ => self.clone(),
         }
     }
