@@ -71,11 +71,18 @@ impl<'a> Scene<'a> {
         let digests = DigestCache::open(self.environment.state);
         let mut all = lead.versions_with(&digests)?;
         digests.save()?;
-        if let Selector::Named(name) = selector
+        let mut selector = selector.clone();
+        if let Selector::Named(name) = &selector
             && !all.iter().any(|version| candidates::is_named(version, name))
+            && let Some(found) = lead.find(name)?
         {
-            all.extend(lead.find(name)?);
+            // What `HEAD~1` means is a commit, and the version is known by that.
+            selector = Selector::Named(found.name.clone());
+            if !all.iter().any(|version| version.name == found.name) {
+                all.push(found);
+            }
         }
+        let selector = &selector;
         let candidates = candidates::sort(all, served, &evidence, now);
         let mut evaluated = candidates.usable.clone();
         let Choice { to, why, skipped } = candidates::choose(selector, candidates, served, &evidence)?;
