@@ -158,7 +158,7 @@ fn a_service_is_asked_over_http_what_it_serves() {
             _ => (401, "who asks?".to_owned()),
         }
     });
-    let workspace = bad_model(&asked(&server.url("/health")));
+    let workspace = bad_model(&asked(&format!("{}/health", server.url())));
     *health.lock().unwrap() = workspace.path("outputs/production/rila_6y20b/health.json");
     workspace.write("token", "Bearer hush");
     workspace.irctl(&["config", "check"]).expect(0);
@@ -180,14 +180,14 @@ fn odd_answers_of_a_service_prove_nothing() {
     let answers = ["nonsense".to_owned(), "{}".to_owned(), "[".repeat(2 * 1024 * 1024), "{\"model_sha256\": 3}".to_owned()];
     for answer in answers {
         let server = Server::start(move |_, _| (200, answer.clone()));
-        let workspace = bad_model(&asked(&server.url("/")));
+        let workspace = bad_model(&asked(&server.url()));
         workspace.write("token", "x");
         let run = workspace.irctl(&["rollback", "versions"]).expect(0);
         assert!(run.stdout.contains("not proven to serve"), "{}", run.stdout);
     }
     // What is not to be trusted connects nowhere.
     let server = Server::start(|_, _| (500, String::new()));
-    let workspace = bad_model(&asked(&server.url("/")));
+    let workspace = bad_model(&asked(&server.url()));
     workspace.write("token", "x");
     workspace.write("config/verify/smoke.yaml", "suite: smoke\nservice: rila_6y20b\nexpectations: []\n");
     workspace.irctl(&["verify", "--untrusted"]);
