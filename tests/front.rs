@@ -39,7 +39,8 @@ const HUNT: [&str; 6] = ["rollback", "app", "--bisect", "grep -q good state", "-
 fn the_first_bad_commit_is_found_and_gone_back_from() {
     let workspace = work_tree();
     workspace.write("app/work.txt", "mine\n");
-    let (bad, parent) = (git(&workspace, &["rev-parse", "HEAD~2"]), git(&workspace, &["rev-parse", "HEAD~3"]));
+    let (bad, parent) =
+        (git(&workspace, &["rev-parse", "HEAD~2"]), git(&workspace, &["rev-parse", "HEAD~3"]));
     let looked = workspace.irctl(&[&HUNT[..], &["--dry-run"]].concat()).expect(0);
     assert!(looked.stdout.contains(&format!("The first bad commit is {}", &bad[..10])), "{}", looked.stdout);
     assert!(looked.stdout.contains("Change number 6") && looked.stdout.contains("Ada"), "{}", looked.stdout);
@@ -104,7 +105,9 @@ fn a_registry_and_releases_need_no_configuration() {
         workspace.write(format!("registry/{id}/model.json"), format!("{{\"m\": \"{id}\"}}"));
     }
     let entry = |id: &str, day: u32| {
-        format!(r#"{{"id": "{id}", "created_at": "2026-11-{day:02}T00:00:00Z", "schema_hash": "s", "path": "{id}"}}"#)
+        format!(
+            r#"{{"id": "{id}", "created_at": "2026-11-{day:02}T00:00:00Z", "schema_hash": "s", "path": "{id}"}}"#
+        )
     };
     workspace.write(
         "registry/manifest.json",
@@ -133,7 +136,8 @@ fn a_folder_that_is_several_things_is_refused_with_a_way_out() {
     let run = workspace.irctl(&["rollback", "app", "--to", "prev", "--dry-run"]).expect(64);
     assert!(run.stderr.contains("a git work tree and a folder with backup_* folders"), "{}", run.stderr);
     assert!(run.stderr.contains("--layout git or --layout backups"), "{}", run.stderr);
-    let plan = workspace.irctl(&["rollback", "app", "--layout", "backups", "--to", "prev", "--dry-run"]).expect(0);
+    let plan =
+        workspace.irctl(&["rollback", "app", "--layout", "backups", "--to", "prev", "--dry-run"]).expect(0);
     assert!(plan.stdout.contains("backup_2026-01-01"), "{}", plan.stdout);
     workspace.irctl(&["rollback", "app", "--layout", "registry", "--to", "prev", "--dry-run"]).expect(65);
 }
@@ -180,9 +184,18 @@ fn a_service_is_asked_over_http_what_it_serves() {
     assert!(!said.contains("other"), "{said}");
 }
 
+/// A suite that needs nothing but a file.
+const SUITE: &str = "suite: smoke\nservice: rila_6y20b\nprobes:\n  model: {file: {file: models/production/rila_6y20b/model.json}}\n\
+                     expect:\n  - {id: there, that: model_exists}\n";
+
 #[test]
 fn odd_answers_of_a_service_prove_nothing() {
-    let answers = ["nonsense".to_owned(), "{}".to_owned(), "[".repeat(2 * 1024 * 1024), "{\"model_sha256\": 3}".to_owned()];
+    let answers = [
+        "nonsense".to_owned(),
+        "{}".to_owned(),
+        "[".repeat(2 * 1024 * 1024),
+        "{\"model_sha256\": 3}".to_owned(),
+    ];
     for answer in answers {
         let server = Server::start(move |_, _| (200, answer.clone()));
         let workspace = bad_model(&asked(&server.url()));
@@ -194,7 +207,7 @@ fn odd_answers_of_a_service_prove_nothing() {
     let server = Server::start(|_, _| (500, String::new()));
     let workspace = bad_model(&asked(&server.url()));
     workspace.write("token", "x");
-    workspace.write("config/verify/smoke.yaml", "suite: smoke\nservice: rila_6y20b\nexpectations: []\n");
+    workspace.write("config/verify/smoke.yaml", SUITE);
     workspace.irctl(&["verify", "--untrusted"]).expect(0);
     assert!(server.requests().is_empty(), "{:?}", server.requests());
     workspace.irctl(&["verify"]).expect(0);
@@ -249,7 +262,8 @@ fn clients_that_were_turned_on_again_are_turned_off_and_come_back_as_they_first_
     workspace.irctl(&["contain"]).expect(0);
     assert!(rows(&workspace).iter().all(|row| row.1 == 0), "{:?}", rows(&workspace));
     workspace.irctl(&["release"]).expect(0);
-    let said: Vec<_> = rows(&workspace).into_iter().map(|(id, on, note)| format!("{id} {on} {note}")).collect();
+    let said: Vec<_> =
+        rows(&workspace).into_iter().map(|(id, on, note)| format!("{id} {on} {note}")).collect();
     assert_eq!(said, ["1 1 n", "2 0 b", "3 1 c", "4 1 d"]);
 }
 
@@ -259,7 +273,13 @@ fn what_only_reads_takes_an_instant_and_knows_services() {
     let nope = workspace.irctl(&["rollback", "history", "--service", "nope"]).expect(65);
     assert!(nope.stderr.contains("rila_6y20b"), "{}", nope.stderr);
     workspace.irctl(&["rollback", "status", "--service", "nope"]).expect(65);
-    assert!(workspace.irctl(&["rollback", "history", "--service", "rila_6y20b"]).expect(0).stdout.contains("no operations"));
+    assert!(
+        workspace
+            .irctl(&["rollback", "history", "--service", "rila_6y20b"])
+            .expect(0)
+            .stdout
+            .contains("no operations")
+    );
     workspace.irctl(&["rollback", "--to", "prev", "--yes"]).expect(0);
     let early = ["--now", "2026-11-19T00:00:00Z"];
     let history = workspace.irctl(&[&["rollback", "history"], &early[..]].concat()).expect(0).stdout;

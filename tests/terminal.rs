@@ -73,11 +73,11 @@ fn the_clock_runs_against_the_budget_and_is_cleared() {
     let workspace = bad_model(&service);
     let shown = at_the_question(&workspace, "rollback --to prev", b"y");
     assert!(shown.contains("[exit 0]"), "{shown}");
-    let live: Vec<_> = shown.split(['\r', '\n']).filter(|line| line.contains(" of 2m")).collect();
+    let live: Vec<_> = shown.split(['\r', '\n']).filter(|line| line.contains(" of 2 min")).collect();
     assert!(live.len() > 2, "a clock that is drawn again and again: {live:?}");
     assert!(live.iter().any(|line| line.contains("T+") && line.contains("sleep 0.6")), "{live:?}");
     // Every drawing is taken away again: the last lines hold none.
-    let end = shown.rsplit_once(" of 2m").unwrap().1;
+    let end = shown.rsplit_once(" of 2 min").unwrap().1;
     assert!(end.contains("\x1b[2K"), "the clock is cleared: {end:?}");
     assert!(end.contains("restored"), "{end}");
 }

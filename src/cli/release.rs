@@ -30,11 +30,8 @@ pub struct Args {
 
 /// Runs it and returns the exit status.
 pub fn run(args: &Args, context: &Context) -> Result<u8> {
-    let place = Place {
-        service: args.service.service.clone(),
-        environment: args.env.clone(),
-        ..Place::default()
-    };
+    let place =
+        Place { service: args.service.service.clone(), environment: args.env.clone(), ..Place::default() };
     let desk = Desk::open(context, &place)?;
     let subject = desk.subject()?;
     let (named, reason) = (args.incident.as_deref(), args.reason.as_deref());

@@ -14,8 +14,8 @@ use std::path::PathBuf;
 
 use super::{Context, NowArgs};
 use crate::base::{Duration, Error, ErrorCode, Result, Untrusted};
-use crate::rollback::{self, Part, Request, Reversal, RollbackOutcome, SavedPlan, Selector};
 use crate::rollback::targets::git::bisect::Found;
+use crate::rollback::{self, Part, Request, Reversal, RollbackOutcome, SavedPlan, Selector};
 use desk::{Desk, Place};
 use search::BisectReport;
 

@@ -156,7 +156,8 @@ fn verify(args: &Args, context: &Context, workspace: &Workspace, suites: &[&Suit
     let mut reports = Vec::new();
     for suite in suites {
         let service = suite.service.as_deref().map(|name| workspace.service(name)).transpose()?;
-        let versions = service.map(|service| versions(context, workspace, service, args.untrusted)).unwrap_or_default();
+        let versions =
+            service.map(|service| versions(context, workspace, service, args.untrusted)).unwrap_or_default();
         let request = Request {
             service: suite.service.as_deref().unwrap_or(&suite.suite),
             root: &workspace.root,

@@ -22,7 +22,8 @@ struct List<'a> {
 }
 
 fn lists(rollback: &RollbackConfig) -> Vec<List<'_>> {
-    let list = |pointer: String, targets, containing, plan: String| List { pointer, targets, containing, plan };
+    let list =
+        |pointer: String, targets, containing, plan: String| List { pointer, targets, containing, plan };
     let mut all = vec![
         list("/rollback/contain".to_owned(), rollback.contain.as_slice(), true, "what contains".to_owned()),
         list("/rollback/targets".to_owned(), rollback.targets.as_slice(), false, "the plan".to_owned()),
@@ -82,15 +83,17 @@ pub fn templates(workspace: &Workspace) -> Vec<Finding> {
             let led = list.containing || is_led(service, &lists, &list.plan);
             for (number, target) in list.targets.iter().enumerate() {
                 for template in target.templates() {
-                    let pointer =
-                        format!("{}/{number}/{}{}", list.pointer, target.kind(), template.pointer);
+                    let pointer = format!("{}/{number}/{}{}", list.pointer, target.kind(), template.pointer);
                     if let Some(fault) = template.fault(list.containing) {
                         let known: Vec<_> = fault.known.iter().map(|word| format!("{{{word}}}")).collect();
                         let help = suggestion(&fault.word, &fault.known)
                             .unwrap_or_else(|| format!("known here are {}", known.join(", ")));
-                        found.push(wrong(service, &pointer, fault.message).help(Some(help)).at(Some(fault.span)));
+                        found.push(
+                            wrong(service, &pointer, fault.message).help(Some(help)).at(Some(fault.span)),
+                        );
                     } else if let (false, Some((span, word))) = (led, template.names_version()) {
-                        let text = format!("nothing says which versions there are, so `{{{word}}}` stands for none");
+                        let text =
+                            format!("nothing says which versions there are, so `{{{word}}}` stands for none");
                         let help = "add a target that knows versions (files, registry, git, kubernetes), or write the value itself";
                         let finding = wrong(service, &pointer, text).help(Some(help.to_owned()));
                         found.push(Finding { severity: Severity::Warning, ..finding.at(Some(span)) });
@@ -196,7 +199,10 @@ fn way<'a>(rollback: &'a RollbackConfig, from: &'a str, to: &str) -> Option<Vec<
 pub fn environments(workspace: &Workspace) -> Vec<Finding> {
     each(workspace, |service, rollback| {
         let mut found = Vec::new();
-        let parts = [("/rollback", serde_json::to_value(rollback)), ("/serving", serde_json::to_value(&service.serving))];
+        let parts = [
+            ("/rollback", serde_json::to_value(rollback)),
+            ("/serving", serde_json::to_value(&service.serving)),
+        ];
         for (pointer, value) in parts {
             let Ok(value) = value else { continue };
             walk(&value, pointer.to_owned(), &mut |pointer, text| {
@@ -253,7 +259,9 @@ fn values(service: &ServiceConfig, rollback: &RollbackConfig, pointer: &str, tex
             let known: Vec<&str> = known.into_iter().collect();
             let help = suggestion(key, &known)
                 .filter(|_| without.len() == rollback.environments.len())
-                .unwrap_or_else(|| format!("give it one: environments: {{{}: {{{shown}: …}}}}", without.join(", ")));
+                .unwrap_or_else(|| {
+                    format!("give it one: environments: {{{}: {{{shown}: …}}}}", without.join(", "))
+                });
             (format!("`{shown}` has no value in {}", without.join(", ")), help)
         };
         found.push(wrong(service, pointer, text).help(Some(help)).at(Some(at..from)));

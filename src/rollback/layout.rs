@@ -51,7 +51,9 @@ impl Layout {
         let there = |name: &str| folder.join(name).symlink_metadata().is_ok();
         Ok(match self {
             Layout::Git => there(".git"),
-            Layout::Registry => folder.join("manifest.json").is_file() && (there("active") || there("shadow")),
+            Layout::Registry => {
+                folder.join("manifest.json").is_file() && (there("active") || there("shadow"))
+            }
             Layout::Releases => folder.join("releases").is_dir() && folder.join("current").is_symlink(),
             Layout::Backups => !backups(folder)?.is_empty(),
         })
@@ -105,7 +107,8 @@ fn unknown(folder: &Path, why: &str) -> Error {
                  and a folder with model.json (and its like) and backup_* folders holding the same files"
             .to_owned(),
     };
-    Error::new(ErrorCode::NotFound, format!("{} is no layout that irctl knows: {why}", folder.display())).hint(hint)
+    Error::new(ErrorCode::NotFound, format!("{} is no layout that irctl knows: {why}", folder.display()))
+        .hint(hint)
 }
 
 /// The one thing that a folder is, or is to be taken for.

@@ -8,6 +8,7 @@ use crate::cli::Context;
 use crate::cli::output::Tone;
 use crate::operation::Ending;
 use crate::rollback::RollbackOutcome;
+use crate::rollback::candidates::Skipped;
 use crate::rollback::conclude::NextCommand;
 use crate::rollback::evaluate::{Evaluation, WouldHelp};
 use crate::rollback::guards::GuardState;
@@ -122,11 +123,29 @@ fn decision(page: &mut Page, plan: &Plan, now: DateTime<Utc>) {
     };
     page.line("goes to", &format!("{}{place}", version(&plan.to)));
     page.line("because", &plan.why);
-    page.each("skipped", plan.skipped.iter().map(|one| format!("{}: {}", one.name, one.why)));
+    page.each("skipped", skipped(&plan.skipped));
     if let Some(would_help) = &plan.would_help {
         page.each("helps", helps(would_help, plan));
     }
     page.line("contained", &contained(&plan.contained, now));
+}
+
+/// So many versions that are passed over for one reason stand on lines of their own; more share one.
+const ALIKE: usize = 4;
+
+fn skipped(all: &[Skipped]) -> Vec<String> {
+    let alike = |why: &str| all.iter().filter(|one| one.why == why).count();
+    let mut lines = Vec::new();
+    for (number, one) in all.iter().enumerate() {
+        let count = alike(&one.why);
+        let first = !all.iter().take(number).any(|earlier| earlier.why == one.why);
+        match (count > ALIKE, first) {
+            (false, _) => lines.push(format!("{}: {}", one.name, one.why)),
+            (true, true) => lines.push(format!("{} and {} others: {}", one.name, count - 1, one.why)),
+            (true, false) => {}
+        }
+    }
+    lines
 }
 
 fn changes(page: &mut Page, plan: &Plan) {
@@ -302,7 +321,10 @@ mod tests {
         assert_eq!(wrapped("file by file: a mix", 12), ["file by", "file: a mix"]);
         assert_eq!(wrapped("backup_emergency_2026-11-20", 10), ["backup_emergency_2026-11-20"]);
         let long = "x".repeat(50);
-        assert_eq!(wrapped(&format!("    from {long}"), 40), ["    from".to_owned(), format!("      {}", &long[..34]), format!("      {}", &long[34..])]);
+        assert_eq!(
+            wrapped(&format!("    from {long}"), 40),
+            ["    from".to_owned(), format!("      {}", &long[..34]), format!("      {}", &long[34..])]
+        );
     }
 
     #[test]
@@ -315,6 +337,9 @@ mod tests {
             fidelity: Fidelity::Predicted,
         };
         assert_eq!(change(&one, 80), ["  config/a.yml mode: live → disabled (predicted)"]);
-        assert_eq!(change(&one, 30), ["  config/a.yml mode:", "    from live", "    to   disabled (predicted)"]);
+        assert_eq!(
+            change(&one, 30),
+            ["  config/a.yml mode:", "    from live", "    to   disabled (predicted)"]
+        );
     }
 }

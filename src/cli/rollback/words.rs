@@ -64,7 +64,10 @@ mod tests {
     fn words_are_split_as_a_shell_would() {
         let words = |text| split(text).unwrap();
         assert_eq!(words("  pytest  -q tests/a.py "), ["pytest", "-q", "tests/a.py"]);
-        assert_eq!(words(r#"sh -c 'test "$(cat x)" = 1' a\ b"#), ["sh", "-c", r#"test "$(cat x)" = 1"#, "a b"]);
+        assert_eq!(
+            words(r#"sh -c 'test "$(cat x)" = 1' a\ b"#),
+            ["sh", "-c", r#"test "$(cat x)" = 1"#, "a b"]
+        );
         assert_eq!(words(r#"grep "a \"b\" \n" '' x""y"#), ["grep", r#"a "b" \n"#, "", "xy"]);
     }
 

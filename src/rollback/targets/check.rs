@@ -68,7 +68,8 @@ impl Template<'_> {
 
     /// The first placeholder that stands for the version that is gone to.
     pub fn names_version(&self) -> Option<(Range<usize>, &str)> {
-        words(self.text).find_map(|(span, word)| Some((span, word.filter(|word| OF_A_VERSION.contains(word))?)))
+        words(self.text)
+            .find_map(|(span, word)| Some((span, word.filter(|word| OF_A_VERSION.contains(word))?)))
     }
 }
 
@@ -111,7 +112,9 @@ impl TargetConfig {
     pub fn can_contain(&self) -> bool {
         match self {
             TargetConfig::Files(_) | TargetConfig::Registry(_) | TargetConfig::Git(_) => false,
-            TargetConfig::Kubernetes(kubernetes) => kubernetes.undo.is_none() && kubernetes.deployments.is_none(),
+            TargetConfig::Kubernetes(kubernetes) => {
+                kubernetes.undo.is_none() && kubernetes.deployments.is_none()
+            }
             _ => true,
         }
     }
@@ -144,12 +147,16 @@ impl TargetConfig {
     /// parameters are.
     pub fn templates(&self) -> Vec<Template<'_>> {
         match self {
-            TargetConfig::Settings(config) => {
-                config.set.iter().filter_map(|(key, value)| scalar(format!("/set{}", step(key)), value)).collect()
-            }
+            TargetConfig::Settings(config) => config
+                .set
+                .iter()
+                .filter_map(|(key, value)| scalar(format!("/set{}", step(key)), value))
+                .collect(),
             TargetConfig::Git(config) if config.mode != GitMode::Paths || config.to.is_some() => {
                 let to = config.to.as_deref();
-                to.map(|text| Template { pointer: "/to".to_owned(), text, knows_service: false }).into_iter().collect()
+                to.map(|text| Template { pointer: "/to".to_owned(), text, knows_service: false })
+                    .into_iter()
+                    .collect()
             }
             TargetConfig::Kubernetes(config) => config
                 .selector
@@ -176,7 +183,9 @@ fn of_sql(change: &SqlChange) -> Vec<Template<'_>> {
         SqlChange::Statements(config) => {
             let with = config.with.iter();
             templates.extend(
-                with.filter_map(|(key, value)| scalar(format!("/change/statements/with{}", step(key)), value)),
+                with.filter_map(|(key, value)| {
+                    scalar(format!("/change/statements/with{}", step(key)), value)
+                }),
             );
         }
         SqlChange::DeploymentLog(config) => {
@@ -224,7 +233,10 @@ mod tests {
     #[test]
     fn placeholders_are_looked_at_where_they_stand() {
         assert_eq!(fault("v{version} of {values.region} at {now}", false), None);
-        assert_eq!(fault("v{verison}", false), Some((1..10, "there is no placeholder `{verison}`".to_owned())));
+        assert_eq!(
+            fault("v{verison}", false),
+            Some((1..10, "there is no placeholder `{verison}`".to_owned()))
+        );
         assert_eq!(fault("{version", false), Some((0..8, "a brace is not closed".to_owned())));
         assert!(fault("{version}", true).unwrap().1.contains("no version is gone to"));
         assert_eq!(fault("{reason}", true), None);

@@ -69,7 +69,10 @@ impl Target for DeclaredTarget<'_> {
         if is_named(&self.declared(), name) {
             return Ok(());
         }
-        let text = format!("nothing in `targets:` says which versions there are, so there is no `{}`", name.escape_debug());
+        let text = format!(
+            "nothing in `targets:` says which versions there are, so there is no `{}`",
+            name.escape_debug()
+        );
         Err(Error::new(ErrorCode::NotFound, text)
             .hint("`--to prev` goes to what is declared; a target that knows versions (files, registry, git, kubernetes) lets one choose"))
     }

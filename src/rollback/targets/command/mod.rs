@@ -22,5 +22,5 @@ pub use resolve::resolve;
 pub use shipped::shipped;
 pub use switch::CommandSwitch;
 pub use target::CommandTarget;
-pub use values::PLACEHOLDERS;
 pub use trial::{Mark, TrialCheck, TrialReport, trial};
+pub use values::PLACEHOLDERS;

@@ -135,7 +135,8 @@ impl SqlConfig {
     /// `invalid-configuration`: statements that run nothing, and parameters that nothing says.
     pub fn check(&self) -> Result<()> {
         let known = |text: &str, with: &BTreeMap<String, Scalar>| {
-            let is_known = |name: &&str| with.contains_key(*name) || *name == "service" || KNOWN.contains(name);
+            let is_known =
+                |name: &&str| with.contains_key(*name) || *name == "service" || KNOWN.contains(name);
             match text::parameters(text)?.into_iter().find(|name| !is_known(name)) {
                 Some(name) => Err(unknown(name)),
                 None => Ok(()),
