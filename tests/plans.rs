@@ -171,3 +171,25 @@ fn two_services_that_share_a_target_do_not_interleave() {
     let both = workspace.read("config/shared.yml");
     assert_eq!(both, "algorithm: v1.0\nmode: production\nmodel: backup_2026-10-26\n");
 }
+
+#[test]
+fn what_cannot_be_contained_does_not_keep_the_rest_from_it() {
+    let contain = "    - settings: {file: config/rollout.yml, set: {rollout.mode: disabled}}\n";
+    let both = format!(
+        "    - settings: {{file: config/gone.yml, set: {{rollout.mode: disabled}}}}\n{contain}    - command: {{name: the \
+         desk, observe: [\"false\"], predict: [\"false\"], apply: [\"false\"], undo: [\"false\"]}}\n"
+    );
+    let workspace = bad_model(&SERVICE.replace(contain, &both));
+    let before = workspace.read("config/rollout.yml");
+    let run = workspace.irctl(&["contain"]).expect(14);
+    assert!(run.stdout.contains("contained only in part"), "{}", run.stdout);
+    assert!(run.stdout.contains("gone.yml") && run.stdout.contains("the desk"), "{}", run.stdout);
+    assert!(
+        workspace.read("config/rollout.yml").contains("disabled"),
+        "the harm that can be stopped is stopped"
+    );
+    // A rollback says so too, and a human may go on.
+    let plan = workspace.irctl(&["rollback", "--to", "prev", "--yes"]).expect(0).stdout;
+    assert!(plan.contains("contained  NO: ") && plan.contains("only in part"), "{plan}");
+    assert_eq!(workspace.read("config/rollout.yml"), before, "and what was stopped is let back");
+}

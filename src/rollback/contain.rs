@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::asserting::{each_target, is_asserted, not_in_force, sorted};
 use super::environment::{Environment, Subject};
 use super::steps::{self, Pinning, StepSpec};
-use super::targets::{self, Goal, Staging, SwitchSpec, Target};
-use super::versions::Version;
+use super::targets::{Staging, SwitchSpec};
 use crate::base::{Error, ErrorCode, Result, Untrusted, file, path};
 use crate::operation::directory;
 use crate::operation::{Conclusion, Directory, Ending, Stop, listing};
@@ -128,38 +128,6 @@ pub fn contain(
     }
 }
 
-/// Calls on each target that the configuration contains with.
-fn each_target<T>(
-    environment: &Environment<'_>,
-    subject: &Subject,
-    (operation, reason): (Option<&str>, Option<&str>),
-    mut work: impl FnMut(usize, &dyn Target, &Goal<'_>) -> Result<T>,
-) -> Result<Vec<T>> {
-    let ground = subject.ground();
-    // Containing goes to no version; a template that names one has no value here.
-    let (contained, served) = (Version::named("contained"), Version::named("as it stands"));
-    let actor = environment.actor.to_string();
-    let goal = Goal {
-        version: &contained,
-        served: &served,
-        operation,
-        incident: None,
-        reason,
-        actor: &actor,
-        now: environment.clock.now()?,
-    };
-    let targets = subject.rollback.contain.iter().map(|config| targets::build(config, &ground));
-    targets.enumerate().map(|(number, target)| work(number, target.as_ref(), &goal)).collect()
-}
-
-/// Whether everything that the configuration names stands as the containment set it.
-fn is_asserted(environment: &Environment<'_>, subject: &Subject) -> Result<bool> {
-    let stands = each_target(environment, subject, (None, None), |_, target, goal| {
-        Ok(target.predict(goal)?.changes.is_empty())
-    })?;
-    Ok(stands.into_iter().all(|stands| stands))
-}
-
 fn assert(
     environment: &Environment<'_>,
     subject: &Subject,
@@ -189,7 +157,7 @@ fn assert(
             |spec: SwitchSpec| Held { key: format!("{}: {}", target.name(), spec.switch().id()), spec };
         Ok(specs.map(held).collect::<Vec<_>>())
     })?;
-    let staged: Vec<Held> = staged.into_iter().flatten().collect();
+    let (staged, mut missing) = sorted(staged)?;
     for held in &staged {
         match containment.held.iter_mut().find(|known| known.key == held.key) {
             // What was before the first containment stays what release puts back.
@@ -198,7 +166,7 @@ fn assert(
         }
     }
     let mut specs = vec![StepSpec::Remember { containment: containment.clone(), previous }];
-    specs.extend(staged.into_iter().map(|held| StepSpec::Contain { held }));
+    specs.extend(staged.iter().cloned().map(|held| StepSpec::Contain { held }));
     let pinning =
         Pinning { kind: "contain", incident, reason, plan: serde_json::Value::Null, claims: Vec::new() };
     let conclusion = run(environment, subject, directory, &specs, &pinning)?;
@@ -211,6 +179,13 @@ fn assert(
     if conclusion.ending != Ending::Restored {
         outcome.contained = false;
         outcome.summary = conclusion.reason.unwrap_or_else(|| "containing failed".to_owned());
+    } else {
+        missing.extend(staged.iter().filter_map(not_in_force));
+        if !missing.is_empty() {
+            outcome.ending = Ending::Unproven;
+            outcome.summary =
+                format!("{} is contained only in part: {}", subject.service, missing.join("; "));
+        }
     }
     let incident = incident.or(containment.incident.as_deref());
     tell(environment, "contain.completed", incident, &outcome)?;

@@ -4,6 +4,7 @@
 //! prove → verify → release, provisionally → record. [`prepare`] does all up to the plan, [`execute`] the rest.
 
 pub mod adapters;
+mod asserting;
 pub mod bisect;
 pub mod candidates;
 pub mod claims;

@@ -10,7 +10,7 @@ pub fn request(with: Value) -> Request {
         contract: CONTRACT,
         verb: Verb::Observe,
         service: "rila_6y20b".to_owned(),
-        root: std::env::temp_dir(),
+        root: std::path::PathBuf::from("/"),
         operation: Some("OP-20261120-030700".to_owned()),
         with: serde_json::from_value(with).unwrap(),
         version: None,

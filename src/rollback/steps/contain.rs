@@ -84,14 +84,16 @@ impl Step for Contain<'_> {
 
     fn observe(&self) -> Result<Observation> {
         // Stopping harm does not wait for an explanation of what else stands there.
-        Ok(match self.held.spec.switch().observe()? {
-            Observation::After => Observation::After,
-            Observation::Before(_) | Observation::Other { .. } => Observation::Before(None),
+        Ok(match self.held.spec.switch().observe() {
+            Ok(Observation::After) => Observation::After,
+            Ok(Observation::Before(_) | Observation::Other { .. }) | Err(_) => Observation::Before(None),
         })
     }
 
     fn act(&self, context: &mut StepContext<'_>) -> Result<Option<String>> {
-        self.held.spec.switch().act(context)
+        // What does not stop must not start again what did: whoever contains looks at each afterwards, and says so.
+        let acted = self.held.spec.switch().act(context);
+        Ok(acted.unwrap_or_else(|error| Some(format!("FAILED: {}", error.message))))
     }
 
     fn undo(&self, context: &mut StepContext<'_>) -> Result<Option<String>> {
