@@ -42,7 +42,8 @@ pub(super) fn each_target<T>(
 /// What stood so before there was anything to set is not recorded, and needs no setting either.
 pub(super) fn is_asserted(environment: &Environment<'_>, subject: &Subject) -> Result<bool> {
     let stands = each_target(environment, subject, (None, None), |_, target, goal| {
-        Ok(target.predict(goal)?.changes.is_empty())
+        let prediction = target.predict(goal)?;
+        Ok(prediction.changes.is_empty() && prediction.refusals.is_empty())
     })?;
     Ok(stands.into_iter().all(|(_, stands)| stands.unwrap_or(false)))
 }
