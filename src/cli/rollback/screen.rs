@@ -13,6 +13,7 @@ use crate::rollback::conclude::NextCommand;
 use crate::rollback::evaluate::{Evaluation, WouldHelp};
 use crate::rollback::guards::GuardState;
 use crate::rollback::plan::{Contained, Plan, TargetPlan, VersionView};
+use crate::rollback::targets::declared::DECLARED;
 use crate::rollback::targets::{Change, Fence, Fidelity};
 
 /// A page of labelled lines, wrapped to the terminal.
@@ -56,26 +57,27 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     let hanging = " ".repeat(if indent > 0 { indent + 2 } else { 0 });
     let room = width.saturating_sub(hanging.len()).max(NARROW);
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ').flat_map(|word| chunks(word, room)) {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(&word);
-            }
-            Some(_) => lines.push(format!("{hanging}{word}")),
-            None => lines.push(word),
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        let left = lines.last().map_or(0, |line| width.saturating_sub(line.chars().count() + 1));
+        // A word that fits no line at all begins where there is some room, and goes on below.
+        let (here, below) = match length {
+            _ if !lines.is_empty() && length <= left => (length, 0),
+            _ if length > room && left >= NARROW => (left, length - left),
+            _ => (0, length),
+        };
+        if let Some(line) = lines.last_mut().filter(|_| below < length || length == 0) {
+            line.push(' ');
+            line.extend(word.chars().take(here));
+        }
+        let rest: Vec<char> = word.chars().skip(here).collect();
+        let hanging = if lines.is_empty() { "" } else { &hanging };
+        lines.extend(rest.chunks(room).map(|part| format!("{hanging}{}", part.iter().collect::<String>())));
+        if lines.is_empty() {
+            lines.push(String::new());
         }
     }
     lines
-}
-
-/// A word in parts of at most so many characters.
-fn chunks(word: &str, room: usize) -> Vec<String> {
-    let letters: Vec<char> = word.chars().collect();
-    match letters.len() <= room {
-        true => vec![word.to_owned()],
-        false => letters.chunks(room).map(|part| part.iter().collect()).collect(),
-    }
 }
 
 fn milliseconds(value: u64) -> String {
@@ -116,7 +118,7 @@ pub fn plan(context: &Context, plan: &Plan) -> Result<()> {
 
 fn decision(page: &mut Page, plan: &Plan, now: DateTime<Utc>) {
     page.line("serves", &format!("{}: {}", version(&plan.served), plan.served_proof));
-    let place = if plan.to.shown() == plan.to.name.to_string() {
+    let place = if [plan.to.shown().as_str(), DECLARED].contains(&plan.to.name.raw()) {
         String::new()
     } else {
         format!(", in {}", plan.to.name)
@@ -323,7 +325,7 @@ mod tests {
         let long = "x".repeat(50);
         assert_eq!(
             wrapped(&format!("    from {long}"), 40),
-            ["    from".to_owned(), format!("      {}", &long[..34]), format!("      {}", &long[34..])]
+            [format!("    from {}", &long[..31]), format!("      {}", &long[31..])]
         );
     }
 
