@@ -53,7 +53,7 @@ enum Command {
     Classify(classify::Args),
     Contain(contain::Args),
     Release(release::Args),
-    Rollback(rollback::Args),
+    Rollback(Box<rollback::Args>),
     Verify(verify::Args),
     Incident(incident::Args),
     Notify(notify::Args),

@@ -163,7 +163,7 @@ fn registry(live: &Path, name: &str) -> Result<RegistryConfig> {
     let path = live.join("manifest.json");
     let manifest: serde_json::Value = serde_json::from_slice(&file::read_limited(&path, MANIFEST_LIMIT)?)
         .map_err(|error| Error::new(ErrorCode::InvalidData, format!("{}: {error}", path.display())))?;
-    let mut config = serde_json::json!({"root": name});
+    let mut config = serde_json::Map::from_iter([("root".to_owned(), name.into())]);
     if let Some(object) = manifest.as_object() {
         let is_entry = |entry: &serde_json::Value| entry.get("id").is_some();
         let lists = object.iter().filter(|(_, value)| {
@@ -173,12 +173,13 @@ fn registry(live: &Path, name: &str) -> Result<RegistryConfig> {
         let [list] = lists.as_slice() else {
             return Err(unknown(live, "its manifest.json has no list of entries, or several"));
         };
-        config["entries"] = format!("/{list}").into();
+        config.insert("entries".to_owned(), format!("/{list}").into());
         if object.get("active").is_some_and(serde_json::Value::is_string) {
-            config["pointer"] = "active".into();
+            config.insert("pointer".to_owned(), "active".into());
         }
     }
-    serde_json::from_value(config).map_err(|error| Error::new(ErrorCode::Bug, format!("a registry: {error}")))
+    serde_json::from_value(config.into())
+        .map_err(|error| Error::new(ErrorCode::Bug, format!("a registry: {error}")))
 }
 
 /// A release is what its REVISION says; without that, the files at its top.
