@@ -5,7 +5,7 @@ mod support;
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 use support::Workspace;
-use support::rollback::{artifacts, unconfigured};
+use support::rollback::{SERVICE, artifacts, bad_model, unconfigured};
 
 /// Runs a command on a terminal, types `keys` at the question, and returns what was shown.
 fn at_the_question(workspace: &Workspace, command: &str, keys: &[u8]) -> String {
@@ -65,4 +65,19 @@ fn a_yes_rolls_back() {
     let shown = at_the_question(&workspace, "rollback model --to prev", b"y");
     assert!(shown.contains("[exit 0]") && shown.contains("irctl rollback undo OP-"), "{shown}");
     assert_ne!(artifacts(&workspace, "model"), before);
+}
+
+#[test]
+fn the_clock_runs_against_the_budget_and_is_cleared() {
+    let service = SERVICE.replace("[sh, scripts/reload.sh]", "[sh, -c, \"sleep 0.6; sh scripts/reload.sh\"]");
+    let workspace = bad_model(&service);
+    let shown = at_the_question(&workspace, "rollback --to prev", b"y");
+    assert!(shown.contains("[exit 0]"), "{shown}");
+    let live: Vec<_> = shown.split(['\r', '\n']).filter(|line| line.contains(" of 2 min")).collect();
+    assert!(live.len() > 2, "a clock that is drawn again and again: {live:?}");
+    assert!(live.iter().any(|line| line.contains("T+") && line.contains("sleep 0.6")), "{live:?}");
+    // Every drawing is taken away again: the last lines hold none.
+    let end = shown.rsplit_once(" of 2 min").unwrap().1;
+    assert!(end.contains("\x1b[2K"), "the clock is cleared: {end:?}");
+    assert!(end.contains("restored"), "{end}");
 }

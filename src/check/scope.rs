@@ -60,14 +60,15 @@ pub fn subject_in(
         environment: None,
         immediate: 0,
     }
-    .in_environment(environment)?;
+    .in_environment(environment)?
+    .keeping_contained();
     resolve_recipes(workspace, &mut subject.rollback)?;
     let pinned = Pinned {
         service: service.service.clone(),
         root: workspace.root.clone(),
         state: workspace.state.clone(),
         rollback: subject.rollback.clone(),
-        serving: service.serving.clone(),
+        serving: subject.serving.clone(),
         probes: service.probes.clone(),
         suites,
     };
@@ -103,6 +104,19 @@ pub fn versions(workspace: &Workspace, service: &ServiceConfig) -> (VersionMap, 
         Ok((versions, proof)) => (versions, silent(&proof)),
         Err(error) => (VersionMap::default(), Some(error.message)),
     }
+}
+
+/// A service without what would execute or connect while its versions are looked at: a health endpoint, and targets that
+/// are no plain files. For configuration that nobody has vouched for.
+pub fn data_only(service: &ServiceConfig) -> ServiceConfig {
+    let mut service = service.clone();
+    service.serving = service.serving.filter(|serving| matches!(serving, ServingConfig::Json(_)));
+    if let Some(rollback) = &mut service.rollback {
+        let is_data =
+            |target: &TargetConfig| matches!(target, TargetConfig::Files(_) | TargetConfig::Registry(_));
+        rollback.targets.retain(is_data);
+    }
+    service
 }
 
 /// A service that is to say what it serves, and does not, or says something else than what is on disk.

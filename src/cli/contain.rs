@@ -11,11 +11,14 @@ use crate::rollback::{self, ContainOutcome};
 /// What was set before is kept, and `irctl release` puts it back. Doing it again changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  irctl contain\n  irctl contain --model rila_6y20b --reason \"the inputs look wrong\"\n\nExit status: 0 contained, 12 refused, 11 halted."
+    after_help = "Examples:\n  irctl contain\n  irctl contain --service options --env staging\n  irctl contain --model rila_6y20b --reason \"the inputs look wrong\"\n\nExit status: 0 contained, 12 refused, 11 halted."
 )]
 pub struct Args {
     #[command(flatten)]
     service: ServiceArgs,
+    /// The environment whose values are used, as `staging`.
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
     /// Why, for the record.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -26,7 +29,8 @@ pub struct Args {
 
 /// Runs it and returns the exit status.
 pub fn run(args: &Args, context: &Context) -> Result<u8> {
-    let place = Place { service: args.service.service.clone(), ..Place::default() };
+    let place =
+        Place { service: args.service.service.clone(), environment: args.env.clone(), ..Place::default() };
     let desk = Desk::open(context, &place)?;
     let subject = desk.subject()?;
     let outcome = desk.with(|environment| {

@@ -42,10 +42,16 @@ const ENTRIES: &[Entry] = &[
             "irctl rollback --model rila_6y20b --to prev --dry-run",
             "irctl rollback --model rila_6y20b --to prev",
             "irctl rollback models/production/rila_6y20b --to prev      without any configuration",
+            "irctl rollback /srv/app --to HEAD~1                        a git work tree, without any either",
+            "irctl rollback --paths tests/baselines/ --to HEAD~1        single paths of this work tree",
+            "irctl rollback /srv/app --bisect \"pytest -q\" --good v1.4   the first bad commit first",
+            "irctl rollback --service options --phase 2 --env staging   one phase, in one environment",
+            "irctl rollback --to prev --plan-out plan.json              then: irctl rollback --plan plan.json",
         ],
         OPERATION,
     ),
     ("rollback undo", &["irctl rollback undo", "irctl rollback undo OP-20261120-031200 --yes"], OPERATION),
+    ("rollback redo", &["irctl rollback redo"], OPERATION),
     ("rollback resume", &["irctl rollback resume", "irctl rollback resume OP-20261120-031200"], OPERATION),
     ("rollback abort", &["irctl rollback abort OP-20261120-031200"], OPERATION),
     (
@@ -62,7 +68,11 @@ const ENTRIES: &[Entry] = &[
         ],
         "",
     ),
-    ("rollback history", &["irctl rollback history", "irctl rollback history --output json"], ""),
+    (
+        "rollback history",
+        &["irctl rollback history --service rila_6y20b", "irctl rollback history --output json"],
+        "",
+    ),
     (
         "snapshot",
         &[

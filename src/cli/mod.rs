@@ -55,7 +55,7 @@ enum Command {
     Classify(classify::Args),
     Contain(contain::Args),
     Release(release::Args),
-    Rollback(rollback::Args),
+    Rollback(Box<rollback::Args>),
     Snapshot(snapshot::Args),
     Drill(drill::Args),
     Verify(verify::Args),

@@ -12,11 +12,14 @@ use crate::{check, rollback};
 /// the incident is closed.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  irctl release\n  irctl release --model rila_6y20b --reason \"checked by hand, the numbers are right\"\n\nExit status: 0 released, 12 refused, 11 halted."
+    after_help = "Examples:\n  irctl release\n  irctl release --service options --env staging\n  irctl release --model rila_6y20b --reason \"checked by hand, the numbers are right\"\n\nExit status: 0 released, 12 refused, 11 halted."
 )]
 pub struct Args {
     #[command(flatten)]
     service: ServiceArgs,
+    /// The environment whose values are used, as `staging`.
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
     /// Why, for the record.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -27,7 +30,8 @@ pub struct Args {
 
 /// Runs it and returns the exit status.
 pub fn run(args: &Args, context: &Context) -> Result<u8> {
-    let place = Place { service: args.service.service.clone(), ..Place::default() };
+    let place =
+        Place { service: args.service.service.clone(), environment: args.env.clone(), ..Place::default() };
     let desk = Desk::open(context, &place)?;
     let subject = desk.subject()?;
     let (named, reason) = (args.incident.as_deref(), args.reason.as_deref());

@@ -2,17 +2,22 @@
 
 mod ask;
 pub(super) mod desk;
+mod folder;
 pub mod inspect;
 mod live;
 mod screen;
+pub mod search;
 mod wiring;
+mod words;
 
 use std::path::PathBuf;
 
-use super::Context;
+use super::{Context, NowArgs};
 use crate::base::{Duration, Error, ErrorCode, Result, Untrusted};
+use crate::rollback::targets::git::bisect::Found;
 use crate::rollback::{self, Part, Request, Reversal, RollbackOutcome, SavedPlan, Selector};
 use desk::{Desk, Place};
+use search::BisectReport;
 
 /// Roll a model or service back to a good version, all or nothing.
 ///
@@ -25,6 +30,9 @@ use desk::{Desk, Place};
     after_help = "Examples:\n  irctl rollback --model rila_6y20b --to prev\n  irctl rollback --to last-stable --dry-run\n  \
                   irctl rollback --to backup_2026-09-28 --yes --reason \"drift confirmed\"\n  \
                   irctl rollback /srv/model --to prev     # without any configuration\n  \
+                  irctl rollback /srv/app --to HEAD~1     # a git work tree\n  \
+                  irctl rollback --paths tests/baselines/ --to HEAD~1\n  \
+                  irctl rollback /srv/app --bisect \"python3 -m pytest -q\" --good v1.4\n  \
                   irctl rollback --service options --phase 2 --only immediate --yes\n  \
                   irctl rollback --to prev --plan-out plan.json    # look at it; then:\n  \
                   irctl rollback --plan plan.json --yes\n\n\
@@ -32,14 +40,17 @@ use desk::{Desk, Place};
                   known, 14 switched but not proven."
 )]
 pub struct Args {
-    /// A folder that serves, with backup_* folders in it: rolls back without any configuration.
-    #[arg(value_name = "DIR", conflicts_with = "service")]
-    folder: Option<PathBuf>,
+    #[command(flatten)]
+    folder: folder::FolderArgs,
     #[command(flatten)]
     service: ServiceArgs,
-    /// Where to: prev, last-stable, a version's name, or its digest (at least eight digits).
+    /// Where to: prev, last-stable, a version's name, its digest (at least eight digits), or a git revision.
     #[arg(long, value_name = "VERSION")]
     to: Option<String>,
+    #[command(flatten)]
+    work_tree: folder::WorkTreeArgs,
+    #[command(flatten)]
+    search: search::SearchArgs,
     /// Roll back one phase of the service: one of its named plans.
     #[arg(long, value_name = "NAME")]
     phase: Option<String>,
@@ -173,9 +184,8 @@ struct OperationArgs {
     after_help = "Examples:\n  irctl rollback versions --model rila_6y20b\n  irctl rollback history --output json\n  irctl rollback status /srv/model     # a folder without configuration"
 )]
 struct InspectArgs {
-    /// A folder that serves, where there is no configuration.
-    #[arg(value_name = "DIR", conflicts_with = "service")]
-    folder: Option<PathBuf>,
+    #[command(flatten)]
+    folder: folder::FolderArgs,
     #[command(flatten)]
     service: ServiceArgs,
     /// The phase that is meant.
@@ -184,6 +194,8 @@ struct InspectArgs {
     /// The environment whose values are used.
     #[arg(long, value_name = "NAME")]
     env: Option<String>,
+    #[command(flatten)]
+    now: NowArgs,
 }
 
 /// Runs it and returns the exit status.
@@ -194,19 +206,21 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
         Some(Verb::Redo(args)) => reverse(args, context, Reversal::Redo),
         Some(Verb::Resume(args)) => again(args, context, false),
         Some(Verb::Abort(args)) => again(args, context, true),
-        Some(Verb::Status(args)) => inspect::status(context, &place(args)),
+        Some(Verb::Status(args)) => inspect::status(context, &place(args), &args.now),
         Some(Verb::Attach(args)) => {
             inspect::attach(context, args.operation.as_deref(), args.service.service.as_deref())
         }
-        Some(Verb::Versions(args)) => inspect::versions(context, &place(args)),
-        Some(Verb::History(args)) => inspect::history(context, &place(args)),
+        Some(Verb::Versions(args)) => inspect::versions(context, &place(args), &args.now),
+        Some(Verb::History(args)) => inspect::history(context, &place(args), &args.now),
         Some(Verb::Quarantine(args)) => quarantine(args, context),
     }
 }
 
 fn place(args: &InspectArgs) -> Place {
+    let (directory, wanted) = args.folder.wanted();
     Place {
-        directory: args.folder.clone(),
+        directory,
+        wanted,
         service: args.service.service.clone(),
         phase: args.phase.clone(),
         environment: args.env.clone(),
@@ -217,14 +231,17 @@ fn place(args: &InspectArgs) -> Place {
 /// What is asked for: on the command line, or by a saved plan.
 struct Asked {
     place: Place,
-    to: Selector,
+    /// Absent where it is still to be found.
+    to: Option<Selector>,
     saved: Option<SavedPlan>,
 }
 
 impl Asked {
     fn of(args: &Args, context: &Context) -> Result<Self> {
+        let (directory, wanted) = args.work_tree.apply(args.folder.wanted());
         let place = Place {
-            directory: args.folder.clone(),
+            directory,
+            wanted,
             service: args.service.service.clone(),
             phase: args.phase.clone(),
             only: args.only.map(Part::from),
@@ -241,7 +258,10 @@ impl Asked {
                 ..place
             };
             let digest = plan.to.digest.as_ref().map(ToString::to_string).unwrap_or_default();
-            return Ok(Self { place, to: Selector::Named(digest), saved: Some(saved) });
+            return Ok(Self { place, to: Some(Selector::Named(digest)), saved: Some(saved) });
+        }
+        if args.search.bisect.is_some() {
+            return Ok(Self { place, to: None, saved: None });
         }
         // A phase declares where it goes to; everything else must be told.
         let to = match (&args.to, &args.phase) {
@@ -255,7 +275,7 @@ impl Asked {
             }
         };
         let Ok(to) = to.parse::<Selector>();
-        Ok(Self { place, to, saved: None })
+        Ok(Self { place, to: Some(to), saved: None })
     }
 }
 
@@ -269,25 +289,30 @@ fn roll_back(args: &Args, context: &Context) -> Result<u8> {
     };
     let failing = incident.as_ref().and_then(|incident| desk.wiring()?.failing(incident));
     let fails = |value| failing.as_ref().and_then(|failing| failing.fails(value));
-    let request = Request {
-        incident: incident.map(|incident| incident.id).or_else(|| args.incident.clone()),
-        reason: args.reason.clone(),
-        failing: failing.as_ref().map(|failing| failing.rule(&fails)),
-        saved: asked.saved.as_ref(),
-        ..Request::human(asked.to.clone())
-    };
     desk.with(|environment| {
+        if !args.dry_run && args.plan_out.is_none() {
+            ask::before_acting(context, args.yes)?;
+        }
+        let found = args.search.run(context, subject, environment.stop)?;
+        let parent = found.as_ref().map(|found| Selector::Named(found.parent.clone()));
+        let to = parent.or_else(|| asked.to.clone()).unwrap_or(Selector::Prev);
+        let request = Request {
+            incident: incident.map(|incident| incident.id).or_else(|| args.incident.clone()),
+            reason: args.reason.clone(),
+            failing: failing.as_ref().map(|failing| failing.rule(&fails)),
+            saved: asked.saved.as_ref(),
+            ..Request::human(to)
+        };
         if args.dry_run || args.plan_out.is_some() {
-            let status = look(args, context, environment, subject, &request)?;
+            let status = look(args, context, environment, (subject, found.as_ref()), &request)?;
             if let Some(wiring) = desk.wiring() {
                 wiring.opened_plan(&subject.service);
             }
             return Ok(status);
         }
-        ask::before_acting(context, args.yes)?;
         let prepared = rollback::prepare(environment, subject, &request)?;
         let outcome = ask::then_execute(context, environment, prepared, args.yes, desk.wiring())?;
-        finished(context, &desk, &outcome)
+        finished(context, &desk, &outcome, found.as_ref())
     })
 }
 
@@ -296,11 +321,13 @@ fn look(
     args: &Args,
     context: &Context,
     environment: &rollback::Environment<'_>,
-    subject: &rollback::Subject,
+    (subject, found): (&rollback::Subject, Option<&Found>),
     request: &Request<'_>,
 ) -> Result<u8> {
     let plan = rollback::dry_run(environment, subject, request)?;
-    if context.out.is_json() {
+    if let (true, Some(bisect)) = (context.out.is_json(), found) {
+        context.out.json(&BisectReport { bisect, plan: Some(&plan), outcome: None })?;
+    } else if context.out.is_json() {
         context.out.json(&plan)?;
     } else {
         screen::plan(context, &plan)?;
@@ -325,7 +352,7 @@ fn reverse(args: &UndoArgs, context: &Context, reversal: Reversal) -> Result<u8>
         ask::before_acting(context, args.yes)?;
         let prepared = rollback::prepare_reversal(environment, &id, reversal, args.reason.as_deref(), true)?;
         let outcome = ask::then_execute(context, environment, prepared, args.yes, desk.wiring())?;
-        finished(context, &desk, &outcome)
+        finished(context, &desk, &outcome, None)
     })
 }
 
@@ -362,17 +389,25 @@ fn again(args: &OperationArgs, context: &Context, abort: bool) -> Result<u8> {
         } else {
             rollback::resume(environment, &id)?
         };
-        finished(context, &desk, &outcome)
+        finished(context, &desk, &outcome, None)
     })
 }
 
 /// Shows how it ended. A terminal that is gone must not change what the exit status says.
-fn finished(context: &Context, desk: &Desk<'_>, outcome: &RollbackOutcome) -> Result<u8> {
+fn finished(
+    context: &Context,
+    desk: &Desk<'_>,
+    outcome: &RollbackOutcome,
+    found: Option<&Found>,
+) -> Result<u8> {
     if let Some(wiring) = desk.wiring() {
         wiring.rolled_back(outcome);
     }
-    let shown =
-        if context.out.is_json() { context.out.json(outcome) } else { screen::outcome(context, outcome) };
+    let shown = match found {
+        _ if !context.out.is_json() => screen::outcome(context, outcome),
+        Some(bisect) => context.out.json(&BisectReport { bisect, plan: None, outcome: Some(outcome) }),
+        None => context.out.json(outcome),
+    };
     if let Err(error) = shown {
         tracing::warn!("the outcome could not be shown: {error}");
     }

@@ -27,6 +27,7 @@ pub fn shapes() -> Vec<(&'static str, Schema)> {
         ("classify", shape::<Classification>()),
         ("contain", shape::<ContainOutcome>()),
         ("rollback", shape::<RollbackOutcome>()),
+        ("rollback-bisect", shape::<rollback::search::BisectReport<'_>>()),
         ("rollback-dry-run", shape::<Plan>()),
         ("rollback-status", shape::<follow::Status>()),
         ("rollback-history", shape::<Vec<Operation>>()),

@@ -156,7 +156,8 @@ fn verify(args: &Args, context: &Context, workspace: &Workspace, suites: &[&Suit
     let mut reports = Vec::new();
     for suite in suites {
         let service = suite.service.as_deref().map(|name| workspace.service(name)).transpose()?;
-        let versions = service.map(|service| versions(context, workspace, service)).unwrap_or_default();
+        let versions =
+            service.map(|service| versions(context, workspace, service, args.untrusted)).unwrap_or_default();
         let request = Request {
             service: suite.service.as_deref().unwrap_or(&suite.suite),
             root: &workspace.root,
@@ -172,8 +173,16 @@ fn verify(args: &Args, context: &Context, workspace: &Workspace, suites: &[&Suit
 }
 
 /// The versions of a service that are known here.
-fn versions(context: &Context, workspace: &Workspace, service: &ServiceConfig) -> VersionMap {
-    let (versions, doubt) = crate::check::scope::versions(workspace, service);
+fn versions(
+    context: &Context,
+    workspace: &Workspace,
+    service: &ServiceConfig,
+    untrusted: bool,
+) -> VersionMap {
+    let (versions, doubt) = match untrusted {
+        true => crate::check::scope::versions(workspace, &crate::check::scope::data_only(service)),
+        false => crate::check::scope::versions(workspace, service),
+    };
     if let Some(doubt) = doubt {
         context.out.warning(&format!("the served version of {} is not known: {doubt}", service.service));
     }

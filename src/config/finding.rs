@@ -6,7 +6,7 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::file::File;
 use super::kind::Kind;
 use super::yaml::inside_text;
-use super::{automation, measured, places, recipes, semantic, suites};
+use super::{automation, measured, places, recipes, semantic, suites, targets};
 
 /// Something that a check found.
 #[derive(Debug, Clone)]
@@ -86,6 +86,11 @@ pub const CHECKS: &[SemanticCheck] = &[
     places::paths,
     recipes::own,
     recipes::used,
+    targets::parts,
+    targets::templates,
+    targets::plans,
+    targets::phases,
+    targets::environments,
 ];
 
 /// The diagnostic of a finding; `None` if no file of the workspace has it (a shipped one).

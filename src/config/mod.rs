@@ -23,6 +23,7 @@ pub mod settings;
 mod source;
 pub mod state;
 mod suites;
+mod targets;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};

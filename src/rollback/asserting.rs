@@ -1,7 +1,7 @@
 //! What a containment is to set: looked at and staged target by target, so that one that cannot be reached does not
 //! keep the others from stopping harm.
 
-use super::contain::{Containment, Held};
+use super::contain::Held;
 use super::environment::{Environment, Subject};
 use super::targets::{self, Goal, Target};
 use super::versions::Version;
@@ -38,15 +38,11 @@ pub(super) fn each_target<T>(
 }
 
 /// Whether everything that the configuration names stands as the containment set it.
-pub(super) fn is_asserted(
-    environment: &Environment<'_>,
-    subject: &Subject,
-    known: &Containment,
-) -> Result<bool> {
+///
+/// What stood so before there was anything to set is not recorded, and needs no setting either.
+pub(super) fn is_asserted(environment: &Environment<'_>, subject: &Subject) -> Result<bool> {
     let stands = each_target(environment, subject, (None, None), |_, target, goal| {
-        let prefix = format!("{}: ", target.name());
-        let recorded = known.held.iter().any(|held| held.key.starts_with(&prefix));
-        Ok(recorded && target.predict(goal)?.changes_nothing())
+        Ok(target.predict(goal)?.changes_nothing())
     })?;
     Ok(stands.into_iter().all(|(_, stands)| stands.unwrap_or(false)))
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use super::copying::Sharing;
 use super::drill::DrillConfig;
+pub use super::serving::http::HttpServing;
 use super::snapshot::SnapshotConfig;
 use super::targets::command::{CommandTargetConfig, RecipeConfig};
 use super::targets::git::GitConfig;
@@ -21,6 +22,26 @@ use crate::base::Duration;
 pub enum ServingConfig {
     /// A JSON file that the serving process writes.
     Json(JsonServing),
+    /// A health endpoint of the serving process.
+    Http(HttpServing),
+}
+
+impl ServingConfig {
+    /// The artifact whose SHA-256 the service says, where the configuration names one.
+    pub fn artifact(&self) -> Option<&str> {
+        match self {
+            ServingConfig::Json(json) => json.artifact.as_deref(),
+            ServingConfig::Http(http) => http.artifact.as_deref(),
+        }
+    }
+
+    /// How long to wait after a switch until the service says so.
+    pub fn wait(&self) -> Option<Duration> {
+        match self {
+            ServingConfig::Json(json) => json.wait,
+            ServingConfig::Http(http) => http.wait,
+        }
+    }
 }
 
 /// A JSON file that says what serves.

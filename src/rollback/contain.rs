@@ -110,7 +110,7 @@ pub fn contain(
     take_over(environment, &subject.service)?;
     let known = current(environment.state, &subject.service)?;
     if let Some(known) = &known
-        && is_asserted(environment, subject, known)?
+        && is_asserted(environment, subject)?
     {
         return Ok(outcome(subject, Ending::Restored, None, Some(known), true, proof(environment, subject)));
     }

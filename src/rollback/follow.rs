@@ -1,5 +1,6 @@
 //! Looking on: what is unfinished, what was last, and an operation as it happens.
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::Path;
@@ -20,8 +21,14 @@ pub struct Status {
 
 /// What is unfinished in a state directory, and what was last.
 pub fn status(state: &Path, service: Option<&str>) -> Result<Status> {
+    status_by(state, service, None)
+}
+
+/// [`status`], without what was begun after an instant.
+pub fn status_by(state: &Path, service: Option<&str>, by: Option<DateTime<Utc>>) -> Result<Status> {
     let mut all = list(state)?;
     all.retain(|one| service.is_none_or(|service| one.service == service));
+    all.retain(|one| by.is_none_or(|by| one.created_at <= by));
     let (unfinished, ended): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| one.running || one.resumable);
     Ok(Status { unfinished, last: ended.into_iter().next_back() })
 }

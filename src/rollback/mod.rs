@@ -5,6 +5,7 @@
 
 pub mod adapters;
 mod asserting;
+pub mod bisect;
 pub mod candidates;
 pub mod claims;
 pub mod conclude;

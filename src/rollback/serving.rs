@@ -1,10 +1,12 @@
 //! What really serves: the service's own word where it gives one, else what is on disk.
 
+pub mod http;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use super::config::ServingConfig;
+use super::config::{JsonServing, ServingConfig};
 use super::digests::DigestCache;
 use super::environment::Subject;
 use super::evidence;
@@ -82,21 +84,27 @@ fn served_with(subject: &Subject, digests: &DigestCache) -> Result<Served> {
 
 /// What the service says it serves; none where it is not asked.
 pub fn said(subject: &Subject) -> Option<Result<String>> {
-    let ServingConfig::Json(json) = subject.serving.as_ref()?;
-    Some(path::inside(&subject.root, &json.file).and_then(|path| {
-        let bytes = file::read_limited(&path, 16 * 1024 * 1024)?;
-        let wrong = |why: String| Error::new(ErrorCode::InvalidData, format!("{}: {why}", path.display()));
-        let value: serde_json::Value =
-            serde_json::from_slice(&bytes).map_err(|error| wrong(format!("not JSON: {error}")))?;
-        let found = value.pointer(&json.pointer).and_then(|value| value.as_str());
-        found.map(str::to_owned).ok_or_else(|| wrong(format!("there is no text at {}", json.pointer)))
-    }))
+    Some(match subject.serving.as_ref()? {
+        ServingConfig::Json(json) => in_file(subject, json),
+        ServingConfig::Http(asked) => {
+            asked.ask().and_then(|said| http::text_at(&said, &asked.pointer, &asked.url.to_string()))
+        }
+    })
+}
+
+fn in_file(subject: &Subject, json: &JsonServing) -> Result<String> {
+    let path = path::inside(&subject.root, &json.file)?;
+    let bytes = file::read_limited(&path, 16 * 1024 * 1024)?;
+    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| {
+        Error::new(ErrorCode::InvalidData, format!("{}: not JSON: {error}", path.display()))
+    })?;
+    http::text_at(&value, &json.pointer, &path.display().to_string())
 }
 
 /// Whether what the service says stands for this version.
 fn answers(subject: &Subject, lead: &dyn Target, version: &Version, says: &str) -> bool {
-    let Some(ServingConfig::Json(json)) = &subject.serving else { return false };
-    lead.answers(version, says, json.artifact.as_deref())
+    let Some(serving) = &subject.serving else { return false };
+    lead.answers(version, says, serving.artifact())
 }
 
 /// Whether the service says it serves this version; with what it says where it does not.

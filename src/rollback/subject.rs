@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use super::config::{PhaseConfig, RollbackConfig, Scalar, ServingConfig, TargetConfig};
 use super::targets::declared::DeclaredTarget;
@@ -161,19 +161,48 @@ impl Subject {
             .hint(format!("environments: {hint}")));
         };
         let bug = |error: serde_json::Error| Error::new(ErrorCode::Bug, format!("rollback: {error}"));
+        let wrong = |part: &str, error: serde_json::Error| {
+            Error::new(
+                ErrorCode::InvalidConfiguration,
+                format!("with the values of environment {name}, `{part}:` is wrong: {error}"),
+            )
+        };
         // The values themselves are no text that names values.
         let environments = std::mem::take(&mut self.rollback.environments);
         let mut tree = serde_json::to_value(&self.rollback).map_err(bug)?;
         fill(&mut tree, &name, &values)?;
-        self.rollback = serde_json::from_value(tree).map_err(|error| {
-            Error::new(
-                ErrorCode::InvalidConfiguration,
-                format!("with the values of environment {name}, `rollback:` is wrong: {error}"),
-            )
-        })?;
+        self.rollback = serde_json::from_value(tree).map_err(|error| wrong("rollback", error))?;
         self.rollback.environments = environments;
+        let mut tree = serde_json::to_value(&self.serving).map_err(bug)?;
+        fill(&mut tree, &name, &values)?;
+        self.serving = serde_json::from_value(tree).map_err(|error| wrong("serving", error))?;
         self.environment = Some(name);
         Ok(self)
+    }
+
+    /// With what containment sets left alone by git: a reset would take it for uncommitted work, stash it, and let
+    /// consumers back.
+    #[must_use]
+    pub fn keeping_contained(mut self) -> Self {
+        let files = self.rollback.contain.iter().filter_map(|target| match target {
+            TargetConfig::Settings(settings) => Some(plain(&settings.file)),
+            _ => None,
+        });
+        let files: Vec<PathBuf> = files.collect();
+        let phases =
+            self.rollback.phases.values_mut().flat_map(|phase| [&mut phase.immediate, &mut phase.recovery]);
+        for target in phases.chain([&mut self.rollback.targets]).flatten() {
+            let TargetConfig::Git(git) = target else { continue };
+            let repository = plain(&git.repository);
+            let inside = files.iter().filter_map(|file| file.strip_prefix(&repository).ok());
+            let inside = inside.map(|file| file.display().to_string());
+            for file in inside.collect::<Vec<_>>() {
+                if !git.keep.contains(&file) {
+                    git.keep.push(file);
+                }
+            }
+        }
+        self
     }
 
     fn which_environment(&self) -> Error {
@@ -184,6 +213,11 @@ impl Subject {
                 known.join(", ")
             ))
     }
+}
+
+/// A path without `./`.
+fn plain(path: &Path) -> PathBuf {
+    path.components().filter(|part| *part != Component::CurDir).collect()
 }
 
 /// Puts the values in wherever a text names one, in keys as in values.
@@ -286,6 +320,20 @@ environments:
         }}]);
         assert_eq!(targets, wanted);
         assert_eq!(filled.rollback.environments.len(), 1, "what is pinned says where the values came from");
+    }
+
+    #[test]
+    fn git_leaves_alone_what_containment_sets() {
+        let kept = subject(
+            "contain: [{settings: {file: ./app/config/mode.yml, set: {mode: halted}}}, {settings: {file: other.yml, set: {a: 1}}}]\ntargets: [{git: {repository: app, keep: [data]}}, {git: {}}]",
+        )
+        .keeping_contained();
+        let keep = |number: usize| match &kept.rollback.targets[number] {
+            TargetConfig::Git(git) => git.keep.clone(),
+            _ => Vec::new(),
+        };
+        assert_eq!(keep(0), ["data", "config/mode.yml"]);
+        assert_eq!(keep(1), ["app/config/mode.yml", "other.yml"]);
     }
 
     #[test]

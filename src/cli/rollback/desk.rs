@@ -17,6 +17,8 @@ use crate::rollback::{Environment, Part, Subject, layout};
 pub struct Place {
     /// A folder that serves.
     pub directory: Option<PathBuf>,
+    /// What the command line says of that folder.
+    pub wanted: layout::Wanted,
     /// A service by name.
     pub service: Option<String>,
     /// One of its phases.
@@ -41,7 +43,7 @@ impl<'a> Desk<'a> {
     pub fn open(context: &'a Context, place: &Place) -> Result<Self> {
         match &place.directory {
             Some(directory) => {
-                let subject = layout::recognise(&context.directory.join(directory))?;
+                let subject = layout::recognise(&context.directory.join(directory), &place.wanted)?;
                 let state = directories()?.join(layout::state_name(&subject));
                 Self::new(context, state, Some(subject), None)
             }
@@ -191,7 +193,7 @@ fn states(workspace: Option<&Workspace>) -> Vec<PathBuf> {
 pub fn states_of(context: &Context, place: &Place) -> Result<Vec<PathBuf>> {
     match &place.directory {
         Some(directory) => {
-            let subject = layout::recognise(&context.directory.join(directory))?;
+            let subject = layout::recognise(&context.directory.join(directory), &place.wanted)?;
             Ok(vec![directories()?.join(layout::state_name(&subject))])
         }
         None => Ok(states(found_workspace(context)?)),

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::desk::{Desk, Place, states_of};
 use crate::base::clock::{Elapsed, format_instant};
 use crate::base::{Error, ErrorCode, Result, Untrusted};
-use crate::cli::Context;
+use crate::cli::{Context, NowArgs};
 use crate::operation::{Ending, Record, RecordKind, Stop, Summary, list};
 use crate::rollback::digests::DigestCache;
 use crate::rollback::{self, candidates, evidence, plan::VersionView, versions as on_disk};
@@ -48,12 +48,15 @@ fn words(summary: &Summary) -> Vec<String> {
 const HEADERS: [&str; 7] = ["OPERATION", "KIND", "SERVICE", "STATE", "TOOK", "BY", "SUMMARY"];
 
 /// What is unfinished, and what was last. Exits 11 when something can be resumed.
-pub fn status(context: &Context, place: &Place) -> Result<u8> {
+pub fn status(context: &Context, place: &Place, now: &NowArgs) -> Result<u8> {
     let mut all = rollback::follow::Status { unfinished: Vec::new(), last: None };
     for state in states_of(context, place)? {
-        let one = rollback::status(&state, place.service.as_deref())?;
-        all.unfinished.extend(one.unfinished);
+        let mut one = rollback::follow::status_by(&state, place.service.as_deref(), now.now)?;
+        all.unfinished.append(&mut one.unfinished);
         all.last = [all.last, one.last].into_iter().flatten().max_by_key(|one| one.created_at);
+    }
+    if all.unfinished.is_empty() && all.last.is_none() {
+        known(context, place)?;
     }
     let exit = if all.unfinished.iter().any(|one| one.resumable) { ErrorCode::Halted.exit() } else { 0 };
     if context.out.is_json() {
@@ -84,13 +87,33 @@ pub fn status(context: &Context, place: &Place) -> Result<u8> {
     Ok(exit)
 }
 
+/// A service of which nothing is known at all is a typing error.
+///
+/// # Errors
+/// `not-found` for a name that no service has.
+fn known(context: &Context, place: &Place) -> Result<()> {
+    let Some(name) = place.service.as_deref() else { return Ok(()) };
+    match context.workspace() {
+        Ok(workspace) => workspace.service(name).map(|_| ()),
+        Err(error) if error.code == ErrorCode::NoConfiguration => {
+            let text = format!("no operation is known of a service `{}`", name.escape_debug());
+            Err(Error::new(ErrorCode::NotFound, text).hint("`irctl rollback history` lists all operations"))
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Every operation, oldest first.
-pub fn history(context: &Context, place: &Place) -> Result<u8> {
+pub fn history(context: &Context, place: &Place, now: &NowArgs) -> Result<u8> {
     let mut all = Vec::new();
     for state in states_of(context, place)? {
         all.extend(list(&state)?);
     }
     all.retain(|one| place.service.as_deref().is_none_or(|service| one.service == service));
+    if all.is_empty() {
+        known(context, place)?;
+    }
+    all.retain(|one| now.now.is_none_or(|now| one.created_at <= now));
     all.sort_by_key(|one| one.created_at);
     if context.out.is_json() {
         context.out.json(&all)?;
@@ -116,7 +139,7 @@ pub struct VersionRow {
 }
 
 /// Every version and what is known about it.
-pub fn versions(context: &Context, place: &Place) -> Result<u8> {
+pub fn versions(context: &Context, place: &Place, now: &NowArgs) -> Result<u8> {
     let desk = Desk::open(context, place)?;
     let subject = desk.subject()?;
     let served = rollback::served(subject)?;
@@ -125,7 +148,7 @@ pub fn versions(context: &Context, place: &Place) -> Result<u8> {
     let digests = DigestCache::open(desk.state());
     let all = subject.lead(&ground)?.versions_with(&digests)?;
     digests.save()?;
-    let sorted = candidates::sort(all.clone(), &served, &known, context.clock.now()?);
+    let sorted = candidates::sort(all.clone(), &served, &known, context.now(now)?);
     let row = |version: &on_disk::Version, state: String| VersionRow {
         version: VersionView::from(version),
         state: state.into(),

@@ -8,10 +8,12 @@ use crate::cli::Context;
 use crate::cli::output::Tone;
 use crate::operation::Ending;
 use crate::rollback::RollbackOutcome;
+use crate::rollback::candidates::Skipped;
 use crate::rollback::conclude::NextCommand;
 use crate::rollback::evaluate::{Evaluation, WouldHelp};
 use crate::rollback::guards::GuardState;
 use crate::rollback::plan::{Contained, Plan, TargetPlan, VersionView};
+use crate::rollback::targets::declared::DECLARED;
 use crate::rollback::targets::{Change, Fence, Fidelity};
 
 /// A page of labelled lines, wrapped to the terminal.
@@ -45,16 +47,34 @@ impl Page {
     }
 }
 
-/// Breaks a text between words where it is wider than the page; a text that fits stays as it is.
+/// Below this a page is too narrow to break words.
+const NARROW: usize = 30;
+
+/// Breaks a text where it is wider than the page: between words, and within a word that is wider than a line. What is
+/// indented goes on further in; a text that fits stays as it is.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let indent = text.len() - text.trim_start_matches(' ').len();
+    let hanging = " ".repeat(if indent > 0 { indent + 2 } else { 0 });
+    let room = width.saturating_sub(hanging.len()).max(NARROW);
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
+        let length = word.chars().count();
+        let left = lines.last().map_or(0, |line| width.saturating_sub(line.chars().count() + 1));
+        // A word that fits no line at all begins where there is some room, and goes on below.
+        let (here, below) = match length {
+            _ if !lines.is_empty() && length <= left => (length, 0),
+            _ if length > room && left >= NARROW => (left, length - left),
+            _ => (0, length),
+        };
+        if let Some(line) = lines.last_mut().filter(|_| below < length || length == 0) {
+            line.push(' ');
+            line.extend(word.chars().take(here));
+        }
+        let rest: Vec<char> = word.chars().skip(here).collect();
+        let hanging = if lines.is_empty() { "" } else { &hanging };
+        lines.extend(rest.chunks(room).map(|part| format!("{hanging}{}", part.iter().collect::<String>())));
+        if lines.is_empty() {
+            lines.push(String::new());
         }
     }
     lines
@@ -98,23 +118,41 @@ pub fn plan(context: &Context, plan: &Plan) -> Result<()> {
 
 fn decision(page: &mut Page, plan: &Plan, now: DateTime<Utc>) {
     page.line("serves", &format!("{}: {}", version(&plan.served), plan.served_proof));
-    let place = if plan.to.shown() == plan.to.name.to_string() {
+    let place = if [plan.to.shown().as_str(), DECLARED].contains(&plan.to.name.raw()) {
         String::new()
     } else {
         format!(", in {}", plan.to.name)
     };
     page.line("goes to", &format!("{}{place}", version(&plan.to)));
     page.line("because", &plan.why);
-    page.each("skipped", plan.skipped.iter().map(|one| format!("{}: {}", one.name, one.why)));
+    page.each("skipped", skipped(&plan.skipped));
     if let Some(would_help) = &plan.would_help {
         page.each("helps", helps(would_help, plan));
     }
     page.line("contained", &contained(&plan.contained, now));
 }
 
+/// So many versions that are passed over for one reason stand on lines of their own; more share one.
+const ALIKE: usize = 4;
+
+fn skipped(all: &[Skipped]) -> Vec<String> {
+    let alike = |why: &str| all.iter().filter(|one| one.why == why).count();
+    let mut lines = Vec::new();
+    for (number, one) in all.iter().enumerate() {
+        let count = alike(&one.why);
+        let first = !all.iter().take(number).any(|earlier| earlier.why == one.why);
+        match (count > ALIKE, first) {
+            (false, _) => lines.push(format!("{}: {}", one.name, one.why)),
+            (true, true) => lines.push(format!("{} and {} others: {}", one.name, count - 1, one.why)),
+            (true, false) => {}
+        }
+    }
+    lines
+}
+
 fn changes(page: &mut Page, plan: &Plan) {
     for target in &plan.targets {
-        page.each(&target.kind, self::target(target, plan));
+        page.each(&target.kind, self::target(target, plan, page.width));
     }
     page.line("sure", &sure(plan));
     if let Some(activate) = &plan.activate {
@@ -170,7 +208,7 @@ fn helps(would_help: &WouldHelp, plan: &Plan) -> Vec<String> {
 }
 
 /// What becomes of one target: what it is, what changes in it, how.
-fn target(target: &TargetPlan, plan: &Plan) -> Vec<String> {
+fn target(target: &TargetPlan, plan: &Plan, width: usize) -> Vec<String> {
     let name = target.name.strip_prefix(&format!("{} ", target.kind)).unwrap_or(&target.name);
     let part = target.part.map(|part| format!("{part}: ")).unwrap_or_default();
     let fence = match target.fence {
@@ -184,7 +222,10 @@ fn target(target: &TargetPlan, plan: &Plan) -> Vec<String> {
         let why = if plan.refusals.is_empty() { "is as it should be already" } else { "cannot be predicted" };
         lines.push(format!("  {why}"));
     }
-    lines.extend(target.changes.iter().map(|change| format!("  {}", self::change(change))));
+    lines.extend(target.changes.iter().take(SHOWN).flat_map(|change| self::change(change, width)));
+    if let Some(more) = target.changes.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        lines.push(format!("  and {more} more (--output json shows all)"));
+    }
     lines.extend(target.manner.iter().map(|manner| format!("  {manner}")));
     lines
 }
@@ -206,8 +247,11 @@ fn sure(plan: &Plan) -> String {
     }
 }
 
-/// One change; what is not proven says so.
-fn change(change: &Change) -> String {
+/// How many changes of a target are shown.
+const SHOWN: usize = 20;
+
+/// One change; what is not proven says so. What is too long for a line stands on lines of its own.
+fn change(change: &Change, width: usize) -> Vec<String> {
     let show = |value: &Option<crate::base::Untrusted>| {
         value.as_ref().map_or("nothing".to_owned(), ToString::to_string)
     };
@@ -215,7 +259,12 @@ fn change(change: &Change) -> String {
         Fidelity::Proven => String::new(),
         other => format!(" ({other})"),
     };
-    format!("{}: {} → {}{sure}", change.place, show(&change.from), show(&change.to))
+    let (place, from, to) = (&change.place, show(&change.from), show(&change.to));
+    let whole = format!("  {place}: {from} → {to}{sure}");
+    if whole.chars().count() <= width {
+        return vec![whole];
+    }
+    vec![format!("  {place}:"), format!("    from {from}"), format!("    to   {to}{sure}")]
 }
 
 fn contained(contained: &Contained, now: DateTime<Utc>) -> String {
@@ -265,12 +314,34 @@ pub fn outcome(context: &Context, outcome: &RollbackOutcome) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::wrapped;
+    use super::{change, wrapped};
+    use crate::rollback::targets::{Change, Fidelity};
 
     #[test]
     fn a_text_is_broken_between_words_only_where_it_is_too_wide() {
         assert_eq!(wrapped("served  2026.11.02  fails", 30), ["served  2026.11.02  fails"]);
         assert_eq!(wrapped("file by file: a mix", 12), ["file by", "file: a mix"]);
         assert_eq!(wrapped("backup_emergency_2026-11-20", 10), ["backup_emergency_2026-11-20"]);
+        let long = "x".repeat(50);
+        assert_eq!(
+            wrapped(&format!("    from {long}"), 40),
+            [format!("    from {}", &long[..31]), format!("      {}", &long[31..])]
+        );
+    }
+
+    #[test]
+    fn a_change_that_is_too_long_takes_three_lines() {
+        let text = |text: &str| Some(crate::base::Untrusted::from(text));
+        let one = Change {
+            place: "config/a.yml mode".into(),
+            from: text("live"),
+            to: text("disabled"),
+            fidelity: Fidelity::Predicted,
+        };
+        assert_eq!(change(&one, 80), ["  config/a.yml mode: live → disabled (predicted)"]);
+        assert_eq!(
+            change(&one, 30),
+            ["  config/a.yml mode:", "    from live", "    to   disabled (predicted)"]
+        );
     }
 }

@@ -56,32 +56,6 @@ impl Web {
         // An error says that somebody installed one already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let timeout = timeout.map_or(TIMEOUT, |span| span.0);
-        let mut headers = HeaderMap::new();
-        let mut hidden = Vec::new();
-        let mut add = |name: &str, value: String| {
-            let parsed = name.parse::<HeaderName>().ok().zip(value.parse::<HeaderValue>().ok());
-            let Some((name, mut header)) = parsed else {
-                let why = format!("{adapter}: the header `{}` cannot be sent", name.escape_debug());
-                return Err(Error::new(ErrorCode::InvalidConfiguration, why)
-                    .hint("look for a line break or other odd characters in its value"));
-            };
-            header.set_sensitive(true);
-            headers.insert(name, header);
-            // `Bearer abc`: neither the whole nor its last word.
-            hidden.extend(value.rsplit(' ').next().map(str::to_owned));
-            hidden.push(value);
-            Ok(())
-        };
-        if let Some((name, value)) = &credentials.header {
-            add(name, value.clone())?;
-        }
-        if let Some((user, password)) = credentials.basic {
-            use base64::Engine as _;
-            let pair = format!("{user}:{}", password.0.expose());
-            let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
-            add("Authorization", format!("Basic {encoded}"))?;
-            hidden.push(password.0.expose().to_owned());
-        }
         let failed = |why: String| {
             Error::new(ErrorCode::Io, format!("{adapter}: https is not possible here: {why}"))
                 .hint("install the system's certificates (Debian, Ubuntu: apt-get install ca-certificates)")
@@ -99,7 +73,38 @@ impl Web {
             .build()
             .map_err(|error| failed(escape(&error.without_url().to_string(), Sink::Terminal)))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { adapter, client, runtime, headers, hidden, timeout })
+        let (headers, hidden) = (HeaderMap::new(), Vec::new());
+        let mut web = Self { adapter, client, runtime, headers, hidden, timeout };
+        if let Some((name, value)) = &credentials.header {
+            web.add_header(name, value.clone())?;
+        }
+        if let Some((user, password)) = credentials.basic {
+            use base64::Engine as _;
+            let pair = format!("{user}:{}", password.0.expose());
+            let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+            web.add_header("Authorization", format!("Basic {encoded}"))?;
+            web.hidden.push(password.0.expose().to_owned());
+        }
+        Ok(web)
+    }
+
+    /// Sends one more header with every request; no error repeats its value.
+    ///
+    /// # Errors
+    /// A name or a value that no header can have.
+    pub fn add_header(&mut self, name: &str, value: String) -> Result<()> {
+        let parsed = name.parse::<HeaderName>().ok().zip(value.parse::<HeaderValue>().ok());
+        let Some((name, mut header)) = parsed else {
+            let why = format!("{}: the header `{}` cannot be sent", self.adapter, name.escape_debug());
+            return Err(Error::new(ErrorCode::InvalidConfiguration, why)
+                .hint("look for a line break or other odd characters in its value"));
+        };
+        header.set_sensitive(true);
+        self.headers.insert(name, header);
+        // `Bearer abc`: neither the whole nor its last word.
+        self.hidden.extend(value.rsplit(' ').next().map(str::to_owned));
+        self.hidden.push(value);
+        Ok(())
     }
 
     /// Reads an address.

@@ -28,6 +28,12 @@ pub use contract::{
 };
 pub use given::Given;
 
+/// HTTP for others in this room: what asks a service what it serves.
+pub(in crate::rollback) mod web {
+    pub use super::http::{Credentials, Web};
+    pub use super::parameters::Span;
+}
+
 use crate::base::{Error, ErrorCode, Result};
 
 /// One program of this kind.

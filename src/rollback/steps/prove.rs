@@ -59,10 +59,8 @@ impl Prove<'_> {
     }
 
     fn wait(&self) -> Duration {
-        match &self.subject.serving {
-            Some(ServingConfig::Json(json)) => json.wait.map_or(WAIT, |wait| wait.to_std()),
-            None => WAIT,
-        }
+        let configured = self.subject.serving.as_ref().and_then(ServingConfig::wait);
+        configured.map_or(WAIT, |wait| wait.to_std())
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{Fence, Goal, Observed, Prediction, Rehearsed, Staging, SwitchSpec, Target};
 use crate::base::{Digest, Error, ErrorCode, Result};
+use crate::rollback::candidates::is_named;
 use crate::rollback::versions::Version;
 
 /// The name of the one version.
@@ -65,6 +66,22 @@ impl Target for DeclaredTarget<'_> {
 
     fn leads(&self) -> bool {
         true
+    }
+
+    fn accepts(&self, name: &str) -> Result<()> {
+        if is_named(&self.declared(), name) {
+            return Ok(());
+        }
+        let text = format!(
+            "nothing in `targets:` says which versions there are, so there is no `{}`",
+            name.escape_debug()
+        );
+        Err(Error::new(ErrorCode::NotFound, text)
+            .hint("`--to prev` goes to what is declared; a target that knows versions (files, registry, git, kubernetes) lets one choose"))
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Version>> {
+        self.accepts(name).map(|()| None)
     }
 
     fn versions(&self) -> Result<Vec<Version>> {

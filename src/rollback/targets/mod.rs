@@ -5,6 +5,7 @@
 //! reading the workspace again. Every kind has a row in the conformance suite (`tests/targets/`).
 
 mod change;
+pub mod check;
 pub mod command;
 pub mod declared;
 pub mod files;

@@ -62,6 +62,13 @@ impl SwitchSpec {
             (SwitchSpec::Settings(first), SwitchSpec::Settings(newer)) => {
                 Some(SwitchSpec::Settings(first.reasserted(newer)))
             }
+            (SwitchSpec::Sql(first), SwitchSpec::Sql(newer)) => {
+                Some(SwitchSpec::Sql(Box::new(first.reasserted(newer))))
+            }
+            // An object that was deleted and made anew: what the old one was before is nobody's any more.
+            (SwitchSpec::Kubernetes(first), SwitchSpec::Kubernetes(again)) if first.uid != again.uid => {
+                Some(newer.clone())
+            }
             _ => None,
         }
     }

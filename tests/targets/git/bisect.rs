@@ -33,7 +33,9 @@ fn finds_the_breaking_commit_as_git_does() {
     place.write("untracked", "mine\n");
     let before = place.fingerprint();
     let scratch = tempfile::tempdir().unwrap();
-    let found = first_bad(&place.top, "HEAD~38", "HEAD", &argv(PROBE), LIMIT, scratch.path()).unwrap();
+    let found =
+        first_bad(&place.top, "HEAD~38", "HEAD", &argv(PROBE), LIMIT, scratch.path(), &mut |_| Ok(()))
+            .unwrap();
     assert_eq!(before, place.fingerprint(), "the work tree, HEAD and bisections are untouched");
     let expected = git(&place.top, &["rev-parse", "HEAD~16"]);
     assert_eq!(found.commit.as_deref(), Some(expected.as_str()));
@@ -56,7 +58,8 @@ fn commits_that_cannot_be_tested_are_named() {
     let place = long_history();
     let scratch = tempfile::tempdir().unwrap();
     let hidden = argv("case $(tail -1 app.py) in 22|23|24) exit 125;; esac; ! grep -q broken app.py");
-    let found = first_bad(&place.top, "HEAD~30", "main", &hidden, LIMIT, scratch.path()).unwrap();
+    let found =
+        first_bad(&place.top, "HEAD~30", "main", &hidden, LIMIT, scratch.path(), &mut |_| Ok(())).unwrap();
     assert_eq!(found.commit, None);
     assert_eq!(found.suspects.len(), 4, "{:?}", found.suspects);
     assert_eq!(found.parent, git(&place.top, &["rev-parse", "HEAD~18"]));
@@ -67,7 +70,10 @@ fn ends_that_are_not_what_they_are_said_to_be_are_refused() {
     let place = long_history();
     let run = |good: &str, bad: &str, script: &str| {
         let scratch = tempfile::tempdir().unwrap();
-        first_bad(&place.top, good, bad, &argv(script), Duration::from_secs(2), scratch.path()).unwrap_err()
+        first_bad(&place.top, good, bad, &argv(script), Duration::from_secs(2), scratch.path(), &mut |_| {
+            Ok(())
+        })
+        .unwrap_err()
     };
     let error = run("HEAD~5", "HEAD", PROBE);
     assert_eq!(error.code, ErrorCode::Refused);

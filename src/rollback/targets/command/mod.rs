@@ -23,3 +23,4 @@ pub use shipped::shipped;
 pub use switch::CommandSwitch;
 pub use target::CommandTarget;
 pub use trial::{Mark, TrialCheck, TrialReport, trial};
+pub use values::PLACEHOLDERS;

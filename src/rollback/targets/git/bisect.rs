@@ -67,15 +67,17 @@ struct Search<'a> {
     argv: &'a [String],
     timeout: Duration,
     steps: Vec<Tried>,
+    told: &'a mut dyn FnMut(&Tried) -> Result<()>,
 }
 
 /// Finds the first bad commit between a good and a bad one. The work tree, HEAD and any bisection of the user's own are
-/// not touched: everything happens in `scratch`, an empty folder.
+/// not touched: everything happens in `scratch`, an empty folder. `told` hears of each commit that was tried, and may end
+/// the search.
 ///
 /// # Errors
 /// `refused` when the good revision is not good, the bad one not bad, or the good one no ancestor of the bad one;
 /// `not-found` when a revision is not here; `subprocess` when the program ends with 128 or more, or by a signal;
-/// `timed-out` when it takes longer than `timeout`.
+/// `timed-out` when it takes longer than `timeout`; whatever `told` fails with.
 pub fn first_bad(
     repository: &Path,
     good: &str,
@@ -83,6 +85,7 @@ pub fn first_bad(
     argv: &[String],
     timeout: Duration,
     scratch: &Path,
+    told: &mut dyn FnMut(&Tried) -> Result<()>,
 ) -> Result<Found> {
     let original = Repository::open(repository)?;
     let (good, bad) = (original.need(good)?, original.need(bad)?);
@@ -94,7 +97,7 @@ pub fn first_bad(
         .hint("`--good` names a commit from which the bad one was built; in a shallow clone its line may be cut off"));
     }
     let copy = Copy::bare_of_history(&original, &scratch.join("bisect"))?;
-    let mut search = Search { copy, argv, timeout, steps: Vec::new() };
+    let mut search = Search { copy, argv, timeout, steps: Vec::new(), told };
     search.check_ends(&good, &bad)?;
     search.run(good, bad)
 }
@@ -160,13 +163,15 @@ impl Search<'_> {
         let output = command(self.argv, self.copy.folder(), self.timeout).run()?;
         let fared = fared(&output, commit)?;
         let subject = self.repository().describe(commit)?.subject.into();
-        self.steps.push(Tried {
+        let tried = Tried {
             commit: commit.to_owned(),
             subject,
             fared,
             ending: output.ending.to_string(),
             elapsed_ms: u64::try_from(output.elapsed.as_millis()).unwrap_or(u64::MAX),
-        });
+        };
+        (self.told)(&tried)?;
+        self.steps.push(tried);
         Ok(fared)
     }
 

@@ -68,6 +68,17 @@ fn here() -> PathBuf {
 }
 
 impl GitConfig {
+    /// Whether its parts fit together.
+    ///
+    /// # Errors
+    /// `invalid-configuration` and `outside-root`, as [`GitConfig::area`] says; a `versions:` that is no pattern.
+    pub fn check(&self) -> Result<()> {
+        if let Some(pattern) = &self.versions {
+            super::versions::pattern(pattern)?;
+        }
+        self.area().map(|_| ())
+    }
+
     /// What is switched: everything, or the configured paths; never what is kept.
     ///
     /// # Errors

@@ -65,7 +65,7 @@ pub(super) fn list(target: &GitTarget<'_>, repository: &Repository) -> Result<Ve
     }
 }
 
-fn pattern(text: &str) -> Result<glob::Pattern> {
+pub(super) fn pattern(text: &str) -> Result<glob::Pattern> {
     let text = text.strip_prefix("refs/").unwrap_or(text);
     glob::Pattern::new(text.strip_prefix("tags/").unwrap_or(text)).map_err(|error| {
         Error::new(

@@ -78,8 +78,7 @@ impl Filler<'_> {
         if KNOWN.contains(&name) {
             return self.template(&format!("{{{name}}}")).map(Value::Text);
         }
-        Err(Error::new(ErrorCode::InvalidConfiguration, format!("nothing says what `:{name}` is"))
-            .hint(format!("give it under `with:`; known without are :service, :{}", KNOWN.join(", :"))))
+        Err(unknown(name))
     }
 
     /// Binds a text's parameters.
@@ -129,6 +128,45 @@ pub(super) fn scopes(config: &SqlConfig, filler: Filler<'_>) -> Result<Vec<Scope
     }
 }
 
+impl SqlConfig {
+    /// Whether its parts fit together, as far as no database is needed to tell.
+    ///
+    /// # Errors
+    /// `invalid-configuration`: statements that run nothing, and parameters that nothing says.
+    pub fn check(&self) -> Result<()> {
+        let known = |text: &str, with: &BTreeMap<String, Scalar>| {
+            let is_known =
+                |name: &&str| with.contains_key(*name) || *name == "service" || KNOWN.contains(name);
+            match text::parameters(text)?.into_iter().find(|name| !is_known(name)) {
+                Some(name) => Err(unknown(name)),
+                None => Ok(()),
+            }
+        };
+        match &self.change {
+            SqlChange::Statements(config) => {
+                if config.run.is_empty() && config.script.is_none() {
+                    return Err(runs_nothing());
+                }
+                let texts = config.run.iter().map(|statement| statement.sql.as_str());
+                let filters = config.keep.iter().filter_map(|keep| keep.filter.as_deref());
+                texts.chain(filters).try_for_each(|text| known(text, &config.with))
+            }
+            SqlChange::DeploymentLog(_) => Ok(()),
+            SqlChange::ClientSettings(config) => known(&config.filter, &config.with),
+        }
+    }
+}
+
+fn runs_nothing() -> Error {
+    Error::new(ErrorCode::InvalidConfiguration, "`statements:` runs nothing").hint("give `run:` or `script:`")
+}
+
+fn unknown(name: &str) -> Error {
+    let text = format!("nothing says what `:{}` is", name.escape_debug());
+    Error::new(ErrorCode::InvalidConfiguration, text)
+        .hint(format!("give it under `with:`; known without are :service, :{}", KNOWN.join(", :")))
+}
+
 fn own(config: &StatementsConfig, filler: Filler<'_>) -> Result<Compiled> {
     let mut compiled = Compiled::default();
     let mut texts: Vec<_> =
@@ -141,8 +179,7 @@ fn own(config: &StatementsConfig, filler: Filler<'_>) -> Result<Compiled> {
         texts.extend(text::split(&script)?.into_iter().map(|statement| (statement, None)));
     }
     if texts.is_empty() {
-        return Err(Error::new(ErrorCode::InvalidConfiguration, "`statements:` runs nothing")
-            .hint("give `run:` or `script:`"));
+        return Err(runs_nothing());
     }
     for (text, rows) in texts {
         let bound = filler.bind(&text, &config.with)?;

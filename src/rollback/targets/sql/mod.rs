@@ -6,6 +6,7 @@
 //! are changed. The way back turns the rows of the second image into those of the first, column by column, and refuses
 //! when they are not as they were left.
 
+mod asserted;
 mod compile;
 mod config;
 mod connection;

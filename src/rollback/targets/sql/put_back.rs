@@ -30,10 +30,9 @@ impl SqlSwitch {
 
     fn returned(&self, connection: &mut dyn Connection, now: DateTime<Utc>) -> Result<(Inside, Vec<String>)> {
         connection.lock(&self.whose().lock())?;
-        let Some(mark) = marker::read(connection, self.whose())?.filter(|mark| !mark.undone) else {
+        let Some((before, after)) = self.baseline(connection)? else {
             return Ok((Inside::Nothing("there is nothing to put back".to_owned()), Vec::new()));
         };
-        let (before, after) = self.images(Some(&mark))?;
         let known = shapes(connection, &self.scopes)?;
         let found = self.found(connection, &known, Which::Keys, (&before, &after), true)?;
         let mut left_alone = Vec::new();
@@ -43,7 +42,9 @@ impl SqlSwitch {
         }
         fault::point("sql:before-put-back");
         replace(connection, &known, &found, &wanted)?;
-        marker::undone(connection, self.whose(), now)?;
+        for switch in self.all() {
+            marker::undone(connection, switch.whose(), now)?;
+        }
         let said = format!("rows are as they were, {} left alone", left_alone.len());
         Ok((Inside::Commit { said, undone: true }, left_alone))
     }

@@ -50,6 +50,9 @@ pub struct SqlSwitch {
     pub rows: usize,
     /// What changes, the first of it.
     pub changes: Vec<Change>,
+    /// The switch that this one asserts again, when a containment is asserted again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Box<SqlSwitch>>,
 }
 
 /// What a switch does.
@@ -102,6 +105,9 @@ impl SqlSwitch {
     fn look(&self, connection: &mut dyn Connection) -> Result<Observation> {
         connection.lock(&self.whose().lock())?;
         let mark = marker::read(connection, self.whose())?.filter(|mark| !mark.undone);
+        if let (None, Some(earlier)) = (&mark, &self.earlier) {
+            return earlier.look(connection);
+        }
         let (before, after) = self.images(mark.as_ref())?;
         let known = shapes(connection, &self.scopes)?;
         if mark.is_none() && self.capture == Capture::Switch {
@@ -253,6 +259,7 @@ impl Switch for SqlSwitch {
             after: before.save(staging.images)?,
             rows: changes.rows,
             changes: changes.changes,
+            earlier: None,
             ..self.clone()
         })))
     }

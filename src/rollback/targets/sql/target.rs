@@ -255,6 +255,7 @@ impl Target for SqlTarget<'_> {
             after: trial.after.save(staging.images)?,
             rows: difference.rows,
             changes: difference.changes,
+            earlier: None,
         }))])
     }
 
