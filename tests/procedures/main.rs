@@ -4,7 +4,6 @@
 #[allow(dead_code, unused_imports)] // A part of it is used here.
 #[path = "../support/kubernetes.rs"]
 mod kubernetes;
-#[allow(dead_code)] // A part of it is used here.
 #[path = "../support/postgres.rs"]
 mod postgres;
 #[allow(dead_code)] // A part of it is used here.
