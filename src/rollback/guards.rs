@@ -260,12 +260,15 @@ mod tests {
         let state = state.path();
         record(state, Actor::Automation, false);
         record(state, Actor::Human("kim".into()), true);
-        assert!(past(state, "s").unwrap().is_empty(), "a plan that was left, and a human's own try");
+        assert!(
+            past(&listing::list_all(state).unwrap(), "s").is_empty(),
+            "a plan that was left, and a human's own try"
+        );
         let tried = record(state, Actor::Automation, true);
-        assert_eq!(past(state, "s").unwrap().len(), 1);
+        assert_eq!(past(&listing::list_all(state).unwrap(), "s").len(), 1);
         assert!(history(state, "s").unwrap().is_none());
         fs_err::write(tried.path.join("journal.jsonl"), "rubbish\nrubbish\n").unwrap();
-        assert!(past(state, "s").unwrap().is_empty());
+        assert!(past(&listing::list_all(state).unwrap(), "s").is_empty());
         let guard = history(state, "s").unwrap().unwrap();
         assert_eq!(guard.state, GuardState::Unknown);
         assert!(guard.why.contains(&tried.id), "{}", guard.why);
