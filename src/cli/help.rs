@@ -44,7 +44,7 @@ const ENTRIES: &[Entry] = &[
             "irctl rollback models/production/rila_6y20b --to prev      without any configuration",
             "irctl rollback /srv/app --to HEAD~1                        a git work tree, without any either",
             "irctl rollback --paths tests/baselines/ --to HEAD~1        single paths of this work tree",
-            "irctl rollback /srv/app --bisect \"pytest -q\" --good v1.4   the first bad commit first",
+            "irctl rollback /srv/app --bisect ./test.sh --good v1.4     the first bad commit first",
             "irctl rollback --service options --phase 2 --env staging   one phase, in one environment",
             "irctl rollback --to prev --plan-out plan.json              then: irctl rollback --plan plan.json",
         ],

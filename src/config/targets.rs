@@ -8,9 +8,9 @@ use super::finding::Finding;
 use super::kind::Kind;
 use super::schema::suggestion;
 use super::{ServiceConfig, Workspace};
-use crate::rollback::RollbackConfig;
 use crate::rollback::config::TargetConfig;
 use crate::rollback::targets::{Ground, build};
+use crate::rollback::{RollbackConfig, Subject};
 
 /// Targets that stand together, and where.
 struct List<'a> {
@@ -53,11 +53,30 @@ fn wrong(service: &ServiceConfig, pointer: &str, text: impl Into<String>) -> Fin
     Finding::error(Kind::Service, &service.service, pointer, code::INVALID_VALUE, text)
 }
 
+/// The configuration with the values of the environment that is meant where none is named, or of the first; none where
+/// a value is missing, which is said elsewhere.
+fn filled(service: &ServiceConfig, rollback: &RollbackConfig) -> Option<RollbackConfig> {
+    let first = rollback.environments.keys().next();
+    let name = rollback.environment.as_ref().or(first)?;
+    let subject = Subject {
+        service: service.service.clone(),
+        root: Default::default(),
+        rollback: rollback.clone(),
+        serving: None,
+        suites: serde_json::Value::Null,
+        phase: None,
+        environment: None,
+        immediate: 0,
+    };
+    subject.in_environment(Some(name)).ok().map(|subject| subject.rollback)
+}
+
 /// The parts of each target fit together; what contains is of a kind that can.
 pub fn parts(workspace: &Workspace) -> Vec<Finding> {
     each(workspace, |service, rollback| {
         let mut found = Vec::new();
-        for list in lists(rollback) {
+        let filled = filled(service, rollback);
+        for list in lists(filled.as_ref().unwrap_or(rollback)) {
             for (number, target) in list.targets.iter().enumerate() {
                 let pointer = format!("{}/{number}/{}", list.pointer, target.kind());
                 if list.containing && !target.can_contain() {

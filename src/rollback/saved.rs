@@ -49,7 +49,7 @@ impl SavedPlan {
         bytes.push(b'\n');
         // A file that others could read may stand there already, and its permissions would be kept.
         match fs_err::remove_file(path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
             _ => file::write_atomic(path, &bytes, 0o600),
         }
     }
