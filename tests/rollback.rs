@@ -168,10 +168,11 @@ fn what_does_not_serve_is_not_proven_stays_contained_and_can_be_tried_again() {
     // The service takes it up after all; trying again proves it and lets the consumers back.
     let status = workspace.shell("sh scripts/reload.sh");
     assert!(status.success());
-    let outcome =
-        workspace.irctl(&["rollback", "resume", id_of(&outcome), "--output", "json"]).expect(0).json();
-    assert_eq!(outcome["contained"], false);
+    let id = id_of(&outcome).to_owned();
+    let outcome = workspace.irctl(&["rollback", "resume", "--output", "json"]).expect(0).json();
+    assert_eq!((outcome["contained"].as_bool(), id_of(&outcome)), (Some(false), id.as_str()));
     assert!(workspace.read("config/rollout.yml").contains("mode: active"));
+    workspace.irctl(&["rollback", "resume"]).expect(65);
 }
 
 #[test]

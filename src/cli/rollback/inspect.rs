@@ -12,15 +12,22 @@ use crate::operation::{Ending, Record, RecordKind, Stop, Summary, list};
 use crate::rollback::digests::DigestCache;
 use crate::rollback::{self, candidates, evidence, plan::VersionView, versions as on_disk};
 
-/// The newest operation that can be resumed.
+/// The newest operation that can be resumed: one that is unfinished, else a last one that is switched but not proven.
 pub fn newest_unfinished(state: &Path, service: Option<&str>) -> Result<String> {
     let status = rollback::status(state, service)?;
     let resumable = |one: &&Summary| one.resumable;
-    match status.unfinished.iter().rfind(resumable) {
-        Some(one) => Ok(one.id.clone()),
-        None => Err(Error::new(ErrorCode::NotFound, "nothing is unfinished")
-            .hint("`irctl rollback history` lists all operations")),
+    if let Some(one) = status.unfinished.iter().rfind(resumable) {
+        return Ok(one.id.clone());
     }
+    let switches = |one: &Summary| {
+        let ours = service.is_none_or(|service| one.service == service);
+        ours && one.acted && matches!(one.kind.as_str(), "rollback" | "undo" | "redo")
+    };
+    let last = list(state)?.into_iter().rfind(switches);
+    last.filter(|one| one.ending == Some(Ending::Unproven)).map(|one| one.id).ok_or_else(|| {
+        Error::new(ErrorCode::NotFound, "nothing is unfinished")
+            .hint("`irctl rollback history` lists all operations")
+    })
 }
 
 fn words(summary: &Summary) -> Vec<String> {
