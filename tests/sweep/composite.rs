@@ -231,10 +231,11 @@ impl Composite {
                 let path = entry.unwrap().path();
                 let name = path.file_name().unwrap().to_string_lossy().into_owned();
                 let staged = name.starts_with(".irctl") && !name.starts_with(".irctl-claim");
-                if is_half_written(&name) {
-                    // Known, and not mended yet: nobody clears away what a kill just before a rename leaves.
+                if is_half_written(&name) || name.ends_with("-journal") {
+                    // Known, and not mended yet: nobody clears away what a kill just before a rename leaves, and
+                    // SQLite's journal of a killed write stays until somebody opens the database again.
                     println!("SWEEP left behind: {}", path.display());
-                } else if staged || name.ends_with("-journal") {
+                } else if staged {
                     found.push(path);
                 }
             }
