@@ -231,11 +231,10 @@ impl Composite {
                 let path = entry.unwrap().path();
                 let name = path.file_name().unwrap().to_string_lossy().into_owned();
                 let staged = name.starts_with(".irctl") && !name.starts_with(".irctl-claim");
-                if is_half_written(&name) || name.ends_with("-journal") {
-                    // Known, and not mended yet: nobody clears away what a kill just before a rename leaves, and
-                    // SQLite's journal of a killed write stays until somebody opens the database again.
+                if is_half_written(&name) {
+                    // Known, and not mended yet: nobody clears away what a kill just before a rename leaves.
                     println!("SWEEP left behind: {}", path.display());
-                } else if staged {
+                } else if staged || is_unsettled_journal(&path) {
                     found.push(path);
                 }
             }
@@ -253,6 +252,14 @@ impl Composite {
     pub fn unfinished(&self, kind: &str) -> Option<String> {
         unfinished(&self.workspace, kind)
     }
+}
+
+/// A journal of SQLite that is still there after the next one has opened its database, as SQLite means it to be settled.
+fn is_unsettled_journal(path: &Path) -> bool {
+    let Some(database) = path.to_str().and_then(|path| path.strip_suffix("-journal")) else { return false };
+    let read = Command::new("sqlite3").args([database, "SELECT count(*) FROM sqlite_master"]).status();
+    assert!(read.is_ok_and(|status| status.success()), "{database} can be read");
+    path.exists()
 }
 
 /// The file in which a small file is written before it is renamed: `.irctl-` and six letters.
