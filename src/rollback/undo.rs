@@ -197,7 +197,8 @@ impl Earlier {
             let target = TargetPlan { changes, observed: None, ..target.clone() };
             (target, Prediction::default())
         });
-        let mut plan = work.scene().finish(work.contained.clone(), &served, aim, looked.collect())?;
+        let scene = if self.pinned.kind == "undo" { work.scene() } else { work.scene().taking_back() };
+        let mut plan = scene.finish(work.contained.clone(), &served, aim, looked.collect())?;
         plan.reverts = Some(self.id.clone());
         Ok(Made { plan, to, from, switches })
     }

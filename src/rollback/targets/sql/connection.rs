@@ -46,6 +46,15 @@ impl Database {
             Database::Sqlite(file) => Ok(Box::new(sqlite::Sqlite::open(file, timeouts)?)),
         }
     }
+
+    /// Lets the database take away what a transaction of ours left that was killed before it wrote a page. A server
+    /// does so by itself.
+    pub(super) fn settle(&self, timeouts: SqlTimeouts) -> Result<()> {
+        match self {
+            Database::Postgres(_) => Ok(()),
+            Database::Sqlite(file) => sqlite::settle(file, timeouts),
+        }
+    }
 }
 
 /// What a table is like.
