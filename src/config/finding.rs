@@ -89,6 +89,7 @@ pub const CHECKS: &[SemanticCheck] = &[
     targets::parts,
     targets::templates,
     targets::plans,
+    targets::contained_keys,
     targets::phases,
     targets::environments,
 ];
