@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::config::{PostgresConfig, SqlTimeouts};
+use super::config::SqlTimeouts;
 use super::name::TableName;
 use super::text::Bound;
 use super::value::Value;
 use super::{postgres, sqlite};
 use crate::base::Result;
+use crate::base::connect::postgres::PostgresConfig;
 
 /// Which language it speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
