@@ -166,14 +166,13 @@ impl Postgres {
         Ok(statement)
     }
 
-    /// Rows of text columns.
+    /// Rows of text columns. The statement is not kept: one journey there and back, and nothing that a pooler between
+    /// us and the server could lose.
     pub fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Vec<Option<String>>>> {
-        let statement = self.prepare(sql)?;
         let texts = texts(values)?;
-        let parameters: Vec<_> = texts.iter().map(|text| text as &(dyn ToSql + Sync)).collect();
-        let rows = self
-            .answer(self.session.client.query(&statement, &parameters))
-            .map_err(|error| self.failed(error))?;
+        let typed: Vec<_> = texts.iter().map(|text| (text as &(dyn ToSql + Sync), Type::UNKNOWN)).collect();
+        let rows =
+            self.answer(self.session.client.query_typed(sql, &typed)).map_err(|error| self.failed(error))?;
         let read = |row: &tokio_postgres::Row| {
             (0..row.len())
                 .map(|at| row.try_get(at).map_err(|error| failure::postgres(&self.place, &error)))
