@@ -132,11 +132,14 @@ pub fn write(environment: &Environment<'_>, drill: &Drill) -> Result<()> {
     forget_oldest(environment.state, drill)
 }
 
-/// Takes away what is more than [`KEPT`] of a plan, the oldest first. What cannot be read stays.
+/// Takes away what is more than [`KEPT`] of a plan, the oldest first. The newest that went well says how old that is, and
+/// stays; what cannot be read stays, too.
 fn forget_oldest(state: &Path, newest: &Drill) -> Result<()> {
     let (drills, _) = list(state, Some(&newest.service))?;
     let same: Vec<_> = drills.iter().filter(|drill| drill.phase == newest.phase).collect();
-    for old in same.iter().take(same.len().saturating_sub(KEPT)) {
+    let well = same.iter().rfind(|drill| drill.verdict == Verdict::Ok).map(|drill| &drill.id);
+    let old = same.iter().take(same.len().saturating_sub(KEPT));
+    for old in old.filter(|old| Some(&old.id) != well) {
         match fs_err::remove_file(place(state, &old.id)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
