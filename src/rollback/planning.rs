@@ -168,6 +168,8 @@ impl<'a> Scene<'a> {
             observed: observed.ok(),
             changes: prediction.changes.clone(),
             manner: prediction.manner.clone(),
+            kept: prediction.kept.clone(),
+            meanwhile: None,
             predicted_ms: timing.target(number),
         };
         (plan, prediction)
@@ -190,11 +192,7 @@ impl<'a> Scene<'a> {
         let (mut cannot_be_undone, mut could_undo_this, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
         let mut targets = Vec::new();
         for (mut target, prediction) in looked {
-            if prediction.mixed
-                && let Some(manner) = &mut target.manner
-            {
-                manner.push_str(&format!("; {}", quiet(&contained)));
-            }
+            target.meanwhile = prediction.mixed.then(|| quiet(&contained).to_owned());
             cannot_be_undone.extend(prediction.cannot_be_undone);
             could_undo_this.extend(prediction.could_undo_this);
             warnings.extend(prediction.warnings);

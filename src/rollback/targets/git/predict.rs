@@ -23,6 +23,7 @@ pub(super) fn predict(target: &GitTarget<'_>, draft: &Draft) -> Result<Predictio
     Ok(Prediction {
         changes: changes(draft, Some("OPERATION"))?,
         manner: Some(manner(target, draft)),
+        kept: kept(draft),
         mixed: draft.work.is_some(),
         cannot_be_undone: Vec::new(),
         could_undo_this: could_undo_this(draft, upstream.as_deref())?,
@@ -167,6 +168,15 @@ fn manner(target: &GitTarget<'_>, draft: &Draft) -> String {
             "file by file, then the branch and the index at once; git is locked meanwhile".to_owned()
         }
     }];
+    if target.config.validate.is_some() {
+        parts.push("validated in a checkout of its own before anything is switched".to_owned());
+    }
+    parts.join("; ")
+}
+
+/// What stays of what is there.
+fn kept(draft: &Draft) -> Option<String> {
+    let mut parts = Vec::new();
     if draft.moves_branch() {
         let name = match draft.stand.reference.as_str() {
             "HEAD" => "detached".to_owned(),
@@ -181,10 +191,7 @@ fn manner(target: &GitTarget<'_>, draft: &Draft) -> String {
                 .to_owned(),
         );
     }
-    if target.config.validate.is_some() {
-        parts.push("validated in a checkout of its own before anything is switched".to_owned());
-    }
-    parts.join("; ")
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// Where deployments by others are configured.
