@@ -67,3 +67,68 @@ fn a_candidate_is_promoted_to_shadow_and_from_there_to_active() {
     workspace.irctl(&["rollback", "--service", "scorer", "--to", "sc-2026-10-27", "--yes"]).expect(12);
     assert_eq!(active(&workspace), "sc-2026-11-14", "one that broke off is refused");
 }
+
+const DRIFT: &str = "service: scorer
+kind: model
+scheme: trading
+probes:
+  features:
+    drift:
+      reference: {file: data/reference.csv}
+      current: {file: data/current.csv}
+      columns: [spread, depth]
+      psi: {metric: psi_feature}
+      ks: {metric: ks_feature}
+  routes:
+    returns:
+      rows: {file: data/trades.csv}
+      by: route
+      winrate_delta_metric: winrate_delta
+      baseline: {value: 0.55}
+";
+
+/// Numbers from 0 to 100 whose order means nothing.
+fn feature(rows: u32, shift: f64) -> impl Iterator<Item = f64> {
+    (0..rows).map(move |at| f64::from(at * 37 % 101) + shift)
+}
+
+fn trades(route: &str, rows: u32, wins: u32) -> String {
+    (0..rows).map(|at| format!("{route},{}\n", if at % 10 < wins { 0.01 } else { -0.01 })).collect()
+}
+
+/// The level of the scorer when its data are these, and its exit status.
+fn level(spread: f64, wins: u32, current: u32) -> (i32, serde_json::Value) {
+    let workspace = Workspace::empty();
+    workspace.write("config/irctl.yaml", "workspace: trading\n");
+    workspace.write("config/services/scorer.yaml", DRIFT);
+    let table = |rows: u32, shift: f64| {
+        let pairs = feature(rows, shift).zip(feature(rows, 0.0));
+        pairs.fold("spread,depth\n".to_owned(), |all, (spread, depth)| format!("{all}{spread},{depth}\n"))
+    };
+    workspace.write("data/reference.csv", table(4000, 0.0));
+    workspace.write("data/current.csv", table(current, spread));
+    let routes = trades("maker", 200, 6) + &trades("taker", 200, wins);
+    workspace.write("data/trades.csv", format!("route,return\n{routes}"));
+    workspace.irctl(&["config", "check"]).expect(0);
+    let run = workspace.irctl(&["check", "--output", "json"]);
+    (run.status, run.json())
+}
+
+#[test]
+fn drift_and_win_rates_feed_the_rules_of_the_trading_scheme() {
+    let matched = |(status, check): (i32, serde_json::Value)| {
+        let text = check.to_string();
+        let rules = ["drift-breach-psi", "drift-breach-ks", "drift-moderate", "winrate-delta"];
+        let of = |rule: &str| {
+            let at = text.find(&format!("\"rule\":\"{rule}\""))?;
+            let outcome = text.get(at..)?.split_once("\"outcome\":\"").or(None)?.1;
+            Some(outcome.split('"').next()?.to_owned())
+        };
+        (status, rules.map(|rule| of(rule).unwrap_or_default()))
+    };
+    println!("{}", serde_json::to_string_pretty(&level(0.0, 6, 2000).1).unwrap());
+    println!("{:?}", matched(level(0.0, 6, 2000)));
+    println!("{:?}", matched(level(30.0, 6, 2000)));
+    println!("{:?}", matched(level(0.0, 3, 2000)));
+    println!("{:?}", matched(level(0.0, 6, 40)));
+}

@@ -4,8 +4,8 @@
 //! Data probes (`table`, `forecast`, `coefficients`, `drift`, `calibration`, `returns`) that read the same file share one streaming pass over it.
 
 pub mod calibration;
-mod cohort;
 pub mod coefficients;
+mod cohort;
 pub mod command;
 mod dataset;
 pub mod drift;

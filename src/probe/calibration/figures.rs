@@ -154,9 +154,15 @@ mod tests {
 
     #[test]
     fn bins_are_closed_above_as_numpy_has_them() {
-        for (probability, bin) in
-            [(0.0, 0), (0.1, 0), (0.100_000_1, 1), (0.3, 2), (0.300_000_000_000_000_04, 2), (0.7, 6), (1.0, 9)]
-        {
+        for (probability, bin) in [
+            (0.0, 0),
+            (0.1, 0),
+            (0.100_000_1, 1),
+            (0.3, 2),
+            (0.300_000_000_000_000_04, 2),
+            (0.7, 6),
+            (1.0, 9),
+        ] {
             assert_eq!(place(probability, 10), bin, "{probability}");
         }
         assert_eq!(place(0.5, 1), 0);

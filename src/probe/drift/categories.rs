@@ -69,10 +69,7 @@ impl Categories {
         let unseen = self.rows.iter().filter(|(_, rows)| rows.get(REFERENCE) == Some(&0));
         let mut unseen: Vec<(String, u64)> = unseen
             .map(|(word, rows)| {
-                (
-                    String::from_utf8_lossy(word).into_owned(),
-                    rows.get(CURRENT).copied().unwrap_or_default(),
-                )
+                (String::from_utf8_lossy(word).into_owned(), rows.get(CURRENT).copied().unwrap_or_default())
             })
             .collect();
         unseen.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));

@@ -35,12 +35,12 @@ pub(super) fn of_numbers(sketch: &Sketch, plan: &Plan) -> Verdict {
         let with_missing = [REFERENCE, CURRENT]
             .map(|side| sketch.count(side) + sketch.missing.get(side).copied().unwrap_or_default());
         let objection = few(with_missing)
-            .or_else(|| (!(2..=100).contains(&config.bins)).then(|| "`bins` has to be from 2 to 100".to_owned()))
+            .or_else(|| {
+                (!(2..=100).contains(&config.bins)).then(|| "`bins` has to be from 2 to 100".to_owned())
+            })
             .or_else(|| (rows.first() == Some(&0)).then(|| "the reference has no value".to_owned()));
-        let compared = objection.map_or_else(
-            || stability::index(&stability::bins(sketch, config.bins)).ok_or_else(nothing),
-            Err,
-        );
+        let compared = objection
+            .map_or_else(|| stability::index(&stability::bins(sketch, config.bins)).ok_or_else(nothing), Err);
         let decided = decide(&compared, config.resolution, constant);
         if let (Ok(value), Ok(compared)) = (&decided, &compared) {
             words.push(format!("PSI {value:.4} ({:.4} by chance)", compared.expected));
@@ -51,7 +51,9 @@ pub(super) fn of_numbers(sketch: &Sketch, plan: &Plan) -> Verdict {
     if let Some((metric, config)) = &plan.ks {
         let test = few(rows).map_or_else(|| Test::of(sketch).ok_or_else(nothing), Err);
         let blurred = |test: Test| match test.blur {
-            blur if blur > BLUR => Err(format!("so many different values that the distance is {blur:.3} uncertain")),
+            blur if blur > BLUR => {
+                Err(format!("so many different values that the distance is {blur:.3} uncertain"))
+            }
             _ => Ok(test),
         };
         let test = test.and_then(blurred);
@@ -90,7 +92,8 @@ pub(super) fn of_numbers(sketch: &Sketch, plan: &Plan) -> Verdict {
 pub(super) fn of_categories(categories: &Categories, plan: &Plan) -> Verdict {
     let rows = [REFERENCE, CURRENT].map(|side| categories.count(side));
     let (metric, config) = &plan.categories;
-    let many = categories.too_many.then(|| "so many different values that they cannot be categories".to_owned());
+    let many =
+        categories.too_many.then(|| "so many different values that they cannot be categories".to_owned());
     let objection = many.or_else(|| too_few(rows, plan.minimum));
     let compared =
         objection.clone().map_or_else(|| stability::index(&categories.bins()).ok_or_else(nothing), Err);
@@ -128,11 +131,7 @@ fn push(said: &mut Said, metric: &str, decided: Result<f64, String>, compared: &
     said.push((format!("{metric}_expected"), expected));
 }
 
-fn decide(
-    compared: &Result<Compared, String>,
-    resolution: f64,
-    doubt: Option<&str>,
-) -> Result<f64, String> {
+fn decide(compared: &Result<Compared, String>, resolution: f64, doubt: Option<&str>) -> Result<f64, String> {
     compared.as_ref().map_err(Clone::clone).and_then(|compared| compared.decided(resolution, doubt))
 }
 
@@ -158,11 +157,12 @@ fn constant(reference: bool, current: bool) -> Option<&'static str> {
 
 /// |mean now − mean of the reference| / standard deviation of the reference, and the same in words.
 fn shift(sketch: &Sketch) -> Result<(Compared, String), String> {
-    let (reference, current) =
-        sketch.moments(REFERENCE).zip(sketch.moments(CURRENT)).ok_or_else(nothing)?;
+    let (reference, current) = sketch.moments(REFERENCE).zip(sketch.moments(CURRENT)).ok_or_else(nothing)?;
     // Written so that what is not a number is refused, too.
     if !(reference.deviation > 0.0 && reference.deviation.is_finite()) {
-        return Err("it does not vary in the reference: its standard deviation is zero or not finite".to_owned());
+        return Err(
+            "it does not vary in the reference: its standard deviation is zero or not finite".to_owned()
+        );
     }
     if reference.blur + current.blur > BLUR * reference.deviation {
         return Err("so many different values that the mean is uncertain".to_owned());
@@ -179,5 +179,9 @@ fn shift(sketch: &Sketch) -> Result<(Compared, String), String> {
 }
 
 fn short(value: f64) -> String {
-    if value != 0.0 && !(1e-3..1e7).contains(&value.abs()) { format!("{value:.3e}") } else { format!("{value:.4}") }
+    if value != 0.0 && !(1e-3..1e7).contains(&value.abs()) {
+        format!("{value:.3e}")
+    } else {
+        format!("{value:.4}")
+    }
 }

@@ -82,7 +82,9 @@ fn objection(reading: &DriftReading<'_>, passes: [&Pass; 2]) -> Option<String> {
         return Some("neither `columns` nor `categories` names a column".to_owned());
     }
     if before.overlaps(now) {
-        return Some("the reference and the current rows are rows of one file, and some are the same".to_owned());
+        return Some(
+            "the reference and the current rows are rows of one file, and some are the same".to_owned(),
+        );
     }
     if let Some(columns) = reading.too_many {
         return Some(format!("{columns} columns fit, where {COLUMNS} are the most that are compared"));
@@ -141,7 +143,8 @@ impl Findings<'_> {
             if of_categories { self.reading.plan.of_categories() } else { self.reading.plan.of_numbers() };
         let mut told: Vec<String> = Vec::new();
         for (metric, value) in verdict.said {
-            let unit = units.iter().find(|(known, _)| *known == metric).map_or(Unit::Number, |(_, unit)| *unit);
+            let unit =
+                units.iter().find(|(known, _)| *known == metric).map_or(Unit::Number, |(_, unit)| *unit);
             if let Err(reason) = &value
                 && !told.contains(reason)
             {

@@ -104,7 +104,9 @@ impl Reading for DriftReading<'_> {
 
     fn begin(&mut self, input: usize, columns: &[String]) -> Vec<Want> {
         let mut chosen: Vec<(String, bool)> = Vec::new();
-        let file = self.inputs().get(input).map(|file| file.display().to_string()).unwrap_or_default();
+        let shown =
+            |at: usize| self.inputs().get(at).map(|file| file.display().to_string()).unwrap_or_default();
+        let (file, other) = (shown(input), shown(1 - input.min(1)));
         for of_categories in [false, true] {
             let (fit, idle) = self.chosen(columns, of_categories);
             chosen.extend(fit.into_iter().map(|column| (column, of_categories)));
@@ -116,7 +118,7 @@ impl Reading for DriftReading<'_> {
         if self.begun {
             for (column, of_categories) in &chosen {
                 if !self.columns.contains_key(column) && self.too_many.is_none() {
-                    let reason = "only one of the files has this column".to_owned();
+                    let reason = format!("{other} has no column `{column}`");
                     self.absent.entry(column.clone()).or_insert((*of_categories, reason));
                 }
             }
@@ -124,8 +126,7 @@ impl Reading for DriftReading<'_> {
             self.create(&chosen);
             self.begun = true;
         }
-        let mut wants: Vec<Want> =
-            self.windows.get(input).and_then(Window::want).into_iter().collect();
+        let mut wants: Vec<Want> = self.windows.get(input).and_then(Window::want).into_iter().collect();
         for (column, values) in &self.columns {
             let kind = if matches!(values, Column::Numbers(_)) { Kind::Number } else { Kind::Text };
             wants.push(Want::new(column, kind));

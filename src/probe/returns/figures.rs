@@ -103,7 +103,9 @@ impl Sums {
     pub(super) fn drawdown(&self) -> Result<f64, String> {
         match self.disordered {
             0 => Ok(self.drawdown),
-            rows => Err(format!("{rows} rows are of an earlier day than a row before them: sort the file by date")),
+            rows => Err(format!(
+                "{rows} rows are of an earlier day than a row before them: sort the file by date"
+            )),
         }
     }
 

@@ -69,7 +69,8 @@ impl Findings<'_> {
         let file = rows.window.config.file.display();
         let columns = wants.iter().find_map(|want| pass.objection(want));
         let columns = columns.map(|objection| format!("{file}: {objection}"));
-        let many = || rows.cohorts.too_many.then(|| "rows name too many different versions or series".to_owned());
+        let many =
+            || rows.cohorts.too_many.then(|| "rows name too many different versions or series".to_owned());
         columns.or_else(|| rows.window.objection(pass)).or_else(many)
     }
 
@@ -89,7 +90,9 @@ impl Findings<'_> {
                 self.input = own.map(|own| Digest::of_parts([("rows", &own), ("baseline", &pass.digest)]));
                 self.objection(rows, pass).map_or(Ok(()), Err)
             }
-            (_, _, other) => Err(other.and_then(Input::reason).unwrap_or("the baseline was not read").to_owned()),
+            (_, _, other) => {
+                Err(other.and_then(Input::reason).unwrap_or("the baseline was not read").to_owned())
+            }
         }
     }
 
@@ -198,7 +201,8 @@ impl Findings<'_> {
 
 /// Whose rows they are.
 fn who(cohort: &Cohort<Sums>, request: &Request<'_>) -> String {
-    let version = cohort.version.as_ref().filter(|version| Some(*version) != request.versions.served.as_ref());
+    let version =
+        cohort.version.as_ref().filter(|version| Some(*version) != request.versions.served.as_ref());
     let version = version.map(|version| format!("version {}", version.short()));
     let parts: Vec<String> = cohort.label.clone().into_iter().chain(version).collect();
     if parts.is_empty() { String::new() } else { format!("{}: ", parts.join(", ")) }

@@ -103,7 +103,8 @@ impl ReturnsConfig {
 /// The metrics that it emits: Sharpe ratio, drawdown, win rate, rows, and with a baseline the delta and what it is by
 /// chance.
 pub(super) fn metrics(name: &str, config: &ReturnsConfig) -> Vec<(String, Unit)> {
-    let named = |own: &Option<String>, ending: &str| own.clone().unwrap_or_else(|| format!("{name}_{ending}"));
+    let named =
+        |own: &Option<String>, ending: &str| own.clone().unwrap_or_else(|| format!("{name}_{ending}"));
     let mut metrics = vec![
         (named(&config.sharpe_metric, "sharpe"), Unit::Number),
         (named(&config.drawdown_metric, "drawdown"), Unit::Ratio),

@@ -186,6 +186,21 @@ mod tests {
     }
 
     #[test]
+    fn chances_are_those_of_scipy() {
+        let text = include_str!("../../../fixtures/statistics/expected.json");
+        let document: serde_json::Value = serde_json::from_str(text).unwrap();
+        for case in document["kolmogorov"].as_array().unwrap() {
+            let whole = |key: &str| case[key].as_u64().unwrap();
+            let (found, exact) = chance(whole("n"), whole("m"), whole("apart").into());
+            let wanted = case["p"].as_f64().unwrap();
+            assert_eq!(exact, case["exact"].as_bool().unwrap(), "{case}");
+            // The limiting distribution is good to three digits after the point at such sizes.
+            let allowed = if exact { 1e-9 } else { 1e-4 };
+            assert!((found - wanted).abs() < allowed, "{case}: {found}");
+        }
+    }
+
+    #[test]
     fn both_ways_to_an_exact_chance_agree() {
         for (n, h) in [(5_u64, 3_u64), (20, 7), (50, 12), (200, 30)] {
             let (closed, paths) = (equal_sizes(n, h.into()), lattice(n, n, u128::from(h * n)));

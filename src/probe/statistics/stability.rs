@@ -1,7 +1,8 @@
 //! The population stability index: how far the shares of the bins have moved.
 //!
 //! PSI = Σ (q − p) · ln(q / p) over the bins, with p the share of a bin in the reference and q that in the current sample.
-//! Half a row is added to every bin of both, so that an empty one has a share: p = (rows + ½) / (all + ½ · bins).
+//! Bins that no row of either is in are left out. Half a row is added to every other one of both, so that an empty one has
+//! a share: p = (rows + ½) / (all + ½ · bins).
 //!
 //! Where nothing has changed, PSI / (1/n + 1/m) has about the chi-squared distribution with one degree of freedom fewer
 //! than there are bins: Yurdakul and Naranjo (2020), Journal of Risk Model Validation 14(4).
@@ -23,17 +24,18 @@ pub(in crate::probe) fn index(bins: &[[u64; 2]]) -> Option<Compared> {
     if n == 0 || m == 0 {
         return None;
     }
-    let added = SMOOTHING * bins.len() as f64;
+    // A bin that nothing is in would only be told apart by what is added to it.
+    let used: Vec<_> = bins.iter().filter(|bin| bin.iter().any(|rows| *rows > 0)).collect();
+    let added = SMOOTHING * used.len() as f64;
     let share = |rows: u64, all: u64| (rows as f64 + SMOOTHING) / (all as f64 + added);
-    let value = bins
+    let value = used
         .iter()
         .map(|[reference, current]| {
             let (p, q) = (share(*reference, n), share(*current, m));
             (q - p) * (q / p).ln()
         })
         .sum();
-    let used = bins.iter().filter(|bin| bin.iter().any(|rows| *rows > 0)).count() as u64;
-    let (degrees, scatter) = (used.saturating_sub(1), scatter(n, m));
+    let (degrees, scatter) = ((used.len() as u64).saturating_sub(1), scatter(n, m));
     Some(Compared {
         value,
         expected: degrees as f64 * scatter,
