@@ -115,7 +115,8 @@ fn equal_sizes(n: u64, h: u128) -> f64 {
 /// A random path comes to (i, j) from the left with chance i / (i + j), from below with j / (i + j). Hodges (1958),
 /// Arkiv för Matematik 3, 469–486; as chances instead of counts: Viehmann (2021), arXiv:2102.08037.
 fn lattice(n: u64, m: u64, apart: u128) -> f64 {
-    let outside = |i: u64, j: u64| u128::from(i * m).abs_diff(u128::from(j * n)) >= apart;
+    let apart = u64::try_from(apart).unwrap_or(u64::MAX);
+    let outside = |i: u64, j: u64| (i * m).abs_diff(j * n) >= apart;
     let mut column: Vec<f64> = (0..=m).map(|j| if outside(0, j) { 1.0 } else { 0.0 }).collect();
     for i in 1..=n {
         let mut below = 0.0;
