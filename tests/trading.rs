@@ -96,11 +96,11 @@ fn trades(route: &str, rows: u32, wins: u32) -> String {
     (0..rows).map(|at| format!("{route},{}\n", if at % 10 < wins { 0.01 } else { -0.01 })).collect()
 }
 
-/// The level of the scorer when its data are these, and its exit status.
-fn level(spread: f64, wins: u32, current: u32) -> (i32, serde_json::Value) {
+/// What the rules of the scorer's scheme come to when its data are these, and the exit status.
+fn judged(service: &str, spread: f64, wins: u32, current: u32) -> (i32, serde_json::Value) {
     let workspace = Workspace::empty();
     workspace.write("config/irctl.yaml", "workspace: trading\n");
-    workspace.write("config/services/scorer.yaml", DRIFT);
+    workspace.write("config/services/scorer.yaml", service);
     let table = |rows: u32, shift: f64| {
         let pairs = feature(rows, shift).zip(feature(rows, 0.0));
         pairs.fold("spread,depth\n".to_owned(), |all, (spread, depth)| format!("{all}{spread},{depth}\n"))
@@ -111,24 +111,43 @@ fn level(spread: f64, wins: u32, current: u32) -> (i32, serde_json::Value) {
     workspace.write("data/trades.csv", format!("route,return\n{routes}"));
     workspace.irctl(&["config", "check"]).expect(0);
     let run = workspace.irctl(&["check", "--output", "json"]);
-    (run.status, run.json())
+    (run.status, run.json()["services"][0]["classification"]["rules"].clone())
+}
+
+fn rule<'a>(rules: &'a serde_json::Value, name: &str) -> (&'a str, &'a str) {
+    let found = rules.as_array().unwrap().iter().find(|rule| rule["rule"] == name).unwrap();
+    (found["outcome"].as_str().unwrap(), found["reason"].as_str().unwrap())
 }
 
 #[test]
 fn drift_and_win_rates_feed_the_rules_of_the_trading_scheme() {
-    let matched = |(status, check): (i32, serde_json::Value)| {
-        let text = check.to_string();
-        let rules = ["drift-breach-psi", "drift-breach-ks", "drift-moderate", "winrate-delta"];
-        let of = |rule: &str| {
-            let at = text.find(&format!("\"rule\":\"{rule}\""))?;
-            let outcome = text.get(at..)?.split_once("\"outcome\":\"").or(None)?.1;
-            Some(outcome.split('"').next()?.to_owned())
-        };
-        (status, rules.map(|rule| of(rule).unwrap_or_default()))
+    let outcomes = |rules: &serde_json::Value| {
+        ["drift-breach-psi", "drift-breach-ks", "winrate-delta"].map(|name| rule(rules, name).0.to_owned())
     };
-    println!("{}", serde_json::to_string_pretty(&level(0.0, 6, 2000).1).unwrap());
-    println!("{:?}", matched(level(0.0, 6, 2000)));
-    println!("{:?}", matched(level(30.0, 6, 2000)));
-    println!("{:?}", matched(level(0.0, 3, 2000)));
-    println!("{:?}", matched(level(0.0, 6, 40)));
+    let (status, rules) = judged(DRIFT, 0.0, 6, 2000);
+    assert_eq!((status, outcomes(&rules)), (0, ["missed"; 3].map(str::to_owned)));
+    let (status, rules) = judged(DRIFT, 30.0, 6, 2000);
+    assert_eq!((status, outcomes(&rules)), (2, ["matched", "matched", "missed"].map(str::to_owned)));
+    let reason = rule(&rules, "drift-breach-psi").1;
+    assert!(reason.starts_with("feature=spread: psi_feature "), "the other feature has not moved: {reason}");
+    let (status, rules) = judged(DRIFT, 0.0, 3, 2000);
+    assert_eq!((status, outcomes(&rules)), (2, ["missed", "missed", "matched"].map(str::to_owned)));
+    assert!(rule(&rules, "winrate-delta").1.starts_with("route=taker: "));
+    // So few rows say nothing; that is not the same as fine.
+    let (status, rules) = judged(DRIFT, 0.0, 6, 40);
+    assert_eq!((status, outcomes(&rules)), (3, ["undecided", "undecided", "missed"].map(str::to_owned)));
+    assert!(rule(&rules, "drift-breach-psi").1.contains("too few rows"));
+}
+
+#[test]
+fn a_shift_feeds_the_rule_of_the_elasticity_models() {
+    let service = "service: scorer\nkind: model\nscheme: rila\nprobes:\n  features:\n    drift:\n      \
+                   reference: {file: data/reference.csv}\n      current: {file: data/current.csv}\n      \
+                   columns: [spread, depth]\n      shift: {metric: feature_shift}\n";
+    // The standard deviation of the numbers from 0 to 100 is 29.2.
+    for (shift, outcome) in [(0.0, "missed"), (43.0, "missed"), (45.0, "matched")] {
+        let (_, rules) = judged(service, shift, 6, 2000);
+        let found = rule(&rules, "feature-shift");
+        assert_eq!(found.0, outcome, "{}", found.1);
+    }
 }
