@@ -15,10 +15,6 @@ pub(in crate::probe) struct Entry {
 }
 
 impl Entry {
-    fn single(key: u64, side: usize) -> Self {
-        Self { low: key, high: key, counts: if side == 0 { [1, 0] } else { [0, 1] } }
-    }
-
     /// Its greatest value.
     pub(in crate::probe) fn high(&self) -> f64 {
         number(self.high)
@@ -55,7 +51,8 @@ pub(in crate::probe) struct Sketch {
     /// How many of the last bits do not count.
     shift: u32,
     entries: Vec<Entry>,
-    pending: Vec<Entry>,
+    /// What has come since, of each sample.
+    pending: [Vec<u64>; 2],
     /// Infinite values of each sample; they are in no entry.
     pub(in crate::probe) infinite: [u64; 2],
     /// Values of each sample that are not there.
@@ -79,7 +76,7 @@ impl Sketch {
             capacity: capacity.max(2),
             shift: 0,
             entries: Vec::new(),
-            pending: Vec::new(),
+            pending: [Vec::new(), Vec::new()],
             infinite: [0, 0],
             missing: [0, 0],
         }
@@ -100,26 +97,28 @@ impl Sketch {
             }
             return;
         }
-        self.pending.push(Entry::single(key(value), side));
-        if self.pending.len() >= (self.capacity / 4).max(1024) {
+        let Some(pending) = self.pending.get_mut(side) else { return };
+        pending.push(key(value));
+        if pending.len() >= (self.capacity / 2).max(1024) {
             self.settle();
         }
     }
 
     /// Sorts in what has come since. Entries are complete only after it.
     pub(in crate::probe) fn settle(&mut self) {
-        if self.pending.is_empty() {
-            return;
+        for side in 0..self.pending.len() {
+            let Some(pending) = self.pending.get_mut(side).filter(|pending| !pending.is_empty()) else {
+                continue;
+            };
+            pending.sort_unstable();
+            let new = counted(pending, side, self.shift);
+            pending.clear();
+            self.entries = merge(&self.entries, &new, self.shift);
+            while self.entries.len() > self.capacity && self.shift < 63 {
+                self.shift += 1;
+                self.entries = merge(&self.entries, &[], self.shift);
+            }
         }
-        self.pending.sort_unstable_by_key(|entry| entry.low);
-        let (old, new) = (std::mem::take(&mut self.entries), std::mem::take(&mut self.pending));
-        self.entries = merge(&old, &new, self.shift);
-        while self.entries.len() > self.capacity && self.shift < 63 {
-            self.shift += 1;
-            self.entries = merge(&self.entries, &[], self.shift);
-        }
-        self.pending = new;
-        self.pending.clear();
     }
 
     /// The entries, by value.
@@ -176,6 +175,21 @@ pub(in crate::probe) struct Moments {
     pub(in crate::probe) deviation: f64,
     /// How far the mean may be off because neighbours were put together.
     pub(in crate::probe) blur: f64,
+}
+
+/// Sorted values of one sample, counted. What agrees in all but the last `shift` bits becomes one entry.
+fn counted(sorted: &[u64], side: usize, shift: u32) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for key in sorted {
+        match entries.last_mut() {
+            Some(last) if last.low >> shift == key >> shift => last.high = *key,
+            _ => entries.push(Entry { low: *key, high: *key, counts: [0, 0] }),
+        }
+        if let Some(count) = entries.last_mut().and_then(|entry| entry.counts.get_mut(side)) {
+            *count += 1;
+        }
+    }
+    entries
 }
 
 /// Two sorted runs as one. What agrees in all but the last `shift` bits becomes one entry.
