@@ -1,17 +1,23 @@
 //! Probes: one file per way of measuring. Each says what it looked at, and nothing it does can fail: what cannot be
 //! measured becomes an undecided sample with its reason.
 //!
-//! Data probes (`table`, `forecast`, `coefficients`) that read the same file share one streaming pass over it.
+//! Data probes (`table`, `forecast`, `coefficients`, `drift`, `calibration`, `returns`) that read the same file share one streaming pass over it.
 
+pub mod calibration;
 pub mod coefficients;
+mod cohort;
 pub mod command;
 mod dataset;
+pub mod drift;
 pub mod file;
 pub mod forecast;
 pub mod json;
 mod pattern;
 pub mod prometheus;
+pub mod returns;
 mod scan;
+pub mod source;
+mod statistics;
 pub mod table;
 mod version;
 mod zone;
@@ -24,13 +30,16 @@ use std::path::Path;
 
 use crate::base::{Unit, Untrusted};
 use crate::store::{Measurement, Sample};
+pub use calibration::CalibrationConfig;
 pub use coefficients::CoefficientsConfig;
 pub use command::CommandConfig;
+pub use drift::DriftConfig;
 pub use file::FileConfig;
 pub use forecast::ForecastConfig;
 pub use json::JsonConfig;
 pub use pattern::Pattern;
 pub use prometheus::PrometheusConfig;
+pub use returns::ReturnsConfig;
 pub use table::TableConfig;
 pub use version::{VersionMap, VersionSource};
 pub use zone::Zone;
@@ -45,6 +54,12 @@ pub enum ProbeConfig {
     Forecast(ForecastConfig),
     /// A model's coefficients: their signs and their drift.
     Coefficients(CoefficientsConfig),
+    /// Columns compared with a reference: stability index, Kolmogorov–Smirnov distance, shift of the mean.
+    Drift(DriftConfig),
+    /// Probabilities compared with what came of them: expected calibration error, Brier score.
+    Calibration(CalibrationConfig),
+    /// What a model earned: Sharpe ratio, drawdown, win rate.
+    Returns(ReturnsConfig),
     /// A file: whether it exists, its age, its size.
     File(FileConfig),
     /// A value inside a JSON document.
@@ -214,6 +229,11 @@ fn reading<'a>(
         ProbeConfig::Coefficients(config) => {
             Some(Box::new(coefficients::CoefficientsReading::new(name, config, request)))
         }
+        ProbeConfig::Drift(config) => Some(Box::new(drift::DriftReading::new(name, config, request))),
+        ProbeConfig::Calibration(config) => {
+            Some(Box::new(calibration::CalibrationReading::new(name, config, request)))
+        }
+        ProbeConfig::Returns(config) => Some(Box::new(returns::ReturnsReading::new(name, config, request))),
         _ => None,
     }
 }
@@ -231,9 +251,12 @@ fn measure(name: &str, config: &ProbeConfig, request: &Request<'_>) -> Outcome {
             undecided("not asked: no server is asked from an untrusted configuration")
         }
         ProbeConfig::Prometheus(config) => prometheus::measure(name, config, request),
-        ProbeConfig::Table(_) | ProbeConfig::Forecast(_) | ProbeConfig::Coefficients(_) => {
-            undecided("not read")
-        }
+        ProbeConfig::Table(_)
+        | ProbeConfig::Forecast(_)
+        | ProbeConfig::Coefficients(_)
+        | ProbeConfig::Drift(_)
+        | ProbeConfig::Calibration(_)
+        | ProbeConfig::Returns(_) => undecided("not read"),
     }
 }
 
@@ -243,6 +266,9 @@ pub fn metrics_of(name: &str, config: &ProbeConfig) -> Vec<(String, Unit)> {
         ProbeConfig::Table(config) => table::metrics(name, config),
         ProbeConfig::Forecast(config) => forecast::metrics(name, config),
         ProbeConfig::Coefficients(config) => coefficients::metrics(name, config),
+        ProbeConfig::Drift(config) => drift::metrics(name, config),
+        ProbeConfig::Calibration(config) => calibration::metrics(name, config),
+        ProbeConfig::Returns(config) => returns::metrics(name, config),
         ProbeConfig::File(config) => file::metrics(name, config),
         ProbeConfig::Json(config) => json::metrics(name, config),
         ProbeConfig::Command(config) => command::metrics(name, config),

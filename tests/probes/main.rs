@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
+mod calibration;
 mod coefficients;
+mod drift;
 mod files;
 mod fixtures;
 mod forecast;
+mod returns;
 mod shuffled;
 mod table;
 
@@ -110,4 +113,33 @@ fn of<'a>(outcome: &'a Outcome, metric: &str, version: &Digest) -> Vec<&'a Sampl
 fn fact(outcome: &Outcome, label: &str) -> String {
     let facts = outcome.examined.iter().filter(|fact| fact.label == label);
     facts.map(|fact| fact.value.raw().to_owned()).collect::<Vec<_>>().join(" | ")
+}
+
+/// The sample of a metric with this label, and its value or the reason why there is none.
+fn labelled(outcome: &Outcome, metric: &str, label: (&str, &str)) -> Result<f64, String> {
+    let all = samples(outcome, metric);
+    let own: Vec<_> =
+        all.iter().filter(|sample| sample.labels.get(label.0).is_some_and(|v| v == label.1)).collect();
+    assert_eq!(own.len(), 1, "{metric} {label:?}: {outcome:#?}");
+    match &own[0].measurement {
+        Measurement::Value(value) => Ok(*value),
+        Measurement::Undecided(reason) => Err(reason.raw().to_owned()),
+    }
+}
+
+/// A file of fixtures/statistics.
+fn statistics(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/statistics").join(name);
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// A number that NumPy, SciPy or scikit-learn found, by pointer into fixtures/statistics/expected.json.
+fn expected(pointer: &str) -> f64 {
+    let document: serde_json::Value = serde_json::from_str(&statistics("expected.json")).unwrap();
+    document.pointer(pointer).and_then(serde_json::Value::as_f64).unwrap_or_else(|| panic!("{pointer}"))
+}
+
+/// Whether two numbers are the same but for rounding.
+fn near(found: f64, wanted: f64, what: &str) {
+    assert!((found - wanted).abs() <= 1e-9 * wanted.abs().max(1e-3), "{what}: {found} is not {wanted}");
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::pattern::nearest;
 use crate::base::{Digest, Error, ErrorCode, Result};
-pub(super) use batch::{Batch, Kind, NO_DAY, NO_WORD, Unreadable, Want};
+pub(super) use batch::{Batch, Kind, NO_DAY, NO_WORD, Unreadable, Want, Words};
 pub(super) use identity::Identity;
 
 /// How many rows are handed on at once: few enough for the columns of a batch to stay in the processor's cache.

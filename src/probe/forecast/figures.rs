@@ -105,7 +105,7 @@ impl Sums {
 /// The Wilson score interval of a proportion at 95 %: where the true proportion is likely to lie.
 ///
 /// Wilson (1927), Journal of the American Statistical Association 22, 209–212.
-pub(super) fn wilson(successes: u64, trials: u64) -> Option<(f64, f64)> {
+pub(in crate::probe) fn wilson(successes: u64, trials: u64) -> Option<(f64, f64)> {
     const Z: f64 = 1.959_963_984_540_054;
     if trials == 0 {
         return None;

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use super::zone::Zone;
 use crate::base::{Duration, Unit};
+pub(super) use figures::wilson;
 pub(super) use reading::ForecastReading;
 
 /// A `forecast` probe. Both files are CSV, Parquet or JSON lines: what they are, their bytes say.
