@@ -143,9 +143,7 @@ pub fn earlier(
     for probes in probes.into_iter().filter(|probes| !probe::earlier::remembered(probes).is_empty()) {
         let store = SqliteStore::open_existing(state).ok()??;
         let store: &dyn Store = &store;
-        all.extend(
-            store.view(|session| probe::earlier::recall(session, service, probes, now)).ok()?,
-        );
+        all.extend(store.view(|session| probe::earlier::recall(session, service, probes, now)).ok()?);
     }
     all.sort_by_key(|sample| sample.event_time);
     Some(all)

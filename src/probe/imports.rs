@@ -191,20 +191,14 @@ fn located(interpreter: &Path, root: &Path) -> PathBuf {
     if interpreter.components().count() > 1 { root.join(interpreter) } else { interpreter.to_owned() }
 }
 
-fn load(
-    config: &ImportsConfig,
-    interpreter: &Path,
-    module: &ModuleName,
-    request: &Request<'_>,
-) -> Loading {
+fn load(config: &ImportsConfig, interpreter: &Path, module: &ModuleName, request: &Request<'_>) -> Loading {
     let Some(interpreter) = interpreter.to_str() else {
         return Loading::Unknown("the interpreter's path is not UTF-8".to_owned());
     };
     // -B: looking at modules writes nothing beside them.
     let argv = [interpreter, "-B", "-c", PROGRAM, &module.0].map(str::to_owned).to_vec();
-    let mut invocation = Invocation::new(argv)
-        .directory(request.root)
-        .timeout(config.timeout.unwrap_or(TIMEOUT).to_std());
+    let mut invocation =
+        Invocation::new(argv).directory(request.root).timeout(config.timeout.unwrap_or(TIMEOUT).to_std());
     for (variable, value) in &config.environment {
         invocation = invocation.environment(variable, value);
     }

@@ -281,9 +281,7 @@ fn reading<'a>(
         ProbeConfig::Coefficients(config) => {
             Some(Box::new(coefficients::CoefficientsReading::new(name, config, request)))
         }
-        ProbeConfig::Leakage(config) => {
-            Some(Box::new(leakage::LeakageReading::new(name, config, request)))
-        }
+        ProbeConfig::Leakage(config) => Some(Box::new(leakage::LeakageReading::new(name, config, request))),
         _ => None,
     }
 }

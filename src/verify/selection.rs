@@ -101,10 +101,7 @@ pub(super) fn select(suite: &SuiteConfig, service_probes: &BTreeMap<String, Prob
 }
 
 /// Adds the service's probes that measure what a chosen probe compares.
-fn add_compared(
-    probes: &mut BTreeMap<String, ProbeConfig>,
-    service_probes: &BTreeMap<String, ProbeConfig>,
-) {
+fn add_compared(probes: &mut BTreeMap<String, ProbeConfig>, service_probes: &BTreeMap<String, ProbeConfig>) {
     let measures = |name: &str, probe: &ProbeConfig, wanted: &str| {
         metrics_of(name, probe).iter().any(|(metric, _)| metric == wanted)
     };

@@ -43,7 +43,10 @@ fn without_a_baseline_or_with_one_of_zero_nothing_is_decided() {
     }
     assert_eq!(zero.problems.len(), 1, "said once");
     let negative = compare(&folder("300"), "against: {value: -2}");
-    assert_eq!((reason(&negative, "p_ratio").as_str(), value(&negative, "p_change")), ("the baseline is negative", 151.0));
+    assert_eq!(
+        (reason(&negative, "p_ratio").as_str(), value(&negative, "p_change")),
+        ("the baseline is negative", 151.0)
+    );
     let nan = compare(&folder("300"), "against: {value: .nan}");
     assert!(reason(&nan, "p_ratio").contains("the baseline is NaN"));
     let null = compare(&folder("null"), "against: {value: 2}");
@@ -59,7 +62,9 @@ fn without_a_baseline_or_with_one_of_zero_nothing_is_decided() {
 fn stored_baselines_are_numbers_in_documents_and_tables() {
     let folder = folder("240");
     folder.write("base.json", r#"{"metrics": {"p95": 200, "none": null}}"#);
-    let json = |pointer: &str| compare(&folder, &format!("against: {{json: {{file: base.json, pointer: {pointer}}}}}"));
+    let json = |pointer: &str| {
+        compare(&folder, &format!("against: {{json: {{file: base.json, pointer: {pointer}}}}}"))
+    };
     assert_eq!(value(&json("/metrics/p95"), "p_ratio"), 1.2);
     assert!(reason(&json("/metrics/none"), "p_ratio").contains("is not a number"));
     assert!(reason(&json("/metrics/p99"), "p_ratio").contains("has nothing at /metrics/p99"));

@@ -21,7 +21,9 @@ fn folder() -> Folder {
 
 fn load(folder: &Folder, modules: &str) -> Outcome {
     let interpreter = python();
-    folder.measure(&format!("{{imports: {{interpreter: '{interpreter}', modules: [{modules}], timeout: 20s}}}}"))
+    folder.measure(&format!(
+        "{{imports: {{interpreter: '{interpreter}', modules: [{modules}], timeout: 20s}}}}"
+    ))
 }
 
 fn loaded(outcome: &Outcome) -> Vec<(String, Option<f64>)> {
@@ -80,7 +82,10 @@ fn what_is_not_known_is_not_good() {
     let both = folder.measure("{imports: {modules: [src.missing, src.slow], timeout: 1s}}");
     assert_eq!(value(&both, "p_failures"), 1.0, "a failure is one, whatever else is not known");
     nothing_decided(&folder.measure("{imports: {modules: [src.chatty]}}"), "printed more than is read");
-    nothing_decided(&folder.measure("{imports: {interpreter: venv/bin/python, modules: [os]}}"), "cannot start");
+    nothing_decided(
+        &folder.measure("{imports: {interpreter: venv/bin/python, modules: [os]}}"),
+        "cannot start",
+    );
     nothing_decided(&folder.measure("{imports: {modules: []}}"), "no modules");
     let mut untrusted = folder;
     untrusted.untrusted = true;

@@ -20,7 +20,11 @@ fn r_squared_warns_and_halts_over_its_limits() {
         ("0.35", 2.0, "HALT; HALT: R²"),
     ] {
         let outcome = r_squared(number);
-        assert_eq!((value(&outcome, "p_state"), fact(&outcome, "report").as_str()), (state, report), "{number}");
+        assert_eq!(
+            (value(&outcome, "p_state"), fact(&outcome, "report").as_str()),
+            (state, report),
+            "{number}"
+        );
         assert_eq!(value(&outcome, "leakage_gate_halt"), f64::from(u8::from(state == 2.0)));
         assert_eq!(value(&outcome, "leakage_suspected"), f64::from(u8::from(state >= 1.0)));
     }
@@ -53,8 +57,9 @@ fn what_is_no_r_squared_decides_nothing() {
     let limits = Folder::new();
     limits.write("m.json", "0.1");
     for (warn, halt) in [("0.3", "0.2"), (".nan", "0.3"), ("0.2", ".inf")] {
-        let outcome = limits
-            .measure(&format!("{{leakage: {{r_squared: {{of: {{json: {{file: m.json}}}}, warn: {warn}, halt: {halt}}}}}}}"));
+        let outcome = limits.measure(&format!(
+            "{{leakage: {{r_squared: {{of: {{json: {{file: m.json}}}}, warn: {warn}, halt: {halt}}}}}}}"
+        ));
         assert!(reason(&outcome, "p_r_squared").contains("no limits"));
     }
 }
@@ -85,7 +90,11 @@ fn predictions_that_cannot_be_compared_decide_nothing() {
     folder.write("p.csv", "a,p\n1,1\n2,2\n3,\n");
     let outcome = folder.measure(&gate(true));
     assert_eq!(value(&outcome, "p_r_squared"), 1.0);
-    assert!(fact(&outcome, "R²").contains("2 rows, a against p, 1 rows left out"), "{}", fact(&outcome, "R²"));
+    assert!(
+        fact(&outcome, "R²").contains("2 rows, a against p, 1 rows left out"),
+        "{}",
+        fact(&outcome, "R²")
+    );
     let gone = Folder::new().measure(&gate(false));
     assert_eq!(reason(&gone, "p_r_squared"), "p.csv does not exist");
 }
@@ -100,6 +109,7 @@ fn too_great_an_improvement_is_suspicious_and_a_baseline_of_zero_warns() {
     for (model, baseline, better, expected, state) in [
         ("0.19", "0.20", "lower", 0.05, 0.0),
         ("0.25", "0.20", "lower", -0.25, 0.0),
+        ("0.18", "0.20", "lower", 0.1, 0.0),
         ("0.175", "0.20", "lower", 0.125, 1.0),
         ("0.15", "0.20", "lower", 0.25, 2.0),
         ("0.90", "0.80", "higher", 0.125, 1.0),
@@ -119,7 +129,10 @@ fn too_great_an_improvement_is_suspicious_and_a_baseline_of_zero_warns() {
 #[test]
 fn names_of_the_same_period_halt() {
     let folder = Folder::new();
-    folder.write("f.csv", "date,own_rate,competitor_mean_rate_lag2,competitor_lag_10,C_tax,C_lag01\n1,1,1,1,1,1\n");
+    folder.write(
+        "f.csv",
+        "date,own_rate,competitor_mean_rate_lag2,competitor_lag_10,C_tax,C_lag01\n1,1,1,1,1,1\n",
+    );
     let gate = "{leakage: {lag_features: {of: {table: f.csv}}}}";
     let outcome = folder.measure(gate);
     assert_eq!((value(&outcome, "p_lag_features"), value(&outcome, "p_state")), (0.0, 0.0));
@@ -196,9 +209,11 @@ fn the_boundary_may_stand_in_a_document() {
     folder.now = at("2026-11-20T03:00:00Z");
     let gate = "{leakage: {boundary: {train: {json: {file: m.json, pointer: /train_end}}, \
                 test: {json: {file: m.json, pointer: /test_start}}}}}";
-    for (end, start, expected) in
-        [("2026-10-22", "2026-10-23", Some(0.0)), ("2026-10-22T09:00:00Z", "2026-10-22", Some(1.0)), ("x", "y", None)]
-    {
+    for (end, start, expected) in [
+        ("2026-10-22", "2026-10-23", Some(0.0)),
+        ("2026-10-22T09:00:00Z", "2026-10-22", Some(1.0)),
+        ("x", "y", None),
+    ] {
         folder.write("m.json", format!(r#"{{"train_end": "{end}", "test_start": "{start}"}}"#));
         let outcome = folder.measure(gate);
         assert_eq!(only(&outcome, "p_overlap").measurement.value(), expected);
@@ -234,11 +249,13 @@ fn a_program_shuffles_the_target_and_prints_r_squared() {
 #[test]
 fn a_linear_model_is_fitted_to_shuffled_targets() {
     let folder = Folder::new();
-    let gate = "{leakage: {shuffled: {of: {linear: {file: f.csv, target: y, features: ['x*']}}, shuffles: 8}}}";
+    let gate =
+        "{leakage: {shuffled: {of: {linear: {file: f.csv, target: y, features: ['x*']}}, shuffles: 8}}}";
     let table = |rows: usize, features: usize| {
         let mut text = (0..features).fold("y".to_owned(), |text, at| format!("{text},x{at}")) + "\n";
         for row in 0..rows {
-            let cell = |at: usize| ((row * 7919 + at * 104_729 + row * row * (at + 3)) % 1009) as f64 / 1009.0;
+            let cell =
+                |at: usize| ((row * 7919 + at * 104_729 + row * row * (at + 3)) % 1009) as f64 / 1009.0;
             text.push_str(&(0..=features).map(|at| cell(at).to_string()).collect::<Vec<_>>().join(","));
             text.push('\n');
         }
@@ -248,7 +265,10 @@ fn a_linear_model_is_fitted_to_shuffled_targets() {
     let outcome = folder.measure(gate);
     assert!(value(&outcome, "p_shuffled_r_squared") < 0.03);
     let said = fact(&outcome, "shuffled target");
-    assert!(said.contains("400 rows, least squares on 3 features; mean of 8 shuffles with seed 42"), "{said}");
+    assert!(
+        said.contains("400 rows, least squares on 3 features; mean of 8 shuffles with seed 42"),
+        "{said}"
+    );
     assert!(said.contains("0.0075 is what chance alone gives"), "{said}");
     assert_eq!(folder.measure(gate), outcome, "the same every time");
     // So many features for so few rows that they explain anything.
@@ -308,7 +328,10 @@ fn all_gates_make_one_report() {
         "HALT; HALT: lag features, signs; PASS: R², improvement, boundary, shuffled target"
     );
     assert_eq!((value(&outcome, "p_sign_violations"), value(&outcome, "p_lag_features")), (2.0, 1.0));
-    assert_eq!(fact(&outcome, "signs"), "HALT: competitor_mean_lag0 1, own -2 wrong of 2 coefficients in c.json");
+    assert_eq!(
+        fact(&outcome, "signs"),
+        "HALT: competitor_mean_lag0 1, own -2 wrong of 2 coefficients in c.json"
+    );
     // New evidence has another digest.
     assert_ne!(only(&outcome, "p_state").input, only(&all(&clean()), "p_state").input);
 }

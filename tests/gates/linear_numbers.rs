@@ -15,7 +15,10 @@ fn folder() -> (Folder, Value) {
 #[track_caller]
 fn near(found: f64, expected: &Value, what: &str) {
     let expected = expected.as_f64().unwrap();
-    assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{what}: {found}, expected {expected}");
+    assert!(
+        (found - expected).abs() <= 1e-9 * expected.abs().max(1.0),
+        "{what}: {found}, expected {expected}"
+    );
 }
 
 #[test]

@@ -7,7 +7,8 @@ use irctl::store::Sample;
 use crate::support::prometheus::{Exporter, Prometheus};
 use crate::{Folder, at, fact, nothing_decided, reason, value};
 
-const LOG: &str = "{parity: {of: {log: {file: p.log, failures: [PARITY FAIL], checked: [parity ok], rotated: p.log.1}}}}";
+const LOG: &str =
+    "{parity: {of: {log: {file: p.log, failures: [PARITY FAIL], checked: [parity ok], rotated: p.log.1}}}}";
 
 /// Measures, and remembers what was measured for the next look.
 fn look(folder: &mut Folder, time: &str, yaml: &str) -> Outcome {
@@ -30,13 +31,19 @@ fn a_log_is_counted_from_one_look_to_the_next() {
     let mut fresh = Folder::new();
     fresh.write("p.log", "start\n1 PARITY FAIL row 7\n2 parity ok\n");
     let first = look(&mut fresh, "2026-11-20T02:00:00Z", LOG);
-    assert!(reason(&first, "p_failures").contains("1 in all; there was no look before this one"), "{first:#?}");
+    assert!(
+        reason(&first, "p_failures").contains("1 in all; there was no look before this one"),
+        "{first:#?}"
+    );
     assert_eq!(value(&first, "p_total"), 1.0);
     let quiet = look(&mut fresh, "2026-11-20T02:10:00Z", LOG);
     assert_eq!((value(&quiet, "p_failures"), value(&quiet, "p_total")), (0.0, 1.0));
     fresh.write("p.log", "start\n1 PARITY FAIL row 7\n2 parity ok\n3 PARITY FAIL row 9\n4 PARITY FAIL row 9");
     let more = look(&mut fresh, "2026-11-20T02:20:00Z", LOG);
-    assert_eq!((value(&more, "p_failures"), fact(&more, "lines").as_str()), (2.0, "5, 4 of them of comparisons"));
+    assert_eq!(
+        (value(&more, "p_failures"), fact(&more, "lines").as_str()),
+        (2.0, "5, 4 of them of comparisons")
+    );
     // A round that is run again at the same instant finds the same.
     assert_eq!(value(&look(&mut fresh, "2026-11-20T02:20:00Z", LOG), "p_failures"), 2.0);
     assert_eq!(value(&look(&mut fresh, "2026-11-20T02:30:00Z", LOG), "p_failures"), 0.0);
@@ -58,7 +65,11 @@ fn a_rotated_log_loses_nothing() {
     let lost = look(&mut folder, "2026-11-20T03:00:00Z", LOG);
     assert!(reason(&lost, "p_failures").contains("what came last in that one was not seen"), "{lost:#?}");
     folder.write("p.log", "day ten\n5 PARITY FAIL\n");
-    assert_eq!(value(&look(&mut folder, "2026-11-20T04:00:00Z", LOG), "p_failures"), 1.0, "what was seen counts");
+    assert_eq!(
+        value(&look(&mut folder, "2026-11-20T04:00:00Z", LOG), "p_failures"),
+        1.0,
+        "what was seen counts"
+    );
 }
 
 #[test]
@@ -78,7 +89,9 @@ fn a_window_counts_by_the_times_of_the_lines() {
         let outcome = folder.measure(yaml);
         match expected {
             Ok(count) => assert_eq!(value(&outcome, "onnx_parity_failures"), count, "{content}"),
-            Err(why) => assert!(reason(&outcome, "onnx_parity_failures").contains(why), "{content}: {outcome:#?}"),
+            Err(why) => {
+                assert!(reason(&outcome, "onnx_parity_failures").contains(why), "{content}: {outcome:#?}")
+            }
         }
     }
     folder.write("p.log", "2026-11-21T02:30:00Z ok\n");
@@ -93,7 +106,9 @@ fn documents_have_counts_and_counters() {
     let counter = "{parity: {of: {json: {file: p.json, pointer: /failures, counter: true}}}}";
     folder.write("p.json", r#"{"failures": 3}"#);
     assert_eq!(value(&folder.measure(count), "p_failures"), 3.0);
-    assert!(reason(&look(&mut folder, "2026-11-20T01:00:00Z", counter), "p_failures").contains("no look before"));
+    assert!(
+        reason(&look(&mut folder, "2026-11-20T01:00:00Z", counter), "p_failures").contains("no look before")
+    );
     folder.write("p.json", r#"{"failures": 5}"#);
     assert_eq!(value(&look(&mut folder, "2026-11-20T01:10:00Z", counter), "p_failures"), 2.0);
     folder.write("p.json", r#"{"failures": 1}"#);
@@ -112,8 +127,15 @@ fn documents_have_counts_and_counters() {
     assert_eq!(value(&look(&mut folder, "2026-11-20T01:40:00Z", counter), "p_failures"), 3.0);
     let mut fresh = Folder::new();
     fresh.write("p.json", r#"{"failures": 0}"#);
-    assert_eq!(value(&look(&mut fresh, "2026-11-20T01:00:00Z", counter), "p_failures"), 0.0, "zero is certain");
-    nothing_decided(&fresh.measure(&count.replace("}}}}", "}}, window: 1h}}")), "a window needs a log or Prometheus");
+    assert_eq!(
+        value(&look(&mut fresh, "2026-11-20T01:00:00Z", counter), "p_failures"),
+        0.0,
+        "zero is certain"
+    );
+    nothing_decided(
+        &fresh.measure(&count.replace("}}}}", "}}, window: 1h}}")),
+        "a window needs a log or Prometheus",
+    );
     fresh.now = at("2100-01-01T00:00:00Z");
     nothing_decided(&fresh.measure(&count.replace("failures}", "failures, max_age: 1d}")), "is allowed");
 }
@@ -125,7 +147,10 @@ fn a_real_prometheus_counts_through_resets() {
     prometheus.wait_until("onnx_parity_failures_total == 7");
     let mut folder = Folder::new();
     let probe = |window: &str, counter: &str| {
-        format!("{{parity: {{of: {{prometheus: {{url: '{}', counter: '{counter}'}}}}{window}}}}}", prometheus.url())
+        format!(
+            "{{parity: {{of: {{prometheus: {{url: '{}', counter: '{counter}'}}}}{window}}}}}",
+            prometheus.url()
+        )
     };
     let since = probe("", "onnx_parity_failures_total");
     folder.now = Utc::now();

@@ -70,18 +70,20 @@ fn a_report_from_before_the_run_says_nothing() {
 fn what_does_not_end_by_itself_decides_nothing() {
     let folder = Folder::new();
     folder.write("out/report.xml", GOOD);
-    let with = |argv: &str| folder.measure(&format!("{{test_suite: {{argv: {argv}, report: out/report.xml, timeout: 1s}}}}"));
+    let with = |argv: &str| {
+        folder.measure(&format!("{{test_suite: {{argv: {argv}, report: out/report.xml, timeout: 1s}}}}"))
+    };
     nothing_decided(&with("[sleep, '30']"), "a timeout");
     nothing_decided(&with("[sh, -c, 'kill -9 $$']"), "signal 9");
     nothing_decided(&with("[not-a-program]"), "cannot start");
     nothing_decided(&with("[]"), "no program");
-    nothing_decided(
-        &folder.measure("{test_suite: {argv: ['true'], report: ../report.xml}}"),
-        "climbs out",
-    );
+    nothing_decided(&folder.measure("{test_suite: {argv: ['true'], report: ../report.xml}}"), "climbs out");
     let mut untrusted = folder;
     untrusted.untrusted = true;
-    nothing_decided(&untrusted.measure("{test_suite: {argv: [touch, ran], report: out/report.xml}}"), "untrusted");
+    nothing_decided(
+        &untrusted.measure("{test_suite: {argv: [touch, ran], report: out/report.xml}}"),
+        "untrusted",
+    );
     assert!(!untrusted.path("ran").exists());
 }
 
@@ -114,7 +116,8 @@ tree.ElementTree(root).write("report.xml", encoding="utf-8", xml_declaration=Tru
 sys.exit(0 if result.wasSuccessful() else 1)
 "#,
     );
-    let outcome = folder.measure("{test_suite: {argv: [python3, -B, runner.py], report: report.xml, timeout: 60s}}");
+    let outcome =
+        folder.measure("{test_suite: {argv: [python3, -B, runner.py], report: report.xml, timeout: 60s}}");
     assert_eq!((value(&outcome, "p_total"), value(&outcome, "p_failures")), (2.0, 1.0));
     assert_eq!(fact(&outcome, "failing"), "Model.test_fails");
 }

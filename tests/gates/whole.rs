@@ -30,7 +30,7 @@ fn round(workspace: &Workspace) -> Value {
 /// What became of a rule: `matched`, `missed`, `undecided`.
 fn rule(service: &Value, id: &str) -> String {
     let rules = service["classification"]["rules"].as_array().unwrap();
-    let rule = rules.iter().find(|rule| rule["id"] == id).unwrap_or_else(|| panic!("{id}: {rules:#?}"));
+    let rule = rules.iter().find(|rule| rule["rule"] == id).unwrap_or_else(|| panic!("{id}: {rules:#?}"));
     rule["outcome"].as_str().unwrap().to_owned()
 }
 
@@ -46,7 +46,10 @@ fn a_gate_at_halt_contains_and_is_p0_at_once() {
     workspace.write("features.csv", "date,own_rate,competitor_rate_lag2\n");
     workspace.write("metrics.json", r#"{"r_squared": 0.12}"#);
     let quiet = round(&workspace);
-    assert_eq!((rule(&quiet, "leakage-halt"), rule(&quiet, "leakage-suspected")), ("missed".into(), "missed".into()));
+    assert_eq!(
+        (rule(&quiet, "leakage-halt"), rule(&quiet, "leakage-suspected")),
+        ("missed".into(), "missed".into())
+    );
     assert!(workspace.read("config/rollout.yml").contains("enabled"));
     workspace.set_clock("2026-11-20T03:37:00Z");
     workspace.write("metrics.json", r#"{"r_squared": 0.25}"#);
@@ -154,9 +157,15 @@ fn imports_and_tests_feed_the_rules_for_development_and_are_blocked_where_nobody
         "suite: code\nservice: desk\nuse: [import, tests]\nexpect:\n  - {that: not import_failed}\n  - {that: not tests_failed}\n",
     );
     workspace.irctl(&["config", "check"]).expect(0);
-    workspace.write("run.sh", "echo '<testsuite><testcase name=\"a\"><failure/></testcase></testsuite>' > report.xml; exit 1");
+    workspace.write(
+        "run.sh",
+        "echo '<testsuite><testcase name=\"a\"><failure/></testcase></testsuite>' > report.xml; exit 1",
+    );
     let found = round(&workspace);
-    assert_eq!((rule(&found, "import-failed"), rule(&found, "tests-failed")), ("matched".into(), "matched".into()));
+    assert_eq!(
+        (rule(&found, "import-failed"), rule(&found, "tests-failed")),
+        ("matched".into(), "matched".into())
+    );
     assert_eq!(found["classification"]["level"], "P2");
     workspace.irctl(&["verify"]).expect(2);
     std::fs::remove_file(workspace.path("report.xml")).unwrap();
@@ -171,7 +180,7 @@ fn a_comparison_of_what_nobody_measures_is_an_error() {
         ("{of: trades_per_hours, against: {value: 2}, unit: count}", "dangling-reference"),
         ("{of: trades_per_hour, against: {metric: budget}, unit: count}", "dangling-reference"),
         ("{of: trades_per_hour, against: {value: 2}, unit: seconds}", "wrong-unit"),
-        ("{of: trades_per_hour, against: {previous_release: {statistic: p101}}, unit: count}", "invalid-value"),
+        ("{of: trades_per_hour, against: {previous_release: {statistic: p101}}, unit: count}", "statistic"),
     ] {
         let trades = DESK.lines().take(2).collect::<Vec<_>>().join("\n");
         let workspace = workspace("trading", &format!("{trades}\nother:\n  baseline: {probe}"));

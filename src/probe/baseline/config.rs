@@ -199,14 +199,8 @@ mod tests {
 
     #[test]
     fn a_baseline_of_nothing_decides_nothing() {
-        let all = [
-            Figure::Baseline,
-            Figure::Ratio,
-            Figure::Change,
-            Figure::Drop,
-            Figure::Difference,
-            Figure::Loss,
-        ];
+        let all =
+            [Figure::Baseline, Figure::Ratio, Figure::Change, Figure::Drop, Figure::Difference, Figure::Loss];
         for figure in all {
             for baseline in [0.0, -0.0, f64::NAN, f64::INFINITY] {
                 assert!(figure.of(&Ok(1.0), baseline).is_err(), "{figure:?} {baseline}");

@@ -13,9 +13,7 @@ use std::collections::BTreeMap;
 use super::{Outcome, Request, VersionSource};
 use crate::base::{Digest, Unit};
 use crate::store::{Measurement, Sample};
-pub use config::{
-    Against, BaselineConfig, DocumentBaseline, Figure, PreviousRelease, TableBaseline,
-};
+pub use config::{Against, BaselineConfig, DocumentBaseline, Figure, PreviousRelease, TableBaseline};
 use source::Baseline;
 pub use statistic::Statistic;
 
@@ -66,9 +64,8 @@ fn newest<'r>(metric: &str, request: &Request<'_>, round: &'r [Sample]) -> Resul
         return Err(format!("no other probe measured `{metric}`"));
     }
     let served = request.versions.served.as_ref();
-    let own = |sample: &&Sample| {
-        served.is_none() || sample.version.is_none() || sample.version.as_ref() == served
-    };
+    let own =
+        |sample: &&Sample| served.is_none() || sample.version.is_none() || sample.version.as_ref() == served;
     let mut newest: BTreeMap<_, &Sample> = BTreeMap::new();
     for sample in all.into_iter().filter(own) {
         let entry = newest.entry(&sample.labels).or_insert(sample);
@@ -105,7 +102,8 @@ fn compare(
     outcome.fact("compared", format!("{of}{} against {against}", shown(&value)));
     let mut told = false;
     for (metric, figure) in emitted(name, config) {
-        let found = baseline.as_ref().map_err(Clone::clone).and_then(|baseline| figure.of(&value, baseline.value));
+        let found =
+            baseline.as_ref().map_err(Clone::clone).and_then(|baseline| figure.of(&value, baseline.value));
         let unit = figure.unit(config.unit());
         let mut sample = match found {
             Ok(found) => request.sample(name, &metric, found, unit),
@@ -141,7 +139,8 @@ fn in_unit(sample: &Sample, unit: Unit) -> Result<f64, String> {
 
 /// New evidence is a new value, or a new baseline.
 fn input(current: &Sample, baseline: &Result<Baseline, String>) -> Digest {
-    let own = current.input.clone().unwrap_or_else(|| Digest::of(format!("{:?}", current.measurement).as_bytes()));
+    let own =
+        current.input.clone().unwrap_or_else(|| Digest::of(format!("{:?}", current.measurement).as_bytes()));
     let other = Digest::of(format!("{:?}", baseline.as_ref().map(|baseline| baseline.value)).as_bytes());
     Digest::of_parts([("current", &own), ("baseline", &other)])
 }

@@ -52,6 +52,9 @@ pub(super) fn outcome(
             outcome.problem(Some(&metric), finding.looked.clone());
         }
     }
+    if findings.is_empty() {
+        outcome.problem(None, "no gate is configured");
+    }
     let idle: Vec<&str> =
         Kind::ALL.iter().filter(|kind| !config.has(**kind)).map(|kind| kind.as_str()).collect();
     if !idle.is_empty() {
@@ -130,8 +133,7 @@ impl Judge<'_> {
         if value > 1.0 + 1e-9 {
             return Err(format!("R² is {value}, which cannot be over 1 ({looked})"));
         }
-        let looked =
-            format!("{} ({looked}), WARN over {}, HALT over {}", short(value), gate.warn, gate.halt);
+        let looked = format!("{} ({looked}), WARN over {}, HALT over {}", short(value), gate.warn, gate.halt);
         let state = State::of(value, gate.warn, gate.halt);
         Ok(Finding { kind: Kind::RSquared, state, value: Ok(value), looked })
     }
@@ -144,8 +146,7 @@ impl Judge<'_> {
             return Err(format!("{file} has {} rows; R² needs two", actual.len()));
         }
         let value = r_squared(actual, predicted).ok_or("what happened is the same in every row")?;
-        let shown =
-            format!("{file}, {} rows, {} against {}", actual.len(), config.actual, config.predicted);
+        let shown = format!("{file}, {} rows, {} against {}", actual.len(), config.actual, config.predicted);
         Ok((value, shown + &left(left_out)))
     }
 
@@ -178,12 +179,7 @@ impl Judge<'_> {
         if baseline == 0.0 {
             let reason = "the baseline is zero".to_owned();
             let looked = format!("{looked}: {reason}, so no improvement over it can be plausible");
-            return Ok(Finding {
-                kind: Kind::Improvement,
-                state: State::Warn,
-                value: Err(reason),
-                looked,
-            });
+            return Ok(Finding { kind: Kind::Improvement, state: State::Warn, value: Err(reason), looked });
         }
         let better = match gate.better {
             Better::Lower => baseline - model,

@@ -209,10 +209,28 @@ mod tests {
     #[test]
     fn the_usual_patterns_find_what_is_of_the_same_period() {
         for name in [
-            "C_lag0", "C_lag_0", "c_lag0", "CLag0", "C-lag-0", "log_C_lag0", "C_lag0_squared", "C_lag00",
-            "competitor_lag_0", "competitor_mean_lag_0", "competitors_lag0", "competitor_rate_lagged_0",
-            "Competitor_LAG_0_x", "competitorlag0", "competitor_top3_lag_0", "avg_competitor_rate_lag_weeks_0",
-            "competitorRateLag0", "C_t", "C_t_squared", "log_C_t", "c_t", "competitor_lag_0_to_4",
+            "C_lag0",
+            "C_lag_0",
+            "c_lag0",
+            "CLag0",
+            "C-lag-0",
+            "log_C_lag0",
+            "C_lag0_squared",
+            "C_lag00",
+            "competitor_lag_0",
+            "competitor_mean_lag_0",
+            "competitors_lag0",
+            "competitor_rate_lagged_0",
+            "Competitor_LAG_0_x",
+            "competitorlag0",
+            "competitor_top3_lag_0",
+            "avg_competitor_rate_lag_weeks_0",
+            "competitorRateLag0",
+            "C_t",
+            "C_t_squared",
+            "log_C_t",
+            "c_t",
+            "competitor_lag_0_to_4",
         ] {
             assert!(found(name), "{name}");
         }
@@ -221,10 +239,34 @@ mod tests {
     #[test]
     fn and_leave_alone_what_is_not() {
         for name in [
-            "competitor_lag_10", "competitor_lag_01", "competitor_lag10", "C_lag01", "C_lag10", "C_lag1",
-            "C_tax", "C_total", "C_t1", "C_t_1", "C_t-1", "C_t_minus_1", "C_t_lag2", "C_lag_1_0",
-            "competitor_lag_1_0", "competitor_lag_2", "competitor_mean", "lag_0", "own_rate_lag_0", "PC_tx",
-            "sec_t", "competitor_flag_0", "vix", "", "_", "competitor_flag_x", "C", "t",
+            "competitor_lag_10",
+            "competitor_lag_01",
+            "competitor_lag10",
+            "C_lag01",
+            "C_lag10",
+            "C_lag1",
+            "C_tax",
+            "C_total",
+            "C_t1",
+            "C_t_1",
+            "C_t-1",
+            "C_t_minus_1",
+            "C_t_lag2",
+            "C_lag_1_0",
+            "competitor_lag_1_0",
+            "competitor_lag_2",
+            "competitor_mean",
+            "lag_0",
+            "own_rate_lag_0",
+            "PC_tx",
+            "sec_t",
+            "competitor_flag_0",
+            "vix",
+            "",
+            "_",
+            "competitor_flag_x",
+            "C",
+            "t",
         ] {
             assert!(!found(name), "{name}");
         }

@@ -105,7 +105,9 @@ impl<'a> LeakageReading<'a> {
 
     fn columns(&self, purpose: Purpose, there: &[String]) -> Columns {
         match (purpose, self.config.r_squared.as_ref().map(|gate| &gate.of)) {
-            (Purpose::RSquared, Some(RSquaredConfig::Predictions(predictions))) => of_predictions(predictions),
+            (Purpose::RSquared, Some(RSquaredConfig::Predictions(predictions))) => {
+                of_predictions(predictions)
+            }
             (Purpose::RSquared, Some(RSquaredConfig::Linear(model))) => of_model(model, there),
             _ => match self.config.shuffled.as_ref().map(|gate| &gate.of) {
                 Some(ShuffledConfig::Linear(model)) => of_model(model, there),
@@ -160,7 +162,9 @@ impl Columns {
         }
         let rows = self.values.iter().map(Vec::len).min().unwrap_or(0);
         let whole: Vec<bool> = (0..rows)
-            .map(|row| self.values.iter().all(|values| values.get(row).is_some_and(|value| value.is_finite())))
+            .map(|row| {
+                self.values.iter().all(|values| values.get(row).is_some_and(|value| value.is_finite()))
+            })
             .collect();
         let left_out = whole.iter().filter(|whole| !**whole).count() as u64;
         if left_out > 0 && !allow_missing {

@@ -90,7 +90,11 @@ pub(super) fn printed(config: &NumberCommand, request: &Request<'_>) -> Result<F
     let text = String::from_utf8_lossy(&output.stdout);
     let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite() && !output.truncated);
     let number = number.ok_or_else(|| format!("`{program}` did not print one number and nothing else"))?;
-    Ok(Found { what: number, place: format!("`{}`", config.argv.join(" ")), input: Digest::of(&output.stdout) })
+    Ok(Found {
+        what: number,
+        place: format!("`{}`", config.argv.join(" ")),
+        input: Digest::of(&output.stdout),
+    })
 }
 
 /// A number, wherever it comes from.

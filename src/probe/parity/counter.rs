@@ -9,9 +9,13 @@ use crate::probe::Request;
 use crate::probe::prometheus::{Client, Found, fresh};
 use crate::store::Sample;
 
+/// How far before a window it is looked for where a series stood when the window began: as far as Prometheus itself
+/// looks back for a value.
+const BEFORE: TimeDelta = TimeDelta::minutes(5);
+
 /// Counts.
 ///
-/// Twice the window is asked for: the first half shows where each series stood when the window began.
+/// Twice the window is asked for, and at least [`BEFORE`] more than it.
 pub(super) fn count(
     config: &ParityCounter,
     window: Option<Duration>,
@@ -32,7 +36,8 @@ pub(super) fn count(
     let start = now - window;
     let timeout = config.timeout.unwrap_or(Duration::seconds(10)).to_std();
     let client = Client::new(&config.url, &config.headers, timeout)?;
-    let asked = format!("{}[{}s]", config.counter.trim(), window.num_seconds().saturating_mul(2).max(2));
+    let range = window + window.max(BEFORE);
+    let asked = format!("{}[{}ms]", config.counter.trim(), range.num_milliseconds());
     let answer = client.instant(&asked, Some(now))?;
     if let Some(warning) = answer.warnings.first() {
         return Err(format!("the answer may be partial: {warning}"));

@@ -8,10 +8,10 @@ use std::path::Path;
 use super::{Counted, ParityLog, counting};
 use crate::base::clock::format_instant;
 use crate::base::{Digest, Duration, path};
+use crate::probe::Request;
 use crate::probe::dataset::Identity;
 use crate::probe::prometheus::SKEW;
 use crate::probe::zone::Zone;
-use crate::probe::Request;
 use crate::store::Sample;
 
 /// How long a line may be, in bytes; the rest of it is a line of its own.
@@ -28,7 +28,7 @@ struct Seen {
     failures: u64,
     /// Failures of which no line says when they happened.
     undated: u64,
-    /// The digest of the first line.
+    /// The digest of the first line; of nothing while there is no whole line.
     head: Digest,
     newest: Option<DateTime<Utc>>,
 }
@@ -71,7 +71,9 @@ fn within(config: &ParityLog, window: Duration, request: &Request<'_>) -> Result
 fn since(config: &ParityLog, last: Option<&Sample>, request: &Request<'_>) -> Result<Counted, String> {
     let seen = look(config, &config.file, request, None)?;
     let total = seen.failures as f64;
-    let same = last.is_none_or(|last| last.input.as_ref() == Some(&seen.head));
+    // A log that had no whole line yet is the one that was begun then.
+    let known = [Some(&seen.head), Some(&nothing())];
+    let same = last.is_none_or(|last| known.contains(&last.input.as_ref()));
     let (failures, looked) = match last {
         Some(last) if !same => after_rotation(config, last, total, request),
         last => counting::since(last, total),
@@ -98,7 +100,10 @@ fn after_rotation(
         Some(old) => {
             let before = last.measurement.value().unwrap_or(0.0);
             let rest = (old.failures as f64 - before).max(0.0);
-            (Ok(rest + total), format!("rotated since {at}: {rest} more in the old one, {total} in the new one"))
+            (
+                Ok(rest + total),
+                format!("rotated since {at}: {rest} more in the old one, {total} in the new one"),
+            )
         }
         None => {
             let looked = format!("another log than at {at}: what came last in that one was not seen");
@@ -145,17 +150,18 @@ fn look(
         texts.map(|text| memmem::Finder::new(text.as_bytes()).into_owned()).collect()
     };
     let (failures, checked) = (wanted(&config.failures), wanted(&config.checked));
-    let has = |line: &[u8], texts: &[memmem::Finder<'static>]| texts.iter().any(|text| text.find(line).is_some());
-    let mut seen =
-        Seen { lines: 0, checked: 0, failures: 0, undated: 0, head: Digest::of(b""), newest: None };
+    let has =
+        |line: &[u8], texts: &[memmem::Finder<'static>]| texts.iter().any(|text| text.find(line).is_some());
+    let mut seen = Seen { lines: 0, checked: 0, failures: 0, undated: 0, head: nothing(), newest: None };
     let mut line = Vec::new();
     let mut time = None;
+    let mut first = true;
     loop {
         line.clear();
         if reader.by_ref().take(LONGEST).read_until(b'\n', &mut line).map_err(failed)? == 0 {
             return Ok(seen);
         }
-        if seen.head == Digest::of(b"") {
+        if std::mem::take(&mut first) && line.ends_with(b"\n") {
             seen.head = Digest::of(line.get(..HEAD).unwrap_or(&line));
         }
         if start.is_some() {
@@ -178,13 +184,19 @@ fn look(
     }
 }
 
+/// The digest of no line at all.
+fn nothing() -> Digest {
+    Digest::of(b"")
+}
+
 /// The time with which a line begins: RFC 3339, or a date and a time, with a point or a comma before the fraction.
 fn time_of(line: &[u8], zone: Zone) -> Option<DateTime<Utc>> {
     let text = String::from_utf8_lossy(line.get(..64).unwrap_or(line));
     let text = text.trim_start_matches(['[', ' ']);
     let mut words = text.split([' ', ']', '\t', '\n', '\r']).filter(|word| !word.is_empty());
     let first = words.next()?.replace(',', ".");
-    let joined = if first.contains('T') { first } else { format!("{first}T{}", words.next()?.replace(',', ".")) };
+    let joined =
+        if first.contains('T') { first } else { format!("{first}T{}", words.next()?.replace(',', ".")) };
     if let Ok(instant) = DateTime::parse_from_rfc3339(&joined) {
         return Some(instant.to_utc());
     }
@@ -217,7 +229,9 @@ mod tests {
         assert_eq!(time("2026-11-19 21:59:01 x", "America/New_York"), at);
         // In the night of 2026-11-01 there was 01:30 twice.
         assert_eq!(time("2026-11-01 01:30:00 x", "America/New_York").unwrap(), "2026-11-01T06:30:00Z");
-        for line in ["", "\n", "Traceback (most recent call last):", "2026-11-20", "ERROR 2026-11-20 02:59:01"] {
+        for line in
+            ["", "\n", "Traceback (most recent call last):", "2026-11-20", "ERROR 2026-11-20 02:59:01"]
+        {
             assert_eq!(time(line, "UTC"), None, "{line}");
         }
     }

@@ -132,7 +132,10 @@ impl ParityConfig {
 
 /// The metrics that it emits.
 pub(super) fn metrics(name: &str, config: &ParityConfig) -> Vec<(String, Unit)> {
-    std::iter::once(config.failures(name)).chain(config.total(name)).map(|metric| (metric, Unit::Count)).collect()
+    std::iter::once(config.failures(name))
+        .chain(config.total(name))
+        .map(|metric| (metric, Unit::Count))
+        .collect()
 }
 
 /// What was counted.
@@ -151,10 +154,9 @@ pub(super) fn measure(name: &str, config: &ParityConfig, request: &Request<'_>) 
     let last = last_look(name, config, request);
     let counted = match &config.of {
         ParitySource::Log(log) => log::count(log, config.window, last, request),
-        ParitySource::Json(document) if config.window.is_some() => Err(format!(
-            "{} has no times: a window needs a log or Prometheus",
-            document.file.display()
-        )),
+        ParitySource::Json(document) if config.window.is_some() => {
+            Err(format!("{} has no times: a window needs a log or Prometheus", document.file.display()))
+        }
         ParitySource::Json(document) => document::count(document, last, request),
         ParitySource::Prometheus(counter) => counter::count(counter, config.window, last, request),
     };

@@ -55,7 +55,8 @@ fn one() -> u64 {
 
 /// The metrics that it emits.
 pub(super) fn metrics(name: &str, _config: &TestSuiteConfig) -> Vec<(String, Unit)> {
-    let counts = ["total", "failures", "errors", "skipped"].map(|what| (format!("{name}_{what}"), Unit::Count));
+    let counts =
+        ["total", "failures", "errors", "skipped"].map(|what| (format!("{name}_{what}"), Unit::Count));
     counts.into_iter().chain([(format!("{name}_failed"), Unit::Flag)]).collect()
 }
 
@@ -124,6 +125,8 @@ fn run(
         return Err(format!("`{program}` ended with {}{}", output.ending, words(&output)));
     };
     outcome.fact("report", shown.to_string());
+    // What the tests left at its place may lead elsewhere.
+    let path = path::inside(request.root, &config.report).map_err(|error| error.message)?;
     let bytes = fresh(&path, before.as_ref()).map_err(|why| format!("{shown}: {why}{}", words(&output)))?;
     let tally = read(&bytes).map_err(|why| format!("{shown}: {why}"))?;
     proves(config, &tally, status).map_err(|why| format!("{shown}: {why}{}", words(&output)))?;
