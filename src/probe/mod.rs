@@ -65,7 +65,7 @@ pub enum ProbeConfig {
     /// The value of a PromQL query. It is asked only from trusted configuration.
     Prometheus(PrometheusConfig),
     /// Gates against data leakage, with one report: PASS, WARN or HALT.
-    Leakage(LeakageConfig),
+    Leakage(Box<LeakageConfig>),
     /// Another metric against a number, a stored baseline or the previous release.
     Baseline(BaselineConfig),
     /// Failures of parity between an exported model and the trained one, from a log or a counter.

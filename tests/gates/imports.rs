@@ -76,10 +76,10 @@ fn good_modules_are_good() {
 #[test]
 fn what_is_not_known_is_not_good() {
     let folder = folder();
-    let slow = folder.measure("{imports: {modules: [src.good, src.slow], timeout: 1s}}");
+    let slow = folder.measure("{imports: {modules: [src.good, src.slow], timeout: 8s}}");
     assert!(crate::reason(&slow, "p_failures").contains("src.slow: it ended with a timeout"));
     assert_eq!(loaded(&slow), [("src.good".to_owned(), Some(1.0)), ("src.slow".to_owned(), None)]);
-    let both = folder.measure("{imports: {modules: [src.missing, src.slow], timeout: 1s}}");
+    let both = folder.measure("{imports: {modules: [src.missing, src.slow], timeout: 8s}}");
     assert_eq!(value(&both, "p_failures"), 1.0, "a failure is one, whatever else is not known");
     nothing_decided(&folder.measure("{imports: {modules: [src.chatty]}}"), "printed more than is read");
     nothing_decided(

@@ -41,11 +41,11 @@ impl NamePattern {
     /// Whether it fits a name.
     pub fn matches(&self, name: &str) -> bool {
         let name = parts(name);
-        (0..name.len()).any(|start| self.from(&name, start, 0))
+        (0..name.len()).any(|start| self.stands_at(&name, start, 0))
     }
 
     /// Whether the segments from `segment` on stand in the name, the first of them at `start`.
-    fn from(&self, name: &[Part], start: usize, segment: usize) -> bool {
+    fn stands_at(&self, name: &[Part], start: usize, segment: usize) -> bool {
         let Some(wanted) = self.segments.get(segment) else { return false };
         let end = start + wanted.len();
         let Some(there) = name.get(start..end) else { return false };
@@ -66,7 +66,7 @@ impl NamePattern {
         };
         let number_next = matches!(next.first(), Some(Part::Number(_)));
         for place in end..name.len() {
-            if self.from(name, place, segment + 1) {
+            if self.stands_at(name, place, segment + 1) {
                 return true;
             }
             if number_next && matches!(name.get(place), Some(Part::Number(_))) {
