@@ -52,6 +52,20 @@ pub fn service(
     Ok(judged(surroundings.workspace, service, scheme, now, Known { samples: known, earlier }))
 }
 
+/// Measures and judges a service once more in a round. What probes compare with is what it was the first time: the first
+/// look of the round is no earlier one.
+pub fn again(
+    surroundings: &Surroundings<'_>,
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    now: DateTime<Utc>,
+    first: &Measured,
+) -> Result<Measured> {
+    let samples = history(surroundings, service, scheme, now)?;
+    let known = Known { samples, earlier: first.versions.earlier.clone() };
+    Ok(judged(surroundings.workspace, service, scheme, now, known))
+}
+
 /// What is known before a round.
 #[derive(Debug, Clone, Default)]
 pub struct Known {

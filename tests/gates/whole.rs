@@ -120,6 +120,28 @@ fn rounds_remember_the_release_before_and_the_last_look() {
     assert_eq!(rule(&at("06:30", 100), "parity-fail"), "missed", "none since the last look");
 }
 
+/// Before automation acts it measures again. That is no new look: the failures are still there.
+#[test]
+fn a_second_look_in_a_round_sees_the_same_failures() {
+    let workspace = workspace("trading", DESK);
+    let service = workspace.read("config/services/desk.yaml");
+    let policy = "  auto: {when: onnx_parity_failures > 0}\n";
+    workspace.write("config/services/desk.yaml", format!("{service}{policy}"));
+    workspace.irctl(&["config", "check"]).expect(0);
+    workspace.write("backup_1/model.json", "0");
+    workspace.write("desk.json", r#"{"trades": 100}"#);
+    workspace.write("onnx_parity.log", "parity ok\n");
+    workspace.set_clock("2026-11-20T03:00:00Z");
+    round(&workspace);
+    workspace.write("onnx_parity.log", "parity ok\nPARITY FAIL row 3\n");
+    workspace.set_clock("2026-11-20T03:30:00Z");
+    let failed = round(&workspace);
+    assert_eq!(rule(&failed, "parity-fail"), "matched");
+    let said = failed.to_string();
+    assert!(said.contains("onnx_parity"), "{said}");
+    assert!(!said.contains("measured again"), "{failed:#}");
+}
+
 #[test]
 fn a_suite_remembers_too_and_measures_what_is_compared() {
     let workspace = workspace("trading", DESK);
