@@ -9,9 +9,14 @@ mod dataset;
 pub mod file;
 pub mod forecast;
 pub mod json;
+pub mod kubernetes;
 mod pattern;
 pub mod prometheus;
+pub mod redis;
+pub mod s3;
 mod scan;
+mod server;
+pub mod sql;
 pub mod table;
 mod version;
 mod zone;
@@ -29,8 +34,12 @@ pub use command::CommandConfig;
 pub use file::FileConfig;
 pub use forecast::ForecastConfig;
 pub use json::JsonConfig;
+pub use kubernetes::KubernetesConfig;
 pub use pattern::Pattern;
 pub use prometheus::PrometheusConfig;
+pub use redis::RedisConfig;
+pub use s3::S3Config;
+pub use sql::SqlConfig;
 pub use table::TableConfig;
 pub use version::{VersionMap, VersionSource};
 pub use zone::Zone;
@@ -53,12 +62,28 @@ pub enum ProbeConfig {
     Command(CommandConfig),
     /// The value of a PromQL query. It is asked only from trusted configuration.
     Prometheus(PrometheusConfig),
+    /// What a query finds in PostgreSQL or SQLite. It is asked only from trusted configuration.
+    Sql(SqlConfig),
+    /// What a Redis server says. It is asked only from trusted configuration.
+    Redis(RedisConfig),
+    /// Objects of an S3 bucket: how many, how large, how old. It is asked only from trusted configuration.
+    S3(S3Config),
+    /// The pods of a Deployment, StatefulSet or DaemonSet. It is asked only from trusted configuration.
+    Kubernetes(KubernetesConfig),
 }
 
 impl ProbeConfig {
     /// Whether it does more than read the workspace's files: it then runs only from trusted configuration.
     pub const fn needs_trust(&self) -> bool {
-        matches!(self, ProbeConfig::Command(_) | ProbeConfig::Prometheus(_))
+        matches!(
+            self,
+            ProbeConfig::Command(_)
+                | ProbeConfig::Prometheus(_)
+                | ProbeConfig::Sql(_)
+                | ProbeConfig::Redis(_)
+                | ProbeConfig::S3(_)
+                | ProbeConfig::Kubernetes(_)
+        )
     }
 }
 
@@ -227,10 +252,14 @@ fn measure(name: &str, config: &ProbeConfig, request: &Request<'_>) -> Outcome {
             undecided("not run: programs do not run from an untrusted configuration")
         }
         ProbeConfig::Command(config) => command::measure(name, config, request),
-        ProbeConfig::Prometheus(_) if request.untrusted => {
+        _ if request.untrusted && config.needs_trust() => {
             undecided("not asked: no server is asked from an untrusted configuration")
         }
         ProbeConfig::Prometheus(config) => prometheus::measure(name, config, request),
+        ProbeConfig::Sql(config) => sql::measure(name, config, request),
+        ProbeConfig::Redis(config) => redis::measure(name, config, request),
+        ProbeConfig::S3(config) => s3::measure(name, config, request),
+        ProbeConfig::Kubernetes(config) => kubernetes::measure(name, config, request),
         ProbeConfig::Table(_) | ProbeConfig::Forecast(_) | ProbeConfig::Coefficients(_) => {
             undecided("not read")
         }
@@ -247,5 +276,9 @@ pub fn metrics_of(name: &str, config: &ProbeConfig) -> Vec<(String, Unit)> {
         ProbeConfig::Json(config) => json::metrics(name, config),
         ProbeConfig::Command(config) => command::metrics(name, config),
         ProbeConfig::Prometheus(config) => prometheus::metrics(name, config),
+        ProbeConfig::Sql(config) => sql::metrics(name, config),
+        ProbeConfig::Redis(config) => redis::metrics(name, config),
+        ProbeConfig::S3(config) => s3::metrics(name, config),
+        ProbeConfig::Kubernetes(config) => kubernetes::metrics(name, config),
     }
 }

@@ -46,6 +46,11 @@ impl Link {
         answer.map_err(|error| explain(&error, &self.hidden))
     }
 
+    /// Whether the connection broke: what was asked last was perhaps never heard.
+    pub fn is_lost(&self) -> bool {
+        !redis::ConnectionLike::is_open(&self.connection)
+    }
+
     /// Sends several commands; an atomic pipeline under WATCH gives `None` when a watched key was written.
     ///
     /// # Errors
