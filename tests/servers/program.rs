@@ -47,6 +47,41 @@ fn suites_judge_what_servers_say() {
     assert_eq!(gone, "UNKNOWN");
     assert!(why.contains("no such bucket"), "{why}");
     let untrusted = workspace.irctl(&["verify", "servers", "--untrusted", "--output", "json"]);
-    let text = untrusted.stdout.to_ascii_uppercase();
-    assert!(!text.contains("\"VERDICT\": \"OK\"") && text.contains("UNTRUSTED"), "{}", untrusted.stdout);
+    let checks = untrusted.json()["suites"][0]["checks"].as_array().unwrap().clone();
+    assert!(checks.len() == 4 && checks.iter().all(|check| check["verdict"] != "OK"), "{checks:#?}");
+    assert!(untrusted.stdout.contains("untrusted"), "{}", untrusted.stdout);
+}
+
+#[test]
+fn the_environment_says_who_asks_s3() {
+    let (workspace, s3) = (Workspace::empty(), S3Server::start(&["signals"]));
+    s3.put("signals", "one", 10, crate::NOW - 600);
+    workspace.write("config/irctl.yaml", "workspace: servers\n");
+    workspace.write(
+        "config/verify/bucket.yaml",
+        "suite: bucket\nprobes:\n  signals: {s3: {bucket: signals, look: {list: {}}, timeout: 8s}}\nexpect:\n  - {id: one, that: \
+         signals_objects == 1}\n",
+    );
+    let url = s3.url();
+    let dead = format!("http://127.0.0.1:{}", crate::dead_port());
+    let ask = |more: &[(&str, &str)]| {
+        let mut all = vec![("AWS_ENDPOINT_URL", url.as_str()), ("AWS_METADATA_ENDPOINT", dead.as_str())];
+        all.extend(more);
+        let run = workspace.irctl_with(&all, &["verify", "bucket", "--output", "json"]);
+        assert!(!run.stdout.contains("hunter2") && !run.stderr.contains("hunter2"), "{run:?}");
+        let check = run.json()["suites"][0]["checks"][0].clone();
+        (check["verdict"].as_str().unwrap().to_owned(), check["reason"].to_string())
+    };
+    let (verdict, why) = ask(&[("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", SECRET)]);
+    assert_eq!(verdict, "OK", "{why}");
+    let (verdict, why) = ask(&[]);
+    assert_eq!(verdict, "UNKNOWN");
+    assert!(why.contains("no credentials for S3 are found"), "{why}");
+    let (verdict, why) = ask(&[
+        ("AWS_ACCESS_KEY_ID", "ended"),
+        ("AWS_SECRET_ACCESS_KEY", "hunter2-x"),
+        ("AWS_SESSION_TOKEN", "hunter2-of-a-session"),
+    ]);
+    assert_eq!(verdict, "UNKNOWN");
+    assert!(why.contains("have expired"), "{why}");
 }

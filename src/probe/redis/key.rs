@@ -139,7 +139,7 @@ pub(super) fn measure(
     ask: &KeyAsk,
     request: &Request<'_>,
 ) -> Result<Outcome, Error> {
-    let looked = config.ask(|link| look(link, ask))?;
+    let looked = config.ask(|link| look(link, ask)).map_err(|trouble| trouble.error)?;
     let mut outcome = begun(name);
     let there = looked.kind != "none";
     let exists = request.sample(name, &format!("{name}_exists"), f64::from(u8::from(there)), Unit::Flag);

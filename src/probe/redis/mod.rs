@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::server::{about, add, explained, quoted};
 use super::{Outcome, Request, VersionSource, file};
-use crate::base::connect::redis::Link;
+use crate::base::connect::redis::{Link, Trouble};
 use crate::base::{Duration, Error, ErrorCode, SecretReference, Unit};
 pub use key::{KeyAsk, KeyType};
 pub use value::ValueRead;
@@ -88,22 +88,29 @@ pub struct InfoAsk {
 }
 
 impl RedisConfig {
-    fn link(&self) -> Result<Link, Error> {
+    fn link(&self) -> Result<Link, Trouble> {
         let url = self.url.resolve()?;
         let timeout = self.timeout.unwrap_or(TIMEOUT).to_std();
-        Link::connect(&url, self.database.map(u64::from), timeout)
+        Link::reach(&url, self.database.map(u64::from), timeout)
     }
 
     /// Asks, and asks once more where the connection could not be made or broke.
-    fn ask<T>(&self, asking: impl Fn(&mut Link) -> Result<T, Error>) -> Result<T, Error> {
+    fn ask<T>(&self, asking: impl Fn(&mut Link) -> Result<T, Error>) -> Result<T, Trouble> {
         let mut link = match self.link() {
-            Err(error) if error.code == ErrorCode::Io => self.link()?,
+            Err(trouble) if trouble.unreached && trouble.error.code != ErrorCode::TimedOut => self.link()?,
             connected => connected?,
         };
-        match asking(&mut link) {
-            Err(_) if link.is_lost() => asking(&mut self.link()?),
+        let answer = match asking(&mut link) {
+            Err(error) if link.is_lost() && error.code != ErrorCode::TimedOut => {
+                link = self.link()?;
+                asking(&mut link)
+            }
             answer => answer,
-        }
+        };
+        answer.map_err(|error| Trouble {
+            unreached: link.is_lost() || error.code == ErrorCode::TimedOut,
+            error,
+        })
     }
 }
 
@@ -158,8 +165,8 @@ fn ping(name: &str, config: &RedisConfig, request: &Request<'_>) -> Result<Outco
             return Err(Error::new(ErrorCode::InvalidData, why));
         }
         // Nobody there, or nobody who has the time: both are what is asked about.
-        Err(error) if matches!(error.code, ErrorCode::Io | ErrorCode::TimedOut) => (0.0, Err(error.message)),
-        Err(error) => return Err(error),
+        Err(trouble) if trouble.unreached => (0.0, Err(trouble.error.message)),
+        Err(trouble) => return Err(trouble.error),
     };
     add(&mut outcome, request.sample(name, &answers, flag, Unit::Flag));
     let sample = match milliseconds {
@@ -176,16 +183,18 @@ fn stream(
     ask: &StreamAsk,
     request: &Request<'_>,
 ) -> Result<Outcome, Error> {
-    let (kind, length, newest) = config.ask(|link| {
-        let kind: String = link.ask(redis::cmd("TYPE").arg(&ask.key))?;
-        if kind != "stream" {
-            return Ok((kind, 0_u64, None));
-        }
-        let length = link.ask(redis::cmd("XLEN").arg(&ask.key))?;
-        let mut last = redis::cmd("XREVRANGE");
-        let entries: Vec<Value> = link.ask(last.arg(&ask.key).arg("+").arg("-").arg("COUNT").arg(1))?;
-        Ok((kind, length, entries.into_iter().next()))
-    })?;
+    let (kind, length, newest) = config
+        .ask(|link| {
+            let kind: String = link.ask(redis::cmd("TYPE").arg(&ask.key))?;
+            if kind != "stream" {
+                return Ok((kind, 0_u64, None));
+            }
+            let length = link.ask(redis::cmd("XLEN").arg(&ask.key))?;
+            let mut last = redis::cmd("XREVRANGE");
+            let entries: Vec<Value> = link.ask(last.arg(&ask.key).arg("+").arg("-").arg("COUNT").arg(1))?;
+            Ok((kind, length, entries.into_iter().next()))
+        })
+        .map_err(|trouble| trouble.error)?;
     let [exists, length_metric, age] = ["exists", "length", "age"].map(|part| format!("{name}_{part}"));
     let mut outcome = begun(name);
     let there = kind != "none";
@@ -235,13 +244,15 @@ fn id_of(entry: Value) -> Option<String> {
 }
 
 fn info(name: &str, config: &RedisConfig, ask: &InfoAsk, request: &Request<'_>) -> Result<Outcome, Error> {
-    let text: String = config.ask(|link| {
-        let mut command = redis::cmd("INFO");
-        if let Some(section) = &ask.section {
-            command.arg(section);
-        }
-        link.ask(command)
-    })?;
+    let text: String = config
+        .ask(|link| {
+            let mut command = redis::cmd("INFO");
+            if let Some(section) = &ask.section {
+                command.arg(section);
+            }
+            link.ask(command)
+        })
+        .map_err(|trouble| trouble.error)?;
     let field = text.lines().find_map(|line| {
         let (field, value) = line.trim_end().split_once(':')?;
         (field == ask.field).then_some(value)

@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 
 pub use failure::{Failure, Kind};
 
-use self::wire::{Connector, Heard};
+use self::wire::{Connector, Heard, Storage};
 use crate::base::{Error, ErrorCode, Result, Secret, SecretReference, environment};
 
 /// The most pages of a thousand objects that are listed: an endless list is no list.
@@ -118,16 +118,16 @@ impl Bucket {
             said(AmazonS3ConfigKey::S3Endpoint).or_else(|| said(AmazonS3ConfigKey::Endpoint));
         let endpoint = place.endpoint.map(str::to_owned).or(from_environment);
         let path_style = place.path_style.unwrap_or(endpoint.is_some() || place.bucket.contains('.'));
-        let host = match &endpoint {
-            Some(endpoint) => host_of(endpoint)?,
-            None => "amazonaws.com".to_owned(),
+        let storage = match &endpoint {
+            Some(endpoint) => storage(endpoint)?,
+            None => Storage { host: "amazonaws.com".to_owned(), port: None },
         };
         if let Some(endpoint) = &endpoint {
             let address = if path_style { endpoint.clone() } else { hosted(endpoint, place.bucket) };
             builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, address);
         }
         let heard = Arc::new(Heard::new(hidden));
-        let connector = Connector { host, timeout: place.timeout, heard: Arc::clone(&heard) };
+        let connector = Connector { storage, timeout: place.timeout, heard: Arc::clone(&heard) };
         let retry =
             RetryConfig { backoff: BackoffConfig::default(), max_retries: 0, retry_timeout: place.timeout };
         let store = builder
@@ -238,12 +238,13 @@ fn bucket_name(name: &str) -> Result<()> {
         .hint("letters, digits, `-` and `.`, at least three"))
 }
 
-fn host_of(endpoint: &str) -> Result<String> {
+fn storage(endpoint: &str) -> Result<Storage> {
     let url = reqwest::Url::parse(endpoint).map_err(|_| wrong("the endpoint is no address"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(wrong("the endpoint is no http or https address"));
     }
-    url.host_str().map(str::to_owned).ok_or_else(|| wrong("the endpoint names no host"))
+    let host = url.host_str().ok_or_else(|| wrong("the endpoint names no host"))?;
+    Ok(Storage { host: host.to_owned(), port: url.port_or_known_default() })
 }
 
 /// The endpoint with the bucket in its host.

@@ -64,11 +64,29 @@ impl Heard {
     }
 }
 
+/// Where S3 is.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    /// The host, or what it ends with.
+    pub host: String,
+    /// The port; any otherwise.
+    pub port: Option<u16>,
+}
+
+impl Storage {
+    fn is(&self, uri: &http::Uri) -> bool {
+        let host = uri.host().unwrap_or_default();
+        let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let port = uri.port_u16().unwrap_or(usual);
+        host.ends_with(&self.host) && !host.starts_with("sts.") && self.port.is_none_or(|known| known == port)
+    }
+}
+
 /// Makes clients that tell what they hear.
 #[derive(Debug)]
 pub struct Connector {
-    /// The host of S3; others are asked for credentials.
-    pub host: String,
+    /// Where S3 is; others are asked for credentials.
+    pub storage: Storage,
     pub timeout: Duration,
     pub heard: Arc<Heard>,
 }
@@ -88,7 +106,12 @@ impl HttpConnector for Connector {
         let near = build().no_proxy().connect_timeout(NEAR).timeout(NEAR);
         let near = near.tls_certs_only(std::iter::empty()).build();
         let near = near.map_err(|error| Error::Generic { store: "S3", source: Box::new(error) })?;
-        Ok(HttpClient::new(Wire { client, near, host: self.host.clone(), heard: Arc::clone(&self.heard) }))
+        Ok(HttpClient::new(Wire {
+            client,
+            near,
+            storage: self.storage.clone(),
+            heard: Arc::clone(&self.heard),
+        }))
     }
 }
 
@@ -98,7 +121,7 @@ struct Wire {
     client: reqwest::Client,
     /// For the machine's own source of credentials.
     near: reqwest::Client,
-    host: String,
+    storage: Storage,
     heard: Arc<Heard>,
 }
 
@@ -118,10 +141,10 @@ impl HttpService for Wire {
 impl Wire {
     async fn ask(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (parts, body) = request.into_parts();
-        let host = parts.uri.host().unwrap_or_default().to_owned();
-        let is_storage = host.ends_with(&self.host) && !host.starts_with("sts.");
+        let is_storage = self.storage.is(&parts.uri);
+        let is_near = !is_storage && parts.uri.host().is_some_and(|host| host.starts_with("169.254."));
         let lists = parts.uri.query().is_some_and(|query| query.contains("list-type=2"));
-        let client = if host.starts_with("169.254.") { &self.near } else { &self.client };
+        let client = if is_near { &self.near } else { &self.client };
         let again = HttpRequest::from_parts(parts.clone(), body.clone());
         let answer = match client.call(HttpRequest::from_parts(parts, body)).await {
             // The request was not heard: asked once more.
@@ -242,7 +265,8 @@ mod tests {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().tls_certs_only(std::iter::empty()).build().unwrap();
         let heard = Arc::new(Heard::new(vec![Secret::new(hidden.to_owned())]));
-        Wire { near: client.clone(), client, host: "s3.example.org".to_owned(), heard }
+        let storage = Storage { host: "s3.example.org".to_owned(), port: None };
+        Wire { near: client.clone(), client, storage, heard }
     }
 
     #[test]
