@@ -23,6 +23,14 @@ pub mod returns;
 mod scan;
 pub mod source;
 mod statistics;
+pub mod kubernetes;
+mod pattern;
+pub mod prometheus;
+pub mod redis;
+pub mod s3;
+mod scan;
+mod server;
+pub mod sql;
 pub mod table;
 pub mod test_suite;
 mod version;
@@ -50,6 +58,12 @@ pub use parity::ParityConfig;
 pub use pattern::Pattern;
 pub use prometheus::PrometheusConfig;
 pub use returns::ReturnsConfig;
+pub use kubernetes::KubernetesConfig;
+pub use pattern::Pattern;
+pub use prometheus::PrometheusConfig;
+pub use redis::RedisConfig;
+pub use s3::S3Config;
+pub use sql::SqlConfig;
 pub use table::TableConfig;
 pub use test_suite::TestSuiteConfig;
 pub use version::{Release, VersionMap, VersionSource};
@@ -89,6 +103,14 @@ pub enum ProbeConfig {
     Imports(ImportsConfig),
     /// A project's tests and their JUnit report. They run only from trusted configuration.
     TestSuite(TestSuiteConfig),
+    /// What a query finds in PostgreSQL or SQLite. It is asked only from trusted configuration.
+    Sql(SqlConfig),
+    /// What a Redis server says. It is asked only from trusted configuration.
+    Redis(RedisConfig),
+    /// Objects of an S3 bucket: how many, how large, how old. It is asked only from trusted configuration.
+    S3(S3Config),
+    /// The pods of a Deployment, StatefulSet or DaemonSet. It is asked only from trusted configuration.
+    Kubernetes(KubernetesConfig),
 }
 
 impl ProbeConfig {
@@ -118,6 +140,16 @@ impl ProbeConfig {
             ProbeConfig::Parity(config) => config.remembers(name),
             _ => None,
         }
+    pub const fn needs_trust(&self) -> bool {
+        matches!(
+            self,
+            ProbeConfig::Command(_)
+                | ProbeConfig::Prometheus(_)
+                | ProbeConfig::Sql(_)
+                | ProbeConfig::Redis(_)
+                | ProbeConfig::S3(_)
+                | ProbeConfig::Kubernetes(_)
+        )
     }
 }
 
@@ -315,7 +347,7 @@ fn measure(name: &str, config: &ProbeConfig, request: &Request<'_>) -> Outcome {
             undecided("not run: programs do not run from an untrusted configuration")
         }
         ProbeConfig::Command(config) => command::measure(name, config, request),
-        ProbeConfig::Prometheus(_) if request.untrusted => {
+        _ if request.untrusted && config.needs_trust() => {
             undecided("not asked: no server is asked from an untrusted configuration")
         }
         ProbeConfig::Prometheus(config) => prometheus::measure(name, config, request),
@@ -328,6 +360,12 @@ fn measure(name: &str, config: &ProbeConfig, request: &Request<'_>) -> Outcome {
         | ProbeConfig::Returns(_) => undecided("not read"),
         ProbeConfig::Imports(_) | ProbeConfig::TestSuite(_) if request.untrusted => {
             undecided("not run: programs do not run from an untrusted configuration")
+        ProbeConfig::Sql(config) => sql::measure(name, config, request),
+        ProbeConfig::Redis(config) => redis::measure(name, config, request),
+        ProbeConfig::S3(config) => s3::measure(name, config, request),
+        ProbeConfig::Kubernetes(config) => kubernetes::measure(name, config, request),
+        ProbeConfig::Table(_) | ProbeConfig::Forecast(_) | ProbeConfig::Coefficients(_) => {
+            undecided("not read")
         }
         ProbeConfig::Imports(config) => imports::measure(name, config, request),
         ProbeConfig::TestSuite(config) => test_suite::measure(name, config, request),
@@ -357,5 +395,9 @@ pub fn metrics_of(name: &str, config: &ProbeConfig) -> Vec<(String, Unit)> {
         ProbeConfig::Parity(config) => parity::metrics(name, config),
         ProbeConfig::Imports(config) => imports::metrics(name, config),
         ProbeConfig::TestSuite(config) => test_suite::metrics(name, config),
+        ProbeConfig::Sql(config) => sql::metrics(name, config),
+        ProbeConfig::Redis(config) => redis::metrics(name, config),
+        ProbeConfig::S3(config) => s3::metrics(name, config),
+        ProbeConfig::Kubernetes(config) => kubernetes::metrics(name, config),
     }
 }

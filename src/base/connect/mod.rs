@@ -4,3 +4,4 @@
 pub mod kubernetes;
 pub mod postgres;
 pub mod redis;
+pub mod s3;

@@ -1,10 +1,25 @@
 //! Redis: which server, as whom, and what its errors say.
 
-use redis::{Client, Cmd, Connection, FromRedisValue, Pipeline, RedisError};
+use redis::{Client, Cmd, Connection, ErrorKind, FromRedisValue, Pipeline, RedisError};
 use std::time::Duration;
 
 use crate::base::untrusted::{Sink, escape};
 use crate::base::{Error, ErrorCode, Result, Secret};
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub struct Trouble {
+    /// What went wrong.
+    pub error: Error,
+    /// Whether it is the way to the server that failed: nobody is there, or nobody says anything.
+    pub unreached: bool,
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
+        Self { error, unreached: false }
+    }
+}
 
 /// An open connection. No error of it repeats a part of the address.
 pub struct Link {
@@ -19,10 +34,19 @@ impl Link {
     /// # Errors
     /// `io`, `timed-out`, `not-permitted`, `invalid-configuration`.
     pub fn connect(url: &Secret, database: Option<u64>, timeout: Duration) -> Result<Self> {
+        Self::reach(url, database, timeout).map_err(|trouble| trouble.error)
+    }
+
+    /// As [`Link::connect`], and says whether anybody was there at all.
+    ///
+    /// # Errors
+    /// Those of [`Link::connect`].
+    pub fn reach(url: &Secret, database: Option<u64>, timeout: Duration) -> Result<Self, Trouble> {
         // An error says that somebody installed one already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let hidden = parts(url);
-        let fail = |error: &RedisError| explain(error, &hidden);
+        let fail =
+            |error: &RedisError| Trouble { unreached: error.is_io_error(), error: explain(error, &hidden) };
         let mut client = Client::open(url.expose()).map_err(|_| address())?;
         if let Some(number) = database {
             let number = i64::try_from(number).map_err(|_| address())?;
@@ -44,6 +68,11 @@ impl Link {
     pub fn ask<T: FromRedisValue>(&mut self, command: impl std::borrow::Borrow<Cmd>) -> Result<T> {
         let answer = command.borrow().query(&mut self.connection);
         answer.map_err(|error| explain(&error, &self.hidden))
+    }
+
+    /// Whether the connection broke: what was asked last was perhaps never heard.
+    pub fn is_lost(&self) -> bool {
+        !redis::ConnectionLike::is_open(&self.connection)
     }
 
     /// Sends several commands; an atomic pipeline under WATCH gives `None` when a watched key was written.
@@ -81,6 +110,10 @@ fn explain(error: &RedisError, hidden: &[String]) -> Error {
     let text = escape(&text, Sink::Terminal);
     let (code, hint) = match error.code() {
         Some("NOAUTH" | "WRONGPASS" | "NOPERM") => {
+            (ErrorCode::NotPermitted, "give the address a user who may do this")
+        }
+        // A refused password has no code of its own.
+        _ if error.kind() == ErrorKind::AuthenticationFailed => {
             (ErrorCode::NotPermitted, "give the address a user who may do this")
         }
         Some("READONLY" | "MOVED" | "ASK" | "CLUSTERDOWN") => {

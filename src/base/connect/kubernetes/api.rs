@@ -32,6 +32,7 @@ pub struct Api {
     /// The namespace of what is asked for.
     pub namespace: String,
     timeout: Duration,
+    hasty: bool,
 }
 
 impl Api {
@@ -57,12 +58,20 @@ impl Api {
                 .hint("a program of the kubeconfig's `exec:` hangs; run `kubectl get --raw /version`")),
         };
         match client {
-            Ok(client) => Ok(Self { runtime, client, namespace: access.namespace.clone(), timeout }),
+            Ok(client) => {
+                Ok(Self { runtime, client, namespace: access.namespace.clone(), timeout, hasty: false })
+            }
             Err(error) => {
                 runtime.shutdown_background();
                 Err(error)
             }
         }
+    }
+
+    /// Reads are tried once more, and only where the API was never reached.
+    #[must_use]
+    pub fn hasty(self) -> Self {
+        Self { hasty: true, ..self }
     }
 
     /// An object of the collection at `path`, if it is there.
@@ -115,7 +124,11 @@ impl Api {
     /// # Errors
     /// See [`Failure`].
     pub fn read(&self, request: impl Fn() -> Built) -> Result<Value, Failure> {
-        self.tried(request, Failure::is_passing)
+        if !self.hasty {
+            return self.tried(request, Failure::is_passing);
+        }
+        let first = std::cell::Cell::new(true);
+        self.tried(request, |failure| matches!(failure, Failure::Unreachable(_)) && first.replace(false))
     }
 
     /// A request is tried again for as long as `again` says that it may be.
