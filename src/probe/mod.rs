@@ -8,11 +8,19 @@ pub mod command;
 mod dataset;
 pub mod file;
 pub mod forecast;
+pub mod git;
+pub mod host;
+pub mod http;
 pub mod json;
+mod latency;
+pub mod log;
 mod pattern;
+pub mod process;
 pub mod prometheus;
 mod scan;
+pub mod systemd;
 pub mod table;
+pub mod tcp;
 mod version;
 mod zone;
 
@@ -28,10 +36,17 @@ pub use coefficients::CoefficientsConfig;
 pub use command::CommandConfig;
 pub use file::FileConfig;
 pub use forecast::ForecastConfig;
+pub use git::GitConfig;
+pub use host::HostConfig;
+pub use http::HttpConfig;
 pub use json::JsonConfig;
+pub use log::LogConfig;
 pub use pattern::Pattern;
+pub use process::ProcessConfig;
 pub use prometheus::PrometheusConfig;
+pub use systemd::SystemdConfig;
 pub use table::TableConfig;
+pub use tcp::TcpConfig;
 pub use version::{VersionMap, VersionSource};
 pub use zone::Zone;
 
@@ -53,12 +68,41 @@ pub enum ProbeConfig {
     Command(CommandConfig),
     /// The value of a PromQL query. It is asked only from trusted configuration.
     Prometheus(PrometheusConfig),
+    /// Status, latency, error rate and certificate of an address. It is asked only from trusted configuration.
+    Http(HttpConfig),
+    /// Whether a port takes connections. It is asked only from trusted configuration.
+    Tcp(TcpConfig),
+    /// A git work tree: what it stands on, whether it was changed. It is asked only from trusted configuration.
+    Git(GitConfig),
+    /// Lines of a log that match, and how old the newest is.
+    Log(LogConfig),
+    /// Running processes of one executable. It is looked for only from trusted configuration.
+    Process(ProcessConfig),
+    /// A unit of systemd. It is asked only from trusted configuration.
+    Systemd(SystemdConfig),
+    /// This machine's processor, memory and disks. It is looked at only from trusted configuration.
+    Host(HostConfig),
 }
 
 impl ProbeConfig {
     /// Whether it does more than read the workspace's files: it then runs only from trusted configuration.
     pub const fn needs_trust(&self) -> bool {
-        matches!(self, ProbeConfig::Command(_) | ProbeConfig::Prometheus(_))
+        match self {
+            ProbeConfig::Table(_)
+            | ProbeConfig::Forecast(_)
+            | ProbeConfig::Coefficients(_)
+            | ProbeConfig::File(_)
+            | ProbeConfig::Json(_)
+            | ProbeConfig::Log(_) => false,
+            ProbeConfig::Command(_)
+            | ProbeConfig::Prometheus(_)
+            | ProbeConfig::Http(_)
+            | ProbeConfig::Tcp(_)
+            | ProbeConfig::Git(_)
+            | ProbeConfig::Process(_)
+            | ProbeConfig::Systemd(_)
+            | ProbeConfig::Host(_) => true,
+        }
     }
 }
 
@@ -231,6 +275,16 @@ fn measure(name: &str, config: &ProbeConfig, request: &Request<'_>) -> Outcome {
             undecided("not asked: no server is asked from an untrusted configuration")
         }
         ProbeConfig::Prometheus(config) => prometheus::measure(name, config, request),
+        _ if request.untrusted && config.needs_trust() => {
+            undecided("not asked: an untrusted configuration reads the workspace's files, and nothing else")
+        }
+        ProbeConfig::Http(config) => http::measure(name, config, request),
+        ProbeConfig::Tcp(config) => tcp::measure(name, config, request),
+        ProbeConfig::Git(config) => git::measure(name, config, request),
+        ProbeConfig::Log(config) => log::measure(name, config, request),
+        ProbeConfig::Process(config) => process::measure(name, config, request),
+        ProbeConfig::Systemd(config) => systemd::measure(name, config, request),
+        ProbeConfig::Host(config) => host::measure(name, config, request),
         ProbeConfig::Table(_) | ProbeConfig::Forecast(_) | ProbeConfig::Coefficients(_) => {
             undecided("not read")
         }
@@ -247,5 +301,12 @@ pub fn metrics_of(name: &str, config: &ProbeConfig) -> Vec<(String, Unit)> {
         ProbeConfig::Json(config) => json::metrics(name, config),
         ProbeConfig::Command(config) => command::metrics(name, config),
         ProbeConfig::Prometheus(config) => prometheus::metrics(name, config),
+        ProbeConfig::Http(config) => http::metrics(name, config),
+        ProbeConfig::Tcp(config) => tcp::metrics(name, config),
+        ProbeConfig::Git(config) => git::metrics(name, config),
+        ProbeConfig::Log(config) => log::metrics(name, config),
+        ProbeConfig::Process(config) => process::metrics(name, config),
+        ProbeConfig::Systemd(config) => systemd::metrics(name, config),
+        ProbeConfig::Host(config) => host::metrics(name, config),
     }
 }
