@@ -129,8 +129,8 @@ mod tests {
     fn a_plain_folder_is_not_mounted() {
         let folder = tempfile::tempdir().unwrap();
         assert!(is_mounted(Path::new("/")).unwrap() && is_mounted(Path::new("/proc")).unwrap());
-        assert!(!is_mounted(&folder.path().join(".")).unwrap() || folder.path() == Path::new("/tmp"));
+        assert!(!is_mounted(folder.path()).unwrap());
         assert!(looked_at(&folder.path().join("none"), false).is_err());
-        assert_eq!(looked_at(folder.path(), true).unwrap_err(), "nothing is mounted there");
+        assert_eq!(looked_at(folder.path(), true).err().unwrap(), "nothing is mounted there");
     }
 }
