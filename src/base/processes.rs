@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(numbers(&one, &["71"]), [first]);
         assert_eq!(numbers(&one, &["7"]), [0u32; 0]);
         // The path is an argument of this shell, and of no process that counts.
-        let shell = format!("sleep 73; : {}", one.display());
+        let shell = format!("kill -STOP $$; : {}", one.display());
         let _shell = start(Path::new("/bin/sh"), &["-c", &shell]);
         assert_eq!(numbers(&one, &[]), both);
         let process = host::identity(first);

@@ -45,7 +45,7 @@ fn processes_are_counted_by_what_they_are() {
         assert_eq!(reason(&none, metric), "no such process runs");
     }
     let _other = start(&program(&workspace, "worker2"), &["81"]);
-    let shell = format!("sleep 82; : {} worker", worker.display());
+    let shell = format!("kill -STOP $$; : {} worker", worker.display());
     let _shell = start(Path::new("/bin/sh"), &["-c", &shell]);
     assert_eq!(value(&ask(""), "p_count"), 0.0, "neither a longer name nor an argument counts");
     let first = start(&worker, &["83"]);
