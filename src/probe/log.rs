@@ -24,6 +24,8 @@ use tail::Log;
 
 /// How much of a log is read at most if the configuration does not say, in MiB.
 const MOST: u32 = 64;
+/// The ends of the names of its own metrics.
+const TAKEN: [&str; 3] = ["lines", "age", "since"];
 
 /// A log, read from its end. Emits `NAME_lines` (count of lines of the window), `NAME_age` (seconds since the newest line),
 /// for each of `count` a `NAME_KEY` (count of lines of the window that match), and with `silent_since` a `NAME_since` (count
@@ -72,7 +74,8 @@ pub struct LogConfig {
 /// The metrics that it emits.
 pub(super) fn metrics(name: &str, config: &LogConfig) -> Vec<(String, Unit)> {
     let mut metrics = vec![(format!("{name}_lines"), Unit::Count), (format!("{name}_age"), Unit::Seconds)];
-    metrics.extend(config.count.keys().map(|key| (format!("{name}_{key}"), Unit::Count)));
+    let keys = config.count.keys().filter(|key| !TAKEN.contains(&key.as_str()));
+    metrics.extend(keys.map(|key| (format!("{name}_{key}"), Unit::Count)));
     if config.silent_since.is_some() {
         metrics.push((format!("{name}_since"), Unit::Count));
     }
@@ -102,6 +105,11 @@ fn fact(label: &str, value: String) -> super::Fact {
 
 /// The file, and the one that it is rotated to.
 fn places(config: &LogConfig, request: &Request<'_>) -> Result<[PathBuf; 2], String> {
+    if let Some(taken) = config.count.keys().find(|key| TAKEN.contains(&key.as_str())) {
+        return Err(format!(
+            "`{taken}` under `count` is the name of another of its metrics: take another name"
+        ));
+    }
     let rotated = config.rotated.clone().unwrap_or_else(|| {
         let mut name = config.file.clone().into_os_string();
         name.push(".1");

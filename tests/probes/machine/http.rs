@@ -243,7 +243,7 @@ fn a_port_takes_connections_or_not() {
     assert_eq!(reason(&refused, "p_p50"), "2 of 2 tries failed, and it falls on one of these");
     assert!(problems(&refused).contains("2 × cannot connect"), "{}", problems(&refused));
     let unknown = tcp("nosuch.invalid", 80, "");
-    assert!(reason(&unknown, "p_connects").contains("the host is not found"), "nothing is known of its port");
+    assert!(reason(&unknown, "p_connects").contains("not found"), "nothing is known of its port");
     let begun = Instant::now();
     // A listener whose queue is full takes nobody in.
     let full = full_listener();

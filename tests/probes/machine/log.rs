@@ -24,7 +24,7 @@ fn lines_of_the_window_are_counted() {
     let workspace = Workspace::new();
     workspace.write("api.log", LOG);
     let outcome = log(&workspace, "window: 30m");
-    assert_eq!((value(&outcome, "p_errors"), value(&outcome, "p_any")), (3.0, 5.0));
+    assert_eq!((value(&outcome, "p_errors"), value(&outcome, "p_any")), (2.0, 5.0));
     assert_eq!((value(&outcome, "p_lines"), value(&outcome, "p_age")), (5.0, 300.0));
     assert_eq!(fact(&outcome, "lines"), "6 read, 5 in the window");
     assert_eq!(value(&log(&workspace, "window: 6m"), "p_errors"), 0.0);
@@ -70,6 +70,9 @@ fn what_says_nothing_is_undecided() {
                 || reason(&outcome, "p_lines").contains("climbs")
         );
     }
+    let twice = workspace.measure("{log: {file: api.log, count: {age: x}}}");
+    let reasons: Vec<_> = twice.problems.iter().map(|problem| problem.reason.raw()).collect();
+    assert!(reasons[0].contains("`age` under `count` is the name of another"), "{reasons:?}");
     let passwd = workspace.trusted("{log: {file: /etc/passwd}}");
     assert!(reason(&passwd, "p_lines").contains("no line has an instant"), "trusted, it is read");
 }

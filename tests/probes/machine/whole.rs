@@ -95,7 +95,10 @@ fn each_fault_is_seen_by_its_probe() {
     let bad = |scene: &Scene| scene.verify().0;
     assert_eq!(bad(&scene), ["errors CRIT", "latency UNKNOWN", "availability CRIT", "queue UNKNOWN"]);
     scene.workspace.write("model.json", "changed");
-    scene.workspace.write("logs/api.log", "2026-11-20T02:30:00Z error\n2026-11-20T02:50:00Z ERROR\n2026-11-20T02:51:00Z error\n");
+    scene.workspace.write(
+        "logs/api.log",
+        "2026-11-20T02:30:00Z error\n2026-11-20T02:50:00Z ERROR\n2026-11-20T02:51:00Z error\n",
+    );
     scene.workspace.write("logs/trades.log", "2026-11-20T02:00:00Z sold\n2026-11-20T02:40:00Z sold\n");
     let mut scorer = scene.scorer.take().unwrap();
     scorer.kill().unwrap();
