@@ -1,5 +1,6 @@
 //! The probes through the whole program: a service of one machine, good, bad and unknown; and units of a real systemd.
 
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "../../support/systemd.rs"]
 mod systemd;
 
