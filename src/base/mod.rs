@@ -14,6 +14,7 @@ pub mod host;
 pub mod identity;
 pub mod path;
 pub mod process;
+pub mod processes;
 pub mod secret;
 pub mod template;
 pub mod unit;

@@ -39,15 +39,24 @@ fn lies_in(root: &Path, place: &Path) -> bool {
 /// Keys whose texts name a file or folder of the workspace.
 const NAMES: [&str; 6] = ["file", "path", "predictions", "actuals", "live", "directory"];
 
+/// Probes that look at the machine: their paths may lie anywhere.
+const ANYWHERE: [&str; 3] = ["log", "process", "host"];
+
 /// Paths that would be refused the moment somebody needs them.
 pub fn paths(workspace: &Workspace) -> Vec<Finding> {
     let mut found = Vec::new();
     for service in workspace.services.values() {
         let Ok(value) = serde_json::to_value(service) else { continue };
-        for part in ["probes", "rollback", "serving"] {
-            let pointer = format!("/{part}");
+        let mut report = |at: &str| found.push(outside(Kind::Service, &service.service, at));
+        for (name, probe) in value.get("probes").and_then(|probes| probes.as_object()).into_iter().flatten() {
+            let kinds = probe.as_object().into_iter().flatten();
+            for (kind, value) in kinds.filter(|(kind, _)| !ANYWHERE.contains(&kind.as_str())) {
+                walk(value, format!("/probes/{name}/{kind}"), &mut report);
+            }
+        }
+        for part in ["rollback", "serving"] {
             if let Some(value) = value.get(part) {
-                walk(value, pointer, &mut |at| found.push(outside(Kind::Service, &service.service, at)));
+                walk(value, format!("/{part}"), &mut report);
             }
         }
     }

@@ -156,13 +156,22 @@ fn fresh(config: &JsonConfig, at: DateTime<Utc>, now: DateTime<Utc>) -> Result<(
 }
 
 fn number(config: &JsonConfig, document: &Document) -> Result<f64, String> {
-    let pointer = &config.pointer;
-    let value = at(&document.value, pointer)?;
-    if let Some(wanted) = &config.equals {
+    value_at(&document.value, &config.pointer, config.equals.as_deref(), config.unit())
+}
+
+/// The number at a pointer, in a unit; with `wanted`, whether the text there is that one (1 or 0).
+pub(super) fn value_at(
+    document: &Value,
+    pointer: &str,
+    wanted: Option<&str>,
+    unit: Unit,
+) -> Result<f64, String> {
+    let value = at(document, pointer)?;
+    if let Some(wanted) = wanted {
         let text = value.as_str().ok_or_else(|| format!("{pointer} is {}, not a text", kind(value)))?;
         return Ok(f64::from(u8::from(text == wanted)));
     }
-    match (value, config.unit()) {
+    match (value, unit) {
         (Value::Bool(flag), Unit::Flag | Unit::Number) => Ok(f64::from(u8::from(*flag))),
         (Value::Number(number), Unit::Flag) if !matches!(number.as_f64(), Some(0.0 | 1.0)) => {
             Err(format!("{pointer} is {number}, which is neither true nor false"))

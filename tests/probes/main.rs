@@ -8,9 +8,13 @@ mod drift;
 mod files;
 mod fixtures;
 mod forecast;
+mod machine;
 mod returns;
 mod shuffled;
 mod table;
+
+#[path = "../support/mod.rs"]
+mod support;
 
 use chrono::{DateTime, Utc};
 use irctl::base::Digest;
@@ -52,9 +56,19 @@ impl Workspace {
         outcomes.into_iter().next().unwrap()
     }
 
+    /// The outcome of one probe called `p` of a configuration that is trusted.
+    fn trusted(&self, yaml: &str) -> Outcome {
+        let request = Request { untrusted: false, ..self.request(self.root()) };
+        Self::measured(&format!("p: {yaml}"), &request).remove(0)
+    }
+
     fn measure_all(&self, yaml: &str) -> Vec<Outcome> {
+        Self::measured(yaml, &self.request(self.root()))
+    }
+
+    fn measured(yaml: &str, request: &Request<'_>) -> Vec<Outcome> {
         let probes: BTreeMap<String, ProbeConfig> = serde_saphyr::from_str(yaml).unwrap();
-        let outcomes = probe::measure_all(&probes, &self.request(self.root()));
+        let outcomes = probe::measure_all(&probes, request);
         for (outcome, (name, config)) in outcomes.iter().zip(&probes) {
             let declared: BTreeMap<_, _> = probe::metrics_of(name, config).into_iter().collect();
             for sample in &outcome.samples {

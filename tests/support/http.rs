@@ -1,6 +1,6 @@
 //! A small HTTP server whose answers a test writes.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -48,8 +48,24 @@ pub struct Server {
 }
 
 impl Server {
-    /// Answers every request with what `answer` says: a status and a body. A status of 0 closes the connection.
+    /// Answers every request with what `answer` says: a status and a body. A status of 0 closes the connection; the body of
+    /// a redirect is where it leads.
     pub fn start(answer: impl Fn(&Request, usize) -> (u16, String) + Send + Sync + 'static) -> Self {
+        Self::serve(None, answer)
+    }
+
+    /// The same over TLS.
+    pub fn start_tls(
+        tls: Arc<rustls::ServerConfig>,
+        answer: impl Fn(&Request, usize) -> (u16, String) + Send + Sync + 'static,
+    ) -> Self {
+        Self::serve(Some(tls), answer)
+    }
+
+    fn serve(
+        tls: Option<Arc<rustls::ServerConfig>>,
+        answer: impl Fn(&Request, usize) -> (u16, String) + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (seen, over) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
@@ -59,8 +75,15 @@ impl Server {
                 if stop.load(Ordering::SeqCst) {
                     return;
                 }
-                let Ok(mut stream) = stream else { continue };
-                let Some(request) = read(&mut stream) else { continue };
+                let Ok(stream) = stream else { continue };
+                let mut stream: Box<dyn Stream> = match &tls {
+                    Some(tls) => {
+                        let connection = rustls::ServerConnection::new(Arc::clone(tls)).unwrap();
+                        Box::new(rustls::StreamOwned::new(connection, stream))
+                    }
+                    None => Box::new(stream),
+                };
+                let Some(request) = read(&mut *stream) else { continue };
                 let number = {
                     let mut requests = requests.lock().unwrap();
                     requests.push(request.clone());
@@ -68,13 +91,20 @@ impl Server {
                 };
                 let (status, body) = answer(&request, number);
                 if status > 0 {
+                    let leads = if (300..400).contains(&status) {
+                        format!("location: {body}\r\n")
+                    } else {
+                        String::new()
+                    };
                     let head = format!(
                         "HTTP/1.1 {status} X\r\ncontent-type: text/plain; version=0.0.4\r\ncontent-length: {}\r\n\
-                         connection: close\r\n\r\n",
+                         {leads}connection: close\r\n\r\n",
                         body.len()
                     );
-                    let _ =
-                        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+                    let _ = stream
+                        .write_all(head.as_bytes())
+                        .and_then(|()| stream.write_all(body.as_bytes()))
+                        .and_then(|()| stream.flush());
                 }
             }
         });
@@ -104,7 +134,12 @@ impl Drop for Server {
     }
 }
 
-fn read(stream: &mut TcpStream) -> Option<Request> {
+/// What is read from and written to.
+trait Stream: std::io::Read + std::io::Write {}
+
+impl<T: std::io::Read + std::io::Write> Stream for T {}
+
+fn read(stream: &mut dyn Stream) -> Option<Request> {
     let (mut bytes, mut buffer) = (Vec::new(), [0; 8192]);
     loop {
         let read = stream.read(&mut buffer).ok()?;

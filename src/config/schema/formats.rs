@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use crate::base::{Digest, Duration, Error, SecretReference};
 use crate::notify::Given;
+use crate::probe::log::{LinePattern, TimeFormat};
 use crate::probe::prometheus::ServerAddress;
 use crate::severity::{Expression, Persistence, Quantity};
 
@@ -36,7 +37,7 @@ pub struct Formats(BTreeMap<&'static str, Check>);
 impl Formats {
     /// The formats of the rooms below. A room's new grammar gets its line here.
     pub fn standard() -> Self {
-        let table: [(&'static str, Check); 12] = [
+        let table: [(&'static str, Check); 14] = [
             ("duration", parsed::<Duration>),
             ("digest", parsed::<Digest>),
             ("secret-reference", parsed::<SecretReference>),
@@ -45,6 +46,8 @@ impl Formats {
             ("persistence", parsed::<Persistence>),
             ("value-or-secret", parsed::<Given>),
             ("server-address", parsed::<ServerAddress>),
+            ("line-pattern", parsed::<LinePattern>),
+            ("time-format", parsed::<TimeFormat>),
             ("glob", glob),
             ("timezone", timezone),
             ("name", name),

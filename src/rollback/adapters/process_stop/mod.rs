@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use super::{Adapter, Applied, Given, Predicted, PredictedChange, Request, State};
 use crate::base::host::{self, Liveness, ProcessIdentity};
+use crate::base::processes::Wanted;
 use crate::base::{Error, ErrorCode, Result, fault};
 use crate::rollback::targets::Fidelity;
-use find::{Wanted, running};
+use find::running;
 
 /// See the module.
 pub struct ProcessStop;
@@ -41,7 +42,7 @@ fn shown(count: usize) -> String {
 
 impl Adapter for ProcessStop {
     fn observe(&self, request: &Request) -> Result<State> {
-        let found = running(&Wanted::of(request)?);
+        let found = running(&find::wanted(request)?);
         if request.keep.is_some() {
             Given(request).note("processes.json", &found)?;
         }
@@ -50,7 +51,7 @@ impl Adapter for ProcessStop {
 
     fn predict(&self, request: &Request) -> Result<Predicted> {
         let given = Given(request);
-        let wanted = Wanted::of(request)?;
+        let wanted = find::wanted(request)?;
         let found = running(&wanted);
         let mut predicted = Predicted { after: Some(value(0)?), ..Predicted::default() };
         for process in &found {
@@ -75,7 +76,7 @@ impl Adapter for ProcessStop {
 
     fn apply(&self, request: &Request) -> Result<Applied> {
         let given = Given(request);
-        let wanted = Wanted::of(request)?;
+        let wanted = find::wanted(request)?;
         let noted = noted(&given)?;
         let most = usize::try_from(given.count("most", 1)?).unwrap_or(usize::MAX);
         let found = running(&wanted);
@@ -102,7 +103,7 @@ impl Adapter for ProcessStop {
     fn undo(&self, request: &Request) -> Result<Applied> {
         let given = Given(request);
         let before: Running = given.before()?;
-        let wanted = Wanted::of(request)?;
+        let wanted = find::wanted(request)?;
         let now = running(&wanted).len();
         if now > before.running {
             let message = format!(

@@ -1,0 +1,173 @@
+//! The kinds of probes: which there are, what each may do, and what it will emit.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::baseline::{self, BaselineConfig};
+use super::calibration::{self, CalibrationConfig};
+use super::coefficients::{self, CoefficientsConfig};
+use super::command::{self, CommandConfig};
+use super::drift::{self, DriftConfig};
+use super::file::{self, FileConfig};
+use super::forecast::{self, ForecastConfig};
+use super::git::{self, GitConfig};
+use super::host::{self, HostConfig};
+use super::http::{self, HttpConfig};
+use super::imports::{self, ImportsConfig};
+use super::json::{self, JsonConfig};
+use super::kubernetes::{self, KubernetesConfig};
+use super::leakage::{self, LeakageConfig};
+use super::log::{self, LogConfig};
+use super::parity::{self, ParityConfig};
+use super::process::{self, ProcessConfig};
+use super::prometheus::{self, PrometheusConfig};
+use super::redis::{self, RedisConfig};
+use super::returns::{self, ReturnsConfig};
+use super::s3::{self, S3Config};
+use super::sql::{self, SqlConfig};
+use super::systemd::{self, SystemdConfig};
+use super::table::{self, TableConfig};
+use super::tcp::{self, TcpConfig};
+use super::test_suite::{self, TestSuiteConfig};
+use crate::base::Unit;
+
+/// One probe, by kind.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeConfig {
+    /// Checks of a table: rows, nulls, ranges, freshness, coverage of groups (CSV, Parquet or JSON lines).
+    Table(TableConfig),
+    /// Predictions joined with what really happened: MAPE, bias, WAPE, interval coverage per closed bucket.
+    Forecast(ForecastConfig),
+    /// A model's coefficients: their signs and their drift.
+    Coefficients(CoefficientsConfig),
+    /// Columns compared with a reference: stability index, Kolmogorov–Smirnov distance, shift of the mean.
+    Drift(DriftConfig),
+    /// Probabilities compared with what came of them: expected calibration error, Brier score.
+    Calibration(CalibrationConfig),
+    /// What a model earned: Sharpe ratio, drawdown, win rate.
+    Returns(ReturnsConfig),
+    /// A file: whether it exists, its age, its size.
+    File(FileConfig),
+    /// A value inside a JSON document.
+    Json(JsonConfig),
+    /// Lines of a log that match, and how old the newest is.
+    Log(LogConfig),
+    /// A program's exit status and output. It runs only from trusted configuration.
+    Command(CommandConfig),
+    /// The value of a PromQL query. It is asked only from trusted configuration.
+    Prometheus(PrometheusConfig),
+    /// Gates against data leakage, with one report: PASS, WARN or HALT.
+    Leakage(Box<LeakageConfig>),
+    /// Another metric against a number, a stored baseline or the previous release.
+    Baseline(BaselineConfig),
+    /// Failures of parity between an exported model and the trained one, from a log or a counter.
+    Parity(ParityConfig),
+    /// Whether Python modules load. It runs only from trusted configuration.
+    Imports(ImportsConfig),
+    /// A project's tests and their JUnit report. They run only from trusted configuration.
+    TestSuite(TestSuiteConfig),
+    /// What a query finds in PostgreSQL or SQLite. It is asked only from trusted configuration.
+    Sql(SqlConfig),
+    /// What a Redis server says. It is asked only from trusted configuration.
+    Redis(RedisConfig),
+    /// Objects of an S3 bucket: how many, how large, how old. It is asked only from trusted configuration.
+    S3(S3Config),
+    /// The pods of a Deployment, StatefulSet or DaemonSet. It is asked only from trusted configuration.
+    Kubernetes(KubernetesConfig),
+    /// Status, latency, error rate and certificate of an address. It is asked only from trusted configuration.
+    Http(HttpConfig),
+    /// Whether a port takes connections. It is asked only from trusted configuration.
+    Tcp(TcpConfig),
+    /// A git work tree: what it stands on, whether it was changed. It is asked only from trusted configuration.
+    Git(GitConfig),
+    /// Running processes of one executable. It is looked for only from trusted configuration.
+    Process(ProcessConfig),
+    /// A unit of systemd. It is asked only from trusted configuration.
+    Systemd(SystemdConfig),
+    /// This machine's processor, memory and disks. It is looked at only from trusted configuration.
+    Host(HostConfig),
+}
+
+impl ProbeConfig {
+    /// Whether it does more than read the workspace's files: it then runs only from trusted configuration.
+    pub fn needs_trust(&self) -> bool {
+        match self {
+            ProbeConfig::Table(_)
+            | ProbeConfig::Forecast(_)
+            | ProbeConfig::Coefficients(_)
+            | ProbeConfig::Drift(_)
+            | ProbeConfig::Calibration(_)
+            | ProbeConfig::Returns(_)
+            | ProbeConfig::File(_)
+            | ProbeConfig::Json(_)
+            | ProbeConfig::Log(_)
+            | ProbeConfig::Baseline(_) => false,
+            ProbeConfig::Leakage(config) => config.runs_programs(),
+            ProbeConfig::Parity(config) => config.connects(),
+            ProbeConfig::Command(_)
+            | ProbeConfig::Prometheus(_)
+            | ProbeConfig::Imports(_)
+            | ProbeConfig::TestSuite(_)
+            | ProbeConfig::Sql(_)
+            | ProbeConfig::Redis(_)
+            | ProbeConfig::S3(_)
+            | ProbeConfig::Kubernetes(_)
+            | ProbeConfig::Http(_)
+            | ProbeConfig::Tcp(_)
+            | ProbeConfig::Git(_)
+            | ProbeConfig::Process(_)
+            | ProbeConfig::Systemd(_)
+            | ProbeConfig::Host(_) => true,
+        }
+    }
+
+    /// The metrics of other probes of the round that it works with.
+    pub fn needs_metrics(&self) -> Vec<&str> {
+        match self {
+            ProbeConfig::Baseline(config) => config.needs(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The metric whose samples of earlier rounds it works with, where the probe has this name.
+    pub fn remembers(&self, name: &str) -> Option<String> {
+        match self {
+            ProbeConfig::Baseline(config) => config.remembers(),
+            ProbeConfig::Parity(config) => config.remembers(name),
+            _ => None,
+        }
+    }
+}
+
+/// The metrics that a probe will emit, with their units, for checking what rules refer to.
+pub fn metrics_of(name: &str, config: &ProbeConfig) -> Vec<(String, Unit)> {
+    match config {
+        ProbeConfig::Table(config) => table::metrics(name, config),
+        ProbeConfig::Forecast(config) => forecast::metrics(name, config),
+        ProbeConfig::Coefficients(config) => coefficients::metrics(name, config),
+        ProbeConfig::Drift(config) => drift::metrics(name, config),
+        ProbeConfig::Calibration(config) => calibration::metrics(name, config),
+        ProbeConfig::Returns(config) => returns::metrics(name, config),
+        ProbeConfig::File(config) => file::metrics(name, config),
+        ProbeConfig::Json(config) => json::metrics(name, config),
+        ProbeConfig::Log(config) => log::metrics(name, config),
+        ProbeConfig::Command(config) => command::metrics(name, config),
+        ProbeConfig::Prometheus(config) => prometheus::metrics(name, config),
+        ProbeConfig::Leakage(config) => leakage::metrics(name, config),
+        ProbeConfig::Baseline(config) => baseline::metrics(name, config),
+        ProbeConfig::Parity(config) => parity::metrics(name, config),
+        ProbeConfig::Imports(config) => imports::metrics(name, config),
+        ProbeConfig::TestSuite(config) => test_suite::metrics(name, config),
+        ProbeConfig::Sql(config) => sql::metrics(name, config),
+        ProbeConfig::Redis(config) => redis::metrics(name, config),
+        ProbeConfig::S3(config) => s3::metrics(name, config),
+        ProbeConfig::Kubernetes(config) => kubernetes::metrics(name, config),
+        ProbeConfig::Http(config) => http::metrics(name, config),
+        ProbeConfig::Tcp(config) => tcp::metrics(name, config),
+        ProbeConfig::Git(config) => git::metrics(name, config),
+        ProbeConfig::Process(config) => process::metrics(name, config),
+        ProbeConfig::Systemd(config) => systemd::metrics(name, config),
+        ProbeConfig::Host(config) => host::metrics(name, config),
+    }
+}
