@@ -26,9 +26,9 @@ test: tools
 # Kills irctl everywhere: at every fault point, and under strace at every call with which it changes something. A few
 # of these kills run with the other tests; all of them take the better part of an hour on two slow cores.
 sweep: tools
-	IRCTL_SWEEP=all $(CARGO) test --locked --test sweep -- --nocapture --test-threads 2
-	IRCTL_SWEEP=all $(CARGO) test --locked --test crash --test check_crash -- --nocapture --test-threads 2
-	IRCTL_SWEEP=all $(CARGO) test --locked --test targets -- --nocapture --test-threads 2 kill sweep conforms systemd
+	IRCTL_SWEEP=all $(CARGO) test --locked --profile sweep --test sweep -- --nocapture --test-threads 2
+	IRCTL_SWEEP=all $(CARGO) test --locked --profile sweep --test crash --test check_crash -- --nocapture --test-threads 2
+	IRCTL_SWEEP=all $(CARGO) test --locked --profile sweep --test targets -- --nocapture --test-threads 2 kill sweep conforms systemd
 
 lint:
 	@sh tests/tools.sh lint

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::digest::Digest;
 use super::error::{Error, ErrorCode, Result};
 
 static SYNCS: AtomicU64 = AtomicU64::new(0);
@@ -59,15 +60,82 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     sync_directory(parent(path))
 }
 
+/// [`write_atomic`] for a file in somebody else's folder: what a kill leaves half-written there has a name by which
+/// [`discard_half_written`] finds it.
+pub fn write_findable(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    // What cannot be taken away is no reason not to write; it is said when the operation ends.
+    let _ = discard_half_written(path);
+    replace_with(locked(&half_written(path), parent(path)), path, bytes, mode)?;
+    sync_directory(parent(path))
+}
+
+/// Takes away what every [`write_findable`] of this file left that was killed, and nothing that is being written.
+pub fn discard_half_written(path: &Path) -> Result<()> {
+    let prefix = half_written(path);
+    for entry in fs_err::read_dir(parent(path))? {
+        let entry = entry?;
+        if !entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()) {
+            continue;
+        }
+        match discard(&entry.path()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io(format!("cannot take {} away", entry.path().display()), error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whoever writes it holds a lock on it, which ends with the process.
+fn discard(left: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = (rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW).bits().cast_signed();
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(left)?;
+    match file.try_lock() {
+        Ok(()) => std::fs::remove_file(left),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(()),
+        Err(std::fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// How the name begins under which a file is written: with a digest, because a name that is as long as a folder allows
+/// could not be made longer.
+fn half_written(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    format!(".irctl-half-{}-", Digest::of(name).short())
+}
+
 /// [`write_atomic`] without waiting for the new name to be on disk: the next boot sees the old bytes or the new ones,
 /// never a part. For what may be a little older after a crash.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let file = tempfile::Builder::new().prefix(".irctl-").tempfile_in(parent(path));
+    replace_with(file, path, bytes, mode)
+}
+
+/// A new file that nobody else may discard: one that somebody took away before it had its lock is made again.
+fn locked(prefix: &str, directory: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    use std::os::unix::fs::MetadataExt as _;
+    loop {
+        let file = tempfile::Builder::new().prefix(prefix).tempfile_in(directory)?;
+        file.as_file().lock()?;
+        if file.as_file().metadata()?.nlink() > 0 {
+            return Ok(file);
+        }
+    }
+}
+
+fn replace_with(
+    file: std::io::Result<tempfile::NamedTempFile>,
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    let directory = parent(path);
     let failed = |error: std::io::Error| Error::io(format!("cannot write {}", path.display()), error);
+    let mut file = file.map_err(failed)?;
     let there = fs_err::metadata(path).ok();
     let mode = there.as_ref().map_or(mode, |there| there.permissions().mode() & 0o7777);
-    let mut file = tempfile::Builder::new().prefix(".irctl-").tempfile_in(directory).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     if let Some(there) = &there {
         keep_owner(file.as_file(), there).map_err(failed)?;
@@ -133,6 +201,26 @@ mod tests {
         assert_eq!(fs_err::read(&path).unwrap(), b"two");
         assert_eq!(fs_err::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(fs_err::read_dir(directory.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn what_a_kill_left_is_taken_away_and_what_is_being_written_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("n".repeat(255));
+        let left = directory.path().join(half_written(&path) + "abcdef");
+        fs_err::write(&path, b"one").unwrap();
+        fs_err::write(&left, b"tw").unwrap();
+        write_findable(&path, b"two", 0o600).unwrap();
+        assert_eq!(fs_err::read(&path).unwrap(), b"two");
+        assert!(!left.exists());
+        fs_err::write(&left, b"fo").unwrap();
+        let writer = fs_err::File::open(&left).unwrap();
+        writer.file().lock().unwrap();
+        discard_half_written(&path).unwrap();
+        assert!(left.exists(), "somebody is writing it");
+        drop(writer);
+        discard_half_written(&path).unwrap();
+        assert_eq!(fs_err::read_dir(directory.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! What every room stands on: time, units, secrets, untrusted text, digests, files, subprocesses, errors.
+//! What every room stands on: time, units, secrets, untrusted text, digests, files, subprocesses, connections, errors.
 //!
 //! This is, with `cli`, the only room that may look at the environment, the clock or randomness.
 
 pub mod clock;
+pub mod connect;
 pub mod digest;
 pub mod duration;
 pub mod environment;

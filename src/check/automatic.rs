@@ -122,7 +122,7 @@ impl Case<'_> {
     /// Measures once more, now that it is about to act: why it must not, if it must not.
     fn changed_since(&self, measured: &Measured) -> Result<Option<String>> {
         let now = self.surroundings.clock.now()?;
-        let again = measure::service(self.surroundings, self.service, self.scheme, now)?;
+        let again = measure::again(self.surroundings, self.service, self.scheme, now, measured)?;
         if again.versions.served != measured.versions.served {
             return Ok(Some(OTHER.to_owned()));
         }

@@ -5,9 +5,9 @@ use chrono::{DateTime, Utc};
 use super::Surroundings;
 use crate::base::{Error, ErrorCode, Result};
 use crate::config::{ServiceConfig, Workspace};
-use crate::probe::{self, Outcome, VersionMap};
+use crate::probe::{self, Outcome, VersionMap, earlier};
 use crate::severity::{self, Classification, Evidence, Persistence, Scheme};
-use crate::store::{Sample, SampleFilter};
+use crate::store::{Sample, SampleFilter, Session};
 
 /// What a round found out about a service.
 #[derive(Debug, Clone)]
@@ -48,7 +48,44 @@ pub fn service(
     now: DateTime<Utc>,
 ) -> Result<Measured> {
     let known = history(surroundings, service, scheme, now)?;
+    let earlier = earlier(surroundings, service, now)?;
+    Ok(judged(surroundings.workspace, service, scheme, now, Known { samples: known, earlier }))
+}
+
+/// Measures and judges a service once more in a round. What probes compare with is what it was the first time: the first
+/// look of the round is no earlier one.
+pub fn again(
+    surroundings: &Surroundings<'_>,
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    now: DateTime<Utc>,
+    first: &Measured,
+) -> Result<Measured> {
+    let samples = history(surroundings, service, scheme, now)?;
+    let known = Known { samples, earlier: first.versions.earlier.clone() };
     Ok(judged(surroundings.workspace, service, scheme, now, known))
+}
+
+/// What is known before a round.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Samples of earlier rounds that rules look back on.
+    pub samples: Vec<Sample>,
+    /// Samples of earlier rounds that probes compare with; absent where they cannot be read.
+    pub earlier: Option<Vec<Sample>>,
+}
+
+/// What the probes of a service need of earlier rounds. Most need nothing.
+fn earlier(
+    surroundings: &Surroundings<'_>,
+    service: &ServiceConfig,
+    now: DateTime<Utc>,
+) -> Result<Option<Vec<Sample>>> {
+    if earlier::remembered(&service.probes).is_empty() {
+        return Ok(None);
+    }
+    let recall = |session: &mut dyn Session| earlier::recall(session, &service.service, &service.probes, now);
+    surroundings.store.view(recall).map(Some)
 }
 
 /// Measures a service and judges it by that and by what is `known` of earlier.
@@ -57,9 +94,11 @@ pub fn judged(
     service: &ServiceConfig,
     scheme: &Scheme,
     now: DateTime<Utc>,
-    mut known: Vec<Sample>,
+    known: Known,
 ) -> Measured {
-    let (versions, doubt) = super::scope::versions(workspace, service);
+    let (mut versions, doubt) = super::scope::versions(workspace, service);
+    versions.earlier = known.earlier;
+    let mut known = known.samples;
     let root = &workspace.root;
     let request =
         probe::Request { service: &service.service, root, now, versions: &versions, untrusted: false };

@@ -1,8 +1,9 @@
 //! From the configuration to what rollback works with: the subject, its suites, its versions.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::base::{Clock, Error, ErrorCode, Result, Verdict};
 use crate::config::{ServiceConfig, Workspace};
@@ -10,6 +11,8 @@ use crate::probe::{self, ProbeConfig, VersionMap};
 use crate::rollback::config::TargetConfig;
 use crate::rollback::serving::Proof;
 use crate::rollback::{self, RollbackConfig, ServingConfig, Subject, VerifyOutcome};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Sample, Store};
 use crate::verify::{self, SuiteConfig};
 
 /// What an operation pins so that it can verify without reading the workspace again.
@@ -128,6 +131,24 @@ fn silent(proof: &Proof) -> Option<String> {
     }
 }
 
+/// What probes need of earlier rounds, as far as it can be read: a store that is not there or cannot be opened must not
+/// keep anything from being verified.
+pub fn earlier(
+    state: &Path,
+    service: &str,
+    probes: [&BTreeMap<String, ProbeConfig>; 2],
+    now: DateTime<Utc>,
+) -> Option<Vec<Sample>> {
+    let mut all = Vec::new();
+    for probes in probes.into_iter().filter(|probes| !probe::earlier::remembered(probes).is_empty()) {
+        let store = SqliteStore::open_existing(state).ok()??;
+        let store: &dyn Store = &store;
+        all.extend(store.view(|session| probe::earlier::recall(session, service, probes, now)).ok()?);
+    }
+    all.sort_by_key(|sample| sample.event_time);
+    Some(all)
+}
+
 /// Runs a pinned suite. An analysis waits by the clock.
 pub fn run_suite(name: &str, pinned: &serde_json::Value, clock: &Clock) -> VerifyOutcome {
     match suite_report(name, pinned, clock) {
@@ -154,7 +175,8 @@ fn suite_report(name: &str, pinned: &serde_json::Value, clock: &Clock) -> Result
         environment: None,
         immediate: 0,
     };
-    let versions = rollback::version_map(&subject, &pinned.state).unwrap_or_default();
+    let mut versions = rollback::version_map(&subject, &pinned.state).unwrap_or_default();
+    versions.earlier = earlier(&pinned.state, &pinned.service, [&suite.probes, &pinned.probes], now);
     let request = probe::Request {
         service: &pinned.service,
         root: &pinned.root,

@@ -10,6 +10,7 @@ use super::output::Tone;
 use super::{Context, NowArgs};
 use crate::base::file::{parent, write_atomic};
 use crate::base::{Clock, Error, ErrorCode, Result, Verdict};
+use crate::check::scope::earlier;
 use crate::config::{Scope, ServiceConfig, Workspace};
 use crate::probe::{Request, VersionMap};
 use crate::verify::reporters::{Reporter, Style};
@@ -156,10 +157,13 @@ fn verify(args: &Args, context: &Context, workspace: &Workspace, suites: &[&Suit
     let mut reports = Vec::new();
     for suite in suites {
         let service = suite.service.as_deref().map(|name| workspace.service(name)).transpose()?;
-        let versions =
+        let mut versions =
             service.map(|service| versions(context, workspace, service, args.untrusted)).unwrap_or_default();
+        let own = service.map_or(&none, |service| &service.probes);
+        let of = suite.service.as_deref().unwrap_or(&suite.suite);
+        versions.earlier = earlier(&workspace.state, of, [&suite.probes, own], now);
         let request = Request {
-            service: suite.service.as_deref().unwrap_or(&suite.suite),
+            service: of,
             root: &workspace.root,
             now,
             versions: &versions,
@@ -167,7 +171,7 @@ fn verify(args: &Args, context: &Context, workspace: &Workspace, suites: &[&Suit
         };
         let clock = args.now.now.map_or_else(|| context.clock.clone(), Clock::Fixed);
         let wait = |at| clock.wait_until(at);
-        reports.push(run_suite(suite, service.map_or(&none, |service| &service.probes), &request, &wait));
+        reports.push(run_suite(suite, own, &request, &wait));
     }
     Ok(Summary::new(reports))
 }

@@ -4,6 +4,7 @@
 
 mod automation;
 mod cadence;
+mod compared;
 pub mod diagnostic;
 mod file;
 mod find;

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::diagnostic::{Severity, code};
 use super::finding::Finding;
@@ -19,6 +20,23 @@ struct List<'a> {
     containing: bool,
     /// The plan they are part of: its targets have names of their own.
     plan: String,
+}
+
+impl List<'_> {
+    /// The keys of settings files that they set, each with its place.
+    fn keys(&self) -> impl Iterator<Item = ((&Path, &str), String)> {
+        let settings = self.targets.iter().enumerate().filter_map(|(number, target)| match target {
+            TargetConfig::Settings(settings) => Some((number, settings)),
+            _ => None,
+        });
+        settings.flat_map(move |(number, settings)| {
+            let place = format!("{}/{number}/settings/set", self.pointer);
+            settings
+                .set
+                .keys()
+                .map(move |key| ((settings.file.as_path(), key.as_str()), format!("{place}/{}", step(key))))
+        })
+    }
 }
 
 fn lists(rollback: &RollbackConfig) -> Vec<List<'_>> {
@@ -167,6 +185,25 @@ pub fn plans(workspace: &Workspace) -> Vec<Finding> {
             }
         }
         found
+    })
+}
+
+/// What stops consumers and what is switched are different keys: letting consumers back would turn a key that both set
+/// back to what was before, and an undo would find neither what it left nor what it is to put back.
+pub fn contained_keys(workspace: &Workspace) -> Vec<Finding> {
+    each(workspace, |service, rollback| {
+        let (containing, switching): (Vec<_>, Vec<_>) =
+            lists(rollback).into_iter().partition(|list| list.containing);
+        let contained: BTreeSet<_> = containing.iter().flat_map(List::keys).map(|(key, _)| key).collect();
+        let both = switching.iter().flat_map(List::keys).filter(|(key, _)| contained.contains(key));
+        let warn = |((_, key), pointer): ((&Path, &str), String)| {
+            let text = format!("`{}` is what stops consumers, too", key.escape_debug());
+            let help =
+                "leave it to `contain:`: letting consumers back would undo what is switched here".to_owned();
+            let finding = wrong(service, &pointer, text).help(Some(help));
+            Finding { severity: Severity::Warning, on_key: true, ..finding }
+        };
+        both.map(warn).collect()
     })
 }
 

@@ -226,7 +226,7 @@ mod tests {
         let versions = VersionMap {
             names: BTreeMap::from([("v3".to_owned(), Digest::of(b"3"))]),
             served: Some(Digest::of(b"4")),
-            deployments: Vec::new(),
+            ..VersionMap::default()
         };
         let now = parse_instant("2026-11-20T03:00:00Z").unwrap();
         let request = Request { service: "s", root: root.path(), now, versions: &versions, untrusted: false };

@@ -4,21 +4,35 @@
 //! Data probes (`table`, `forecast`, `coefficients`, `drift`, `calibration`, `returns`) that read the same file share one streaming pass over it.
 
 pub mod calibration;
+pub mod baseline;
 pub mod coefficients;
 mod cohort;
 pub mod command;
 mod dataset;
 pub mod drift;
+pub mod earlier;
 pub mod file;
 pub mod forecast;
+pub mod imports;
 pub mod json;
+pub mod leakage;
+pub mod parity;
 mod pattern;
 pub mod prometheus;
 pub mod returns;
 mod scan;
 pub mod source;
 mod statistics;
+pub mod kubernetes;
+mod pattern;
+pub mod prometheus;
+pub mod redis;
+pub mod s3;
+mod scan;
+mod server;
+pub mod sql;
 pub mod table;
+pub mod test_suite;
 mod version;
 mod zone;
 
@@ -31,17 +45,28 @@ use std::path::Path;
 use crate::base::{Unit, Untrusted};
 use crate::store::{Measurement, Sample};
 pub use calibration::CalibrationConfig;
+pub use baseline::BaselineConfig;
 pub use coefficients::CoefficientsConfig;
 pub use command::CommandConfig;
 pub use drift::DriftConfig;
 pub use file::FileConfig;
 pub use forecast::ForecastConfig;
+pub use imports::ImportsConfig;
 pub use json::JsonConfig;
+pub use leakage::LeakageConfig;
+pub use parity::ParityConfig;
 pub use pattern::Pattern;
 pub use prometheus::PrometheusConfig;
 pub use returns::ReturnsConfig;
+pub use kubernetes::KubernetesConfig;
+pub use pattern::Pattern;
+pub use prometheus::PrometheusConfig;
+pub use redis::RedisConfig;
+pub use s3::S3Config;
+pub use sql::SqlConfig;
 pub use table::TableConfig;
-pub use version::{VersionMap, VersionSource};
+pub use test_suite::TestSuiteConfig;
+pub use version::{Release, VersionMap, VersionSource};
 pub use zone::Zone;
 
 /// One probe, by kind.
@@ -68,12 +93,63 @@ pub enum ProbeConfig {
     Command(CommandConfig),
     /// The value of a PromQL query. It is asked only from trusted configuration.
     Prometheus(PrometheusConfig),
+    /// Gates against data leakage, with one report: PASS, WARN or HALT.
+    Leakage(Box<LeakageConfig>),
+    /// Another metric against a number, a stored baseline or the previous release.
+    Baseline(BaselineConfig),
+    /// Failures of parity between an exported model and the trained one, from a log or a counter.
+    Parity(ParityConfig),
+    /// Whether Python modules load. It runs only from trusted configuration.
+    Imports(ImportsConfig),
+    /// A project's tests and their JUnit report. They run only from trusted configuration.
+    TestSuite(TestSuiteConfig),
+    /// What a query finds in PostgreSQL or SQLite. It is asked only from trusted configuration.
+    Sql(SqlConfig),
+    /// What a Redis server says. It is asked only from trusted configuration.
+    Redis(RedisConfig),
+    /// Objects of an S3 bucket: how many, how large, how old. It is asked only from trusted configuration.
+    S3(S3Config),
+    /// The pods of a Deployment, StatefulSet or DaemonSet. It is asked only from trusted configuration.
+    Kubernetes(KubernetesConfig),
 }
 
 impl ProbeConfig {
     /// Whether it does more than read the workspace's files: it then runs only from trusted configuration.
+    pub fn needs_trust(&self) -> bool {
+        match self {
+            ProbeConfig::Command(_) | ProbeConfig::Prometheus(_) => true,
+            ProbeConfig::Imports(_) | ProbeConfig::TestSuite(_) => true,
+            ProbeConfig::Leakage(config) => config.runs_programs(),
+            ProbeConfig::Parity(config) => config.connects(),
+            _ => false,
+        }
+    }
+
+    /// The metrics of other probes of the round that it works with.
+    pub fn needs_metrics(&self) -> Vec<&str> {
+        match self {
+            ProbeConfig::Baseline(config) => config.needs(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The metric whose samples of earlier rounds it works with, where the probe has this name.
+    pub fn remembers(&self, name: &str) -> Option<String> {
+        match self {
+            ProbeConfig::Baseline(config) => config.remembers(),
+            ProbeConfig::Parity(config) => config.remembers(name),
+            _ => None,
+        }
     pub const fn needs_trust(&self) -> bool {
-        matches!(self, ProbeConfig::Command(_) | ProbeConfig::Prometheus(_))
+        matches!(
+            self,
+            ProbeConfig::Command(_)
+                | ProbeConfig::Prometheus(_)
+                | ProbeConfig::Sql(_)
+                | ProbeConfig::Redis(_)
+                | ProbeConfig::S3(_)
+                | ProbeConfig::Kubernetes(_)
+        )
     }
 }
 
@@ -205,14 +281,37 @@ pub fn measure_all(probes: &BTreeMap<String, ProbeConfig>, request: &Request<'_>
     for (name, config) in probes {
         if reading(name, config, request).is_some() {
             tables.push((name, config));
-        } else {
+        } else if !matches!(config, ProbeConfig::Baseline(_)) {
             outcomes.insert(name, measure(name, config, request));
         }
     }
     let build = |number: usize| tables.get(number).and_then(|(name, config)| reading(name, config, request));
     let read = scan::run(tables.len(), &build, request);
     outcomes.extend(tables.iter().map(|(name, _)| name.as_str()).zip(read));
+    compare(probes, request, &mut outcomes);
     outcomes.into_values().collect()
+}
+
+/// Runs the probes that compare what the others measured.
+fn compare<'p>(
+    probes: &'p BTreeMap<String, ProbeConfig>,
+    request: &Request<'_>,
+    outcomes: &mut BTreeMap<&'p str, Outcome>,
+) {
+    let comparing: Vec<_> = probes
+        .iter()
+        .filter_map(|(name, probe)| match probe {
+            ProbeConfig::Baseline(config) => Some((name.as_str(), config)),
+            _ => None,
+        })
+        .collect();
+    if comparing.is_empty() {
+        return;
+    }
+    let round: Vec<Sample> = outcomes.values().flat_map(|outcome| outcome.samples.iter().cloned()).collect();
+    for (name, config) in comparing {
+        outcomes.insert(name, baseline::measure(name, config, request, &round));
+    }
 }
 
 /// The part of a probe that reads tables, if it does.
@@ -234,6 +333,7 @@ fn reading<'a>(
             Some(Box::new(calibration::CalibrationReading::new(name, config, request)))
         }
         ProbeConfig::Returns(config) => Some(Box::new(returns::ReturnsReading::new(name, config, request))),
+        ProbeConfig::Leakage(config) => Some(Box::new(leakage::LeakageReading::new(name, config, request))),
         _ => None,
     }
 }
@@ -247,7 +347,7 @@ fn measure(name: &str, config: &ProbeConfig, request: &Request<'_>) -> Outcome {
             undecided("not run: programs do not run from an untrusted configuration")
         }
         ProbeConfig::Command(config) => command::measure(name, config, request),
-        ProbeConfig::Prometheus(_) if request.untrusted => {
+        _ if request.untrusted && config.needs_trust() => {
             undecided("not asked: no server is asked from an untrusted configuration")
         }
         ProbeConfig::Prometheus(config) => prometheus::measure(name, config, request),
@@ -256,7 +356,24 @@ fn measure(name: &str, config: &ProbeConfig, request: &Request<'_>) -> Outcome {
         | ProbeConfig::Coefficients(_)
         | ProbeConfig::Drift(_)
         | ProbeConfig::Calibration(_)
+        | ProbeConfig::Leakage(_)
         | ProbeConfig::Returns(_) => undecided("not read"),
+        ProbeConfig::Imports(_) | ProbeConfig::TestSuite(_) if request.untrusted => {
+            undecided("not run: programs do not run from an untrusted configuration")
+        ProbeConfig::Sql(config) => sql::measure(name, config, request),
+        ProbeConfig::Redis(config) => redis::measure(name, config, request),
+        ProbeConfig::S3(config) => s3::measure(name, config, request),
+        ProbeConfig::Kubernetes(config) => kubernetes::measure(name, config, request),
+        ProbeConfig::Table(_) | ProbeConfig::Forecast(_) | ProbeConfig::Coefficients(_) => {
+            undecided("not read")
+        }
+        ProbeConfig::Imports(config) => imports::measure(name, config, request),
+        ProbeConfig::TestSuite(config) => test_suite::measure(name, config, request),
+        ProbeConfig::Parity(parity) if request.untrusted && parity.connects() => {
+            undecided("not asked: no server is asked from an untrusted configuration")
+        }
+        ProbeConfig::Parity(config) => parity::measure(name, config, request),
+        ProbeConfig::Baseline(_) => undecided("not compared"),
     }
 }
 
@@ -273,5 +390,14 @@ pub fn metrics_of(name: &str, config: &ProbeConfig) -> Vec<(String, Unit)> {
         ProbeConfig::Json(config) => json::metrics(name, config),
         ProbeConfig::Command(config) => command::metrics(name, config),
         ProbeConfig::Prometheus(config) => prometheus::metrics(name, config),
+        ProbeConfig::Leakage(config) => leakage::metrics(name, config),
+        ProbeConfig::Baseline(config) => baseline::metrics(name, config),
+        ProbeConfig::Parity(config) => parity::metrics(name, config),
+        ProbeConfig::Imports(config) => imports::metrics(name, config),
+        ProbeConfig::TestSuite(config) => test_suite::metrics(name, config),
+        ProbeConfig::Sql(config) => sql::metrics(name, config),
+        ProbeConfig::Redis(config) => redis::metrics(name, config),
+        ProbeConfig::S3(config) => s3::metrics(name, config),
+        ProbeConfig::Kubernetes(config) => kubernetes::metrics(name, config),
     }
 }

@@ -148,6 +148,9 @@ impl Concluding<'_> {
             next: Vec::new(),
             kind,
         };
+        if let Err(error) = self.tidy(conclusion.ending) {
+            self.note_failures(vec![format!("clearing what was staged: {}", error.message)]);
+        }
         if let Some(plan) = self.plan {
             self.note_failures(self.follow(plan, conclusion, &mut outcome)?);
         }
@@ -169,9 +172,6 @@ impl Concluding<'_> {
                 failures.push(format!("{what}: {}", error.message));
             }
         };
-        if !conclusion.ending.is_open() {
-            attempt("clearing the staging folder", self.tidy());
-        }
         let switched = matches!(conclusion.ending, Ending::Restored | Ending::Unproven);
         if switched {
             let (state, service) = (self.environment.state, &self.subject.service);
@@ -239,13 +239,8 @@ impl Concluding<'_> {
         }
     }
 
-    fn tidy(&self) -> Result<()> {
-        for spec in self.specs {
-            if let StepSpec::Switch { spec, .. } = spec {
-                spec.switch().tidy()?;
-            }
-        }
-        Ok(())
+    fn tidy(&self, ending: Ending) -> Result<()> {
+        self.specs.iter().filter_map(|spec| spec.to_tidy(ending)).try_for_each(|spec| spec.switch().tidy())
     }
 
     fn evidence(&self, plan: &Plan, conclusion: &Conclusion, kind: &str) -> Result<()> {

@@ -327,8 +327,10 @@ pub fn release(
         outcome.summary = format!("{} is not contained", subject.service);
         return Ok(outcome);
     };
+    // Once to be told at once who is at work, and once when nobody can begin to be any more.
     may_release(environment.state, &subject.service, reason)?;
     let _locks = lock(environment.state, subject)?;
+    may_release(environment.state, &subject.service, reason)?;
     take_over(environment, &subject.service)?;
     let directory = Directory::create(environment.state, environment.clock.now()?)?;
     let pinning =

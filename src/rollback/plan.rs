@@ -81,6 +81,12 @@ pub struct TargetPlan {
     pub changes: Vec<Change>,
     /// How the switch is done, and what can be seen meanwhile.
     pub manner: Option<String>,
+    /// What stays of what is there now, and how it is taken back without irctl.
+    #[serde(default)]
+    pub kept: Option<String>,
+    /// What the consumers do while they could see a mix of two versions; absent where they cannot.
+    #[serde(default)]
+    pub meanwhile: Option<String>,
     /// How long its switch took the last times, in milliseconds; absent before the first.
     pub predicted_ms: Option<u64>,
 }

@@ -30,6 +30,9 @@ pub(super) struct Scene<'a> {
     pub operation: Option<&'a str>,
     /// Who asks.
     pub actor: String,
+    /// Whether it is taken back what was rolled back. What is to be rolled back before what says nothing of that: the
+    /// stack of operations does.
+    taking_back: bool,
     /// Every operation so far, read when it is first asked for.
     history: OnceCell<Vec<Listed>>,
 }
@@ -65,7 +68,13 @@ impl<'a> Scene<'a> {
         operation: Option<&'a str>,
     ) -> Self {
         let actor = environment.actor.to_string();
-        Self { environment, subject, request, operation, actor, history: OnceCell::new() }
+        let (taking_back, history) = (false, OnceCell::new());
+        Self { environment, subject, request, operation, actor, taking_back, history }
+    }
+
+    /// The scene of an undo.
+    pub fn taking_back(self) -> Self {
+        Self { taking_back: true, ..self }
     }
 
     fn history(&self) -> Result<&[Listed]> {
@@ -159,6 +168,8 @@ impl<'a> Scene<'a> {
             observed: observed.ok(),
             changes: prediction.changes.clone(),
             manner: prediction.manner.clone(),
+            kept: prediction.kept.clone(),
+            meanwhile: None,
             predicted_ms: timing.target(number),
         };
         (plan, prediction)
@@ -181,11 +192,7 @@ impl<'a> Scene<'a> {
         let (mut cannot_be_undone, mut could_undo_this, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
         let mut targets = Vec::new();
         for (mut target, prediction) in looked {
-            if prediction.mixed
-                && let Some(manner) = &mut target.manner
-            {
-                manner.push_str(&format!("; {}", quiet(&contained)));
-            }
+            target.meanwhile = prediction.mixed.then(|| quiet(&contained).to_owned());
             cannot_be_undone.extend(prediction.cannot_be_undone);
             could_undo_this.extend(prediction.could_undo_this);
             warnings.extend(prediction.warnings);
@@ -261,7 +268,9 @@ impl<'a> Scene<'a> {
                 "its consumers are not stopped, and could see a mix of two versions",
             ));
         }
-        guards.extend(super::phases::guard(self.environment.state, self.history()?, subject));
+        if !self.taking_back {
+            guards.extend(super::phases::guard(environment.state, self.history()?, subject));
+        }
         guards.extend(guards::history(self.environment.state, &subject.service)?);
         Ok((guards, past.iter().rev().find_map(|one| one.duration_ms)))
     }

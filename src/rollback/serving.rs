@@ -157,5 +157,5 @@ pub fn known_versions(subject: &Subject, state: &std::path::Path) -> Result<(Ver
     deployments.sort();
     deployments.dedup();
     let names = names.into_iter().filter_map(|(name, digest)| Some((name, digest?))).collect();
-    Ok((VersionMap { served: served.digest, names, deployments }, served.proof))
+    Ok((VersionMap { served: served.digest, names, deployments, earlier: None }, served.proof))
 }

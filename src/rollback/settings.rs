@@ -141,7 +141,7 @@ impl FileEdit {
 
 fn write(path: &Path, text: &str) -> Result<()> {
     fault::point("settings:before-write");
-    file::write_atomic(path, text.as_bytes(), 0o644)?;
+    file::write_findable(path, text.as_bytes(), 0o644)?;
     fault::point("settings:after-write");
     Ok(())
 }

@@ -194,10 +194,13 @@ impl Earlier {
         let looked = self.plan.targets.iter().enumerate().rev().map(|(number, target)| {
             let own = switches.iter().filter(|(own, _)| *own == number);
             let changes = own.flat_map(|(_, spec)| spec.switch().changes()).collect();
-            let target = TargetPlan { changes, observed: None, ..target.clone() };
-            (target, Prediction::default())
+            // What the rollback kept, its undo takes away.
+            let prediction = Prediction { mixed: target.meanwhile.is_some(), ..Prediction::default() };
+            let target = TargetPlan { changes, observed: None, kept: None, ..target.clone() };
+            (target, prediction)
         });
-        let mut plan = work.scene().finish(work.contained.clone(), &served, aim, looked.collect())?;
+        let scene = if self.pinned.kind == "undo" { work.scene() } else { work.scene().taking_back() };
+        let mut plan = scene.finish(work.contained.clone(), &served, aim, looked.collect())?;
         plan.reverts = Some(self.id.clone());
         Ok(Made { plan, to, from, switches })
     }

@@ -90,6 +90,7 @@ pub(super) fn select(suite: &SuiteConfig, service_probes: &BTreeMap<String, Prob
             missing.push((name.clone(), format!("{service} has no probe `{shown}`; it has: {known}")));
         }
     }
+    add_compared(&mut probes, service_probes);
     let mut metrics: BTreeMap<String, (Unit, BTreeSet<String>)> = BTreeMap::new();
     for (name, probe) in &probes {
         for (metric, unit) in metrics_of(name, probe) {
@@ -97,6 +98,24 @@ pub(super) fn select(suite: &SuiteConfig, service_probes: &BTreeMap<String, Prob
         }
     }
     Selection { probes, missing, metrics }
+}
+
+/// Adds the service's probes that measure what a chosen probe compares.
+fn add_compared(probes: &mut BTreeMap<String, ProbeConfig>, service_probes: &BTreeMap<String, ProbeConfig>) {
+    let measures = |name: &str, probe: &ProbeConfig, wanted: &str| {
+        metrics_of(name, probe).iter().any(|(metric, _)| metric == wanted)
+    };
+    let needed: BTreeSet<String> =
+        probes.values().flat_map(ProbeConfig::needs_metrics).map(str::to_owned).collect();
+    for metric in needed {
+        if probes.iter().any(|(name, probe)| measures(name, probe, &metric)) {
+            continue;
+        }
+        let found = service_probes.iter().find(|(name, probe)| measures(name, probe, &metric));
+        if let Some((name, probe)) = found.filter(|(name, _)| !probes.contains_key(*name)) {
+            probes.insert(name.clone(), probe.clone());
+        }
+    }
 }
 
 /// Everything that is wrong with a suite before anything is measured.

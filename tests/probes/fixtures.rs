@@ -81,7 +81,7 @@ fn variant(name: &str) -> Workspace {
         std::fs::read_dir(&models).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
     let all = backups.map(digest).chain([served.clone()]);
     let names: BTreeMap<String, Digest> = all.map(|digest| (digest.hex().to_owned(), digest)).collect();
-    workspace.versions = VersionMap { served: Some(served), names, deployments: Vec::new() };
+    workspace.versions = VersionMap { served: Some(served), names, ..VersionMap::default() };
     workspace
 }
 

@@ -231,10 +231,7 @@ impl Composite {
                 let path = entry.unwrap().path();
                 let name = path.file_name().unwrap().to_string_lossy().into_owned();
                 let staged = name.starts_with(".irctl") && !name.starts_with(".irctl-claim");
-                if is_half_written(&name) {
-                    // Known, and not mended yet: nobody clears away what a kill just before a rename leaves.
-                    println!("SWEEP left behind: {}", path.display());
-                } else if staged || is_unsettled_journal(&path) {
+                if staged || is_unsettled_journal(&path) {
                     found.push(path);
                 }
             }
@@ -260,12 +257,6 @@ fn is_unsettled_journal(path: &Path) -> bool {
     let read = Command::new("sqlite3").args([database, "SELECT count(*) FROM sqlite_master"]).status();
     assert!(read.is_ok_and(|status| status.success()), "{database} can be read");
     path.exists()
-}
-
-/// The file in which a small file is written before it is renamed: `.irctl-` and six letters.
-fn is_half_written(name: &str) -> bool {
-    name.strip_prefix(".irctl-")
-        .is_some_and(|rest| rest.len() == 6 && rest.chars().all(|c| c.is_alphanumeric()))
 }
 
 /// The operation of this kind that is unfinished, if one is.

@@ -226,7 +226,9 @@ fn target(target: &TargetPlan, plan: &Plan, width: usize) -> Vec<String> {
     if let Some(more) = target.changes.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         lines.push(format!("  and {more} more (--output json shows all)"));
     }
-    lines.extend(target.manner.iter().map(|manner| format!("  {manner}")));
+    let manner: Vec<_> =
+        [&target.manner, &target.kept, &target.meanwhile].into_iter().flatten().map(String::as_str).collect();
+    lines.extend((!manner.is_empty()).then(|| format!("  {}", manner.join("; "))));
     lines
 }
 

@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use super::pattern::Pattern;
 use crate::base::{Error, ErrorCode, Result, Unit};
-pub(super) use reading::CoefficientsReading;
+pub(super) use reading::{CoefficientsReading, wrong_signs};
 
 /// A `coefficients` probe: a JSON object of names and numbers, or one with such an object at `coefficients`.
 ///
@@ -56,8 +56,13 @@ impl Default for Tolerance {
 }
 
 impl Tolerance {
+    /// A number of percents.
+    pub(super) const fn percent(number: f64) -> Self {
+        Self(number)
+    }
+
     /// As a fraction: 50 % is 0.5.
-    fn fraction(self) -> f64 {
+    pub(super) fn fraction(self) -> f64 {
         self.0 / 100.0
     }
 }

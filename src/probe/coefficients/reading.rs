@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::drift::{self, Drifts, History};
 use super::{CoefficientsConfig, DRIFT, VIOLATIONS, signs};
-use crate::base::{Digest, Unit, file, path};
+use crate::base::file::read_limited;
+use crate::base::{Digest, Unit, path};
 use crate::probe::dataset::{Batch, Kind, Pass, Want};
+use crate::probe::pattern::Pattern;
 use crate::probe::scan::{Input, Reading};
 use crate::probe::{Outcome, Request, VersionSource};
 use crate::store::Measurement;
@@ -37,7 +39,7 @@ impl<'a> CoefficientsReading<'a> {
         config: &'a CoefficientsConfig,
         request: &'a Request<'a>,
     ) -> Self {
-        Self { name, config, request, model: read(config, request), histories: BTreeMap::new() }
+        Self { name, config, request, model: read(&config.file, request), histories: BTreeMap::new() }
     }
 
     fn push(
@@ -155,10 +157,10 @@ impl Reading for CoefficientsReading<'_> {
     }
 }
 
-fn read(config: &CoefficientsConfig, request: &Request<'_>) -> Result<Model, String> {
-    let shown = config.file.display();
-    let bytes = path::inside(request.root, &config.file)
-        .and_then(|path| file::read_limited(&path, LIMIT))
+fn read(file: &Path, request: &Request<'_>) -> Result<Model, String> {
+    let shown = file.display();
+    let bytes = path::inside(request.root, file)
+        .and_then(|path| read_limited(&path, LIMIT))
         .map_err(|error| format!("{shown}: {}", error.message))?;
     let document: Value = serde_json::from_slice(&bytes).map_err(|error| format!("{shown}: {error}"))?;
     let object = document.get("coefficients").filter(|inner| inner.is_object()).unwrap_or(&document);
@@ -174,4 +176,23 @@ fn read(config: &CoefficientsConfig, request: &Request<'_>) -> Result<Model, Str
         return Err(format!("{shown} has no coefficients"));
     }
     Ok((coefficients, Digest::of(&bytes)))
+}
+
+/// Coefficients with the wrong sign, and what was looked at.
+pub(in crate::probe) struct Signs {
+    pub(in crate::probe) wrong: Vec<(String, f64)>,
+    pub(in crate::probe) coefficients: usize,
+    pub(in crate::probe) input: Digest,
+}
+
+/// The signs of the coefficients in a file, for whoever else judges them.
+pub(in crate::probe) fn wrong_signs(
+    file: &Path,
+    positive: &[Pattern],
+    negative: &[Pattern],
+    request: &Request<'_>,
+) -> Result<Signs, String> {
+    let (coefficients, input) = read(file, request)?;
+    let wrong = signs::violations(&coefficients, positive, negative)?;
+    Ok(Signs { wrong, coefficients: coefficients.len(), input })
 }

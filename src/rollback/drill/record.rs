@@ -105,6 +105,9 @@ impl std::fmt::Display for Outcome {
     }
 }
 
+/// How many drills of one plan are kept; the journal of events has them all.
+const KEPT: usize = 100;
+
 /// Where drills are recorded.
 pub fn root(state: &Path) -> PathBuf {
     state.join("drills")
@@ -126,6 +129,22 @@ pub fn write(environment: &Environment<'_>, drill: &Drill) -> Result<()> {
         .map_err(|error| Error::new(ErrorCode::Bug, format!("a drill: {error}")))?;
     file::write_atomic(&place(environment.state, &drill.id), &bytes, 0o600)?;
     fault::point("drill:recorded");
+    forget_oldest(environment.state, drill)
+}
+
+/// Takes away what is more than [`KEPT`] of a plan, the oldest first. The newest that went well says how old that is, and
+/// stays; what cannot be read stays, too.
+fn forget_oldest(state: &Path, newest: &Drill) -> Result<()> {
+    let (drills, _) = list(state, Some(&newest.service))?;
+    let same: Vec<_> = drills.iter().filter(|drill| drill.phase == newest.phase).collect();
+    let well = same.iter().rfind(|drill| drill.verdict == Verdict::Ok).map(|drill| &drill.id);
+    let old = same.iter().take(same.len().saturating_sub(KEPT));
+    for old in old.filter(|old| Some(&old.id) != well) {
+        match fs_err::remove_file(place(state, &old.id)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
     Ok(())
 }
 

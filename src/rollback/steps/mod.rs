@@ -16,7 +16,7 @@ use super::versions::Version;
 use crate::base::{Error, ErrorCode, Result, fault, host};
 use crate::operation::directory::Pinned;
 use crate::operation::engine::Budget;
-use crate::operation::{Conclusion, Directory, Engine, Journal, Progress, RecordKind, Step};
+use crate::operation::{Conclusion, Directory, Ending, Engine, Journal, Progress, RecordKind, Step};
 
 /// A step as the pinned plan holds it; another process can build the step from it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -69,6 +69,19 @@ pub enum StepSpec {
         /// The containment.
         containment: Containment,
     },
+}
+
+impl StepSpec {
+    /// What may have left something beside what it switches, now that its operation has ended so. What stops consumers
+    /// keeps what it needs to let them back until it has.
+    pub fn to_tidy(&self, ending: Ending) -> Option<&SwitchSpec> {
+        match self {
+            StepSpec::Switch { spec, .. } if !ending.is_open() => Some(spec),
+            StepSpec::Contain { held } if ending == Ending::Undone => Some(&held.spec),
+            StepSpec::Release { held } if ending == Ending::Restored => Some(&held.spec),
+            _ => None,
+        }
+    }
 }
 
 /// The name in the journal of a switch with this key.

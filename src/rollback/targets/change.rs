@@ -76,6 +76,8 @@ pub struct Prediction {
     pub changes: Vec<Change>,
     /// How the switch is done, and what can be seen meanwhile, in a few words.
     pub manner: Option<String>,
+    /// What stays of what is there now, and how it is taken back without irctl.
+    pub kept: Option<String>,
     /// Whether consumers could see a mix of two versions meanwhile.
     pub mixed: bool,
     /// What cannot be undone.

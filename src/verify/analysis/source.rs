@@ -83,7 +83,12 @@ impl<'a> Source<'a> {
 
     /// Measures the probe of a metric once more. Only evidence of the served version counts.
     fn metric(&self, metric: &str, now: DateTime<Utc>) -> Found {
-        let probes = self.selection.probes_of(&[metric.to_owned()]);
+        let mut probes = self.selection.probes_of(&[metric.to_owned()]);
+        // A probe that compares needs those that measure what it compares.
+        let compared = probes.iter().filter_map(|name| self.selection.probes.get(*name));
+        let compared: Vec<String> =
+            compared.flat_map(ProbeConfig::needs_metrics).map(str::to_owned).collect();
+        probes.extend(self.selection.probes_of(&compared));
         let config = |name: &&str| Some(((*name).to_owned(), self.selection.probes.get(*name)?.clone()));
         let probes: BTreeMap<String, ProbeConfig> = probes.iter().filter_map(config).collect();
         let request = Request { now, ..*self.request };

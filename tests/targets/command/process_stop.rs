@@ -188,6 +188,34 @@ fn one_that_will_not_end_is_killed_only_where_that_is_allowed() {
     assert!(std::os::unix::process::ExitStatusExt::signal(&status) == Some(9));
 }
 
+/// `sh serve.sh` of another workspace is another program.
+#[test]
+fn a_script_without_its_whole_path_is_looked_for_in_the_workspace_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let outside = directory.path().canonicalize().unwrap();
+    let root = outside.join("workspace");
+    std::fs::create_dir(&root).unwrap();
+    let started = |folder: &Path| {
+        std::fs::write(folder.join("serve.sh"), "touch ready\nwhile :; do sleep 0.1; done\n").unwrap();
+        let child = Command::new("/bin/sh").arg("serve.sh").current_dir(folder).spawn().unwrap();
+        while !folder.join("ready").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        child
+    };
+    let mut other = started(&outside);
+    let mut own = started(&root);
+    let config = recipe("process-stop", json!({"executable": "/bin/sh", "arguments": ["serve.sh"]}));
+    let ground = ground(&root);
+    let acted = stage_into(&CommandTarget { config: &config, ground: &ground }, directory.path())
+        .and_then(|specs| act(directory.path(), specs[0].switch()));
+    let ends = (other.try_wait().unwrap().is_some(), own.wait().unwrap());
+    let _ = other.kill();
+    let _ = other.wait();
+    acted.unwrap();
+    assert_eq!((ends.0, std::os::unix::process::ExitStatusExt::signal(&ends.1)), (false, Some(15)));
+}
+
 #[test]
 fn a_killed_stop_is_finished_or_taken_back() {
     let kills = super::crash::sweep(Daemons::new, |daemons| &mut daemons.config);

@@ -19,6 +19,8 @@ pub struct Wanted {
     executable: PathBuf,
     arguments: Vec<String>,
     directory: Option<PathBuf>,
+    /// Its arguments name a script only together with the folder in which it was started.
+    relative: bool,
     root: PathBuf,
 }
 
@@ -41,7 +43,9 @@ impl Wanted {
         }
         let directory = given.path_if("directory")?;
         let directory = directory.map(|directory| directory.canonicalize().unwrap_or(directory));
-        Ok(Self { executable, arguments, directory, root: request.root.clone() })
+        let relative = is_interpreter(&executable) && !arguments.iter().any(|one| one.starts_with('/'));
+        let root = request.root.canonicalize().unwrap_or_else(|_| request.root.clone());
+        Ok(Self { executable, arguments, directory, relative, root })
     }
 
     /// The folder it works in.
@@ -93,8 +97,12 @@ fn is(wanted: &Wanted, number: u32) -> bool {
             return false;
         }
     }
+    let works_in =
+        |fits: &dyn Fn(&Path) -> bool| std::fs::read_link(folder.join("cwd")).is_ok_and(|place| fits(&place));
     match &wanted.directory {
-        Some(directory) => std::fs::read_link(folder.join("cwd")).is_ok_and(|place| place == *directory),
+        Some(directory) => works_in(&|place| place == directory),
+        // `python serve.py` runs in many a workspace; only this one's is meant.
+        None if wanted.relative => works_in(&|place| place.starts_with(&wanted.root)),
         None => true,
     }
 }

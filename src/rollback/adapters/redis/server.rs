@@ -1,10 +1,11 @@
-//! A connection, who answers it, and what its errors say.
+//! A connection, and who answers it.
 
-use redis::{Client, Cmd, Connection, FromRedisValue, Pipeline, RedisError};
+use redis::{Cmd, FromRedisValue, Pipeline};
 use std::time::Duration;
 
+use crate::base::connect::redis::Link;
 use crate::base::untrusted::{Sink, escape};
-use crate::base::{Error, ErrorCode, Result, Secret};
+use crate::base::{Error, ErrorCode, Result};
 use crate::rollback::adapters::parameters::{Count, Hidden, Span};
 
 /// How long connecting and each call may take, unless it is said.
@@ -13,11 +14,10 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// A connected server.
 pub struct Server {
     adapter: &'static str,
-    connection: Connection,
+    link: Link,
     /// The server's major version.
     pub major: u32,
     cluster: bool,
-    hidden: Vec<String>,
 }
 
 impl Server {
@@ -31,23 +31,10 @@ impl Server {
         database: Option<Count>,
         timeout: Option<Span>,
     ) -> Result<Self> {
-        // An error says that somebody installed one already, which serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let timeout = timeout.map_or(TIMEOUT, |span| span.0);
-        let hidden = parts(&url.0);
-        let fail = |error: &RedisError| explain(adapter, error, &hidden);
-        let mut client = Client::open(url.0.expose()).map_err(|_| address(adapter))?;
-        if let Some(Count(number)) = database {
-            let number = i64::try_from(number).map_err(|_| address(adapter))?;
-            let info = client.get_connection_info().clone();
-            let settings = info.redis_settings().clone().set_db(number);
-            client = Client::open(info.set_redis_settings(settings)).map_err(|error| fail(&error))?;
-        }
-        let connection = client.get_connection_with_timeout(timeout).map_err(|error| fail(&error))?;
-        for set in [connection.set_read_timeout(Some(timeout)), connection.set_write_timeout(Some(timeout))] {
-            set.map_err(|error| fail(&error))?;
-        }
-        let mut server = Self { adapter, connection, major: 0, cluster: false, hidden };
+        let number = database.map(|Count(number)| number);
+        let link = Link::connect(&url.0, number, timeout).map_err(|error| of(adapter, error))?;
+        let mut server = Self { adapter, link, major: 0, cluster: false };
         let info: String = server.ask(redis::cmd("INFO"))?;
         let field = |name: &str| {
             info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
@@ -94,14 +81,12 @@ impl Server {
 
     /// Sends a command.
     pub fn ask<T: FromRedisValue>(&mut self, command: impl std::borrow::Borrow<Cmd>) -> Result<T> {
-        let answer = command.borrow().query(&mut self.connection);
-        answer.map_err(|error| explain(self.adapter, &error, &self.hidden))
+        self.link.ask(command).map_err(|error| of(self.adapter, error))
     }
 
     /// Sends several commands; an atomic pipeline under WATCH gives `None` when a watched key was written.
     pub fn pipe<T: FromRedisValue>(&mut self, pipeline: &Pipeline) -> Result<T> {
-        let answer = pipeline.query(&mut self.connection);
-        answer.map_err(|error| explain(self.adapter, &error, &self.hidden))
+        self.link.pipe(pipeline).map_err(|error| of(self.adapter, error))
     }
 
     /// Watches keys until the next transaction.
@@ -142,44 +127,7 @@ impl Server {
     }
 }
 
-fn address(adapter: &str) -> Error {
-    let why = format!("{adapter}: the parameter `url` is not the address of a Redis");
-    Error::new(ErrorCode::InvalidConfiguration, why)
-        .hint("it reads redis://[user:password@]host:port/database, rediss:// with TLS, or unix:///path")
-}
-
-/// What no error may repeat.
-fn parts(url: &Secret) -> Vec<String> {
-    let mut parts = vec![url.expose().to_owned()];
-    if let Some(parsed) = redis::parse_redis_url(url.expose()) {
-        parts.extend(parsed.password().map(str::to_owned));
-        parts.extend(parsed.query_pairs().map(|(_, value)| value.into_owned()));
-    }
-    parts.retain(|part| part.len() > 2);
-    parts
-}
-
-fn explain(adapter: &str, error: &RedisError, hidden: &[String]) -> Error {
-    let mut text = error.to_string();
-    for part in hidden {
-        text = text.replace(part.as_str(), "…");
-    }
-    let text = escape(&text, Sink::Terminal);
-    let (code, hint) = match error.code() {
-        Some("NOAUTH" | "WRONGPASS" | "NOPERM") => {
-            (ErrorCode::NotPermitted, "give the address a user who may do this")
-        }
-        Some("READONLY" | "MOVED" | "ASK" | "CLUSTERDOWN") => {
-            (ErrorCode::Refused, "name the primary's address; clusters are not written to")
-        }
-        Some("EXECABORT" | "OOM" | "MISCONF" | "LOADING" | "BUSY") => {
-            (ErrorCode::Io, "the server says why; nothing was written")
-        }
-        _ if error.is_timeout() => (
-            ErrorCode::TimedOut,
-            "it may still take effect; the next try looks first. `timeout` can be raised",
-        ),
-        _ => (ErrorCode::Io, "is the server up, and the address right? (`redis-cli -u … ping`)"),
-    };
-    Error::new(code, format!("{adapter}: Redis: {text}")).hint(hint)
+/// An error of a connection as one of an adapter.
+fn of(adapter: &str, error: Error) -> Error {
+    Error { message: format!("{adapter}: {}", error.message), ..error }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::area::Area;
 use super::call::Call;
+use super::memo;
 use super::repository::{Repository, is_object};
 use crate::base::{Digest, Error, ErrorCode, Result};
 
@@ -29,11 +30,16 @@ pub type Entries = BTreeMap<Name, Entry>;
 /// The mode of a submodule.
 pub const SUBMODULE: &str = "160000";
 
+/// Everything that an index holds, asked once for all questions: each line a letter that tells how git treats the file,
+/// its mode, its object, its stage, a tab, and its name.
+pub fn listed(repository: &Repository, index: Option<&Path>) -> Result<Rc<Vec<u8>>> {
+    repository.of_index(Call::new(["ls-files", "-v", "--stage", "-z"]), index)
+}
+
 /// The entries of an index within an area.
 pub fn of_index(repository: &Repository, index: Option<&Path>, area: &Area) -> Result<Entries> {
-    let call = Call::new(["ls-files", "--stage", "-z"]);
-    read(&repository.of_index(call, index)?, area, |words| {
-        let [mode, object, stage] = words else { return None };
+    read(&listed(repository, index)?, area, |words| {
+        let [_, mode, object, stage] = words else { return None };
         Some(Entry { mode: mode.clone(), object: object.clone(), stage: stage.clone() })
     })
 }
@@ -120,7 +126,11 @@ pub fn set(repository: &Repository, index: &Path, area: &Area, wanted: &Entries)
 
 /// The tree that an index stands for.
 pub fn write_tree(repository: &Repository, index: &Path) -> Result<String> {
-    repository.line(&Call::new(["write-tree"]).index(index))
+    let write = || repository.line(&Call::new(["write-tree"]).index(index));
+    match std::fs::read(index) {
+        Ok(bytes) => memo::tree_of(repository, Digest::of(&bytes), write),
+        Err(_) => write(),
+    }
 }
 
 /// A tree of these entries alone.

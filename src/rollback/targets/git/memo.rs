@@ -3,7 +3,7 @@
 //! costs a process.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -19,6 +19,8 @@ struct Memo {
     answers: HashMap<(PathBuf, String), Rc<Vec<u8>>>,
     size: usize,
     repositories: HashMap<PathBuf, (Repository, Vec<Look>)>,
+    committed: HashSet<(PathBuf, String)>,
+    trees: HashMap<(PathBuf, Digest), String>,
 }
 
 thread_local! {
@@ -67,6 +69,31 @@ pub fn repository(real: &Path) -> Option<Repository> {
 pub fn opened(real: &Path, repository: &Repository) {
     let looks = looks(repository);
     MEMO.with_borrow_mut(|memo| memo.repositories.insert(real.to_path_buf(), (repository.clone(), looks)));
+}
+
+/// A tree is one of a commit of the repository: it is there without anybody's writing it.
+pub fn committed(repository: &Repository, tree: &str) {
+    let key = (repository.common_dir.clone(), tree.to_owned());
+    MEMO.with_borrow_mut(|memo| memo.committed.insert(key));
+}
+
+/// The tree that an index of these bytes stands for, written only where it may not be there.
+pub fn tree_of<E>(
+    repository: &Repository,
+    index: Digest,
+    write: impl FnOnce() -> Result<String, E>,
+) -> Result<String, E> {
+    let key = (repository.common_dir.clone(), index);
+    if let Some(known) = MEMO.with_borrow(|memo| memo.trees.get(&key).cloned()) {
+        return Ok(known);
+    }
+    let tree = write()?;
+    MEMO.with_borrow_mut(|memo| {
+        if memo.committed.contains(&(key.0.clone(), tree.clone())) {
+            memo.trees.insert(key, tree.clone());
+        }
+    });
+    Ok(tree)
 }
 
 /// The answer to a question, asked only where it is not known. `of` is what the question depends on beside its own

@@ -26,6 +26,7 @@ mod switch;
 mod target;
 mod travel;
 mod versions;
+mod written;
 
 pub use config::{GitConfig, GitMode, ValidateConfig};
 pub use scratch::validate;

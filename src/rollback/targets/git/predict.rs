@@ -19,13 +19,15 @@ pub(super) fn predict(target: &GitTarget<'_>, draft: &Draft) -> Result<Predictio
     if draft.is_done() {
         return Ok(Prediction::default());
     }
+    let upstream = upstream(draft)?;
     Ok(Prediction {
         changes: changes(draft, Some("OPERATION"))?,
         manner: Some(manner(target, draft)),
+        kept: kept(draft),
         mixed: draft.work.is_some(),
         cannot_be_undone: Vec::new(),
-        could_undo_this: could_undo_this(draft)?,
-        warnings: warnings(draft)?,
+        could_undo_this: could_undo_this(draft, upstream.as_deref())?,
+        warnings: warnings(draft, upstream.as_deref())?,
         refusals: refuse::refusals(draft)?,
     })
 }
@@ -166,6 +168,15 @@ fn manner(target: &GitTarget<'_>, draft: &Draft) -> String {
             "file by file, then the branch and the index at once; git is locked meanwhile".to_owned()
         }
     }];
+    if target.config.validate.is_some() {
+        parts.push("validated in a checkout of its own before anything is switched".to_owned());
+    }
+    parts.join("; ")
+}
+
+/// What stays of what is there.
+fn kept(draft: &Draft) -> Option<String> {
+    let mut parts = Vec::new();
     if draft.moves_branch() {
         let name = match draft.stand.reference.as_str() {
             "HEAD" => "detached".to_owned(),
@@ -180,19 +191,16 @@ fn manner(target: &GitTarget<'_>, draft: &Draft) -> String {
                 .to_owned(),
         );
     }
-    if target.config.validate.is_some() {
-        parts.push("validated in a checkout of its own before anything is switched".to_owned());
-    }
-    parts.join("; ")
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// Where deployments by others are configured.
 const PIPELINES: &[&str] =
     &[".github/workflows", ".gitlab-ci.yml", "Jenkinsfile", ".circleci", "azure-pipelines.yml"];
 
-fn could_undo_this(draft: &Draft) -> Result<Vec<String>> {
+fn could_undo_this(draft: &Draft, upstream: Option<&str>) -> Result<Vec<String>> {
     let mut lines = Vec::new();
-    if let Some(upstream) = upstream(draft)?.filter(|_| draft.moves_branch()) {
+    if let Some(upstream) = upstream.filter(|_| draft.moves_branch()) {
         lines.push(match draft.mode {
             GitMode::Revert => format!("nothing is pushed: others still build {upstream} as it is"),
             _ => format!(
@@ -224,10 +232,10 @@ fn upstream(draft: &Draft) -> Result<Option<String>> {
     Ok(Some(name.trim().to_owned()).filter(|name| !name.is_empty()))
 }
 
-fn warnings(draft: &Draft) -> Result<Vec<String>> {
+fn warnings(draft: &Draft, upstream: Option<&str>) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     if draft.moves_branch() && draft.mode == GitMode::Reset {
-        lines.extend(commits_at_stake(draft)?);
+        lines.extend(commits_at_stake(draft, upstream)?);
     }
     if draft.mode == GitMode::Revert
         && let Ok(commits) = revert::range(&draft.repository, &draft.tip, &draft.aim)
@@ -265,7 +273,7 @@ fn warnings(draft: &Draft) -> Result<Vec<String>> {
 }
 
 /// What is said of the commits that a branch loses.
-fn commits_at_stake(draft: &Draft) -> Result<Vec<String>> {
+fn commits_at_stake(draft: &Draft, upstream: Option<&str>) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     let not_new = format!("^{}", draft.aim.id);
     let own = format!("--exclude={}", draft.stand.shown());
@@ -277,7 +285,7 @@ fn commits_at_stake(draft: &Draft) -> Result<Vec<String>> {
             "{only_here} of the commits that go are on no other branch or tag: only the backup branch keeps them"
         ));
     }
-    if let Some(upstream) = upstream(draft)? {
+    if let Some(upstream) = upstream {
         let gone = count(draft, &[&draft.tip.id, &not_new])?;
         let unpushed = count(draft, &[&draft.tip.id, &not_new, &format!("^refs/remotes/{upstream}")])?;
         if gone > unpushed {
@@ -293,7 +301,7 @@ fn commits_at_stake(draft: &Draft) -> Result<Vec<String>> {
 
 /// Files that git was told not to look at.
 fn flagged(draft: &Draft) -> Result<Vec<String>> {
-    let bytes = draft.repository.of_index(Call::new(["ls-files", "-v", "-z"]), None)?;
+    let bytes = super::entries::listed(&draft.repository, None)?;
     let lines: Vec<_> = super::entries::split(&bytes).collect();
     let count = |wanted: fn(u8) -> bool| {
         lines.iter().filter(|line| line.first().copied().is_some_and(wanted)).count()

@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use super::area::Area;
 use super::call::Call;
 use super::config::GitMode;
 use super::draft::Draft;
@@ -35,9 +36,11 @@ pub(super) fn unfinished(repository: &Repository) -> Result<Vec<String>> {
             refusals.push(format!("{what} is under way in {}: end it, or `{end}`", repository.top.display()));
         }
     }
-    if refusals.is_empty()
-        && !repository.of_index(Call::new(["ls-files", "--unmerged", "-z"]), None)?.is_empty()
-    {
+    let unsettled = || -> Result<bool> {
+        let all = entries::of_index(repository, None, &Area::default())?;
+        Ok(all.values().any(|entry| entry.stage != "0"))
+    };
+    if refusals.is_empty() && unsettled()? {
         refusals.push(format!(
             "the index of {} holds a merge that is not settled: settle it and `git add` the files",
             repository.top.display()

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::call::Call;
 use super::memo;
+use super::written;
 use crate::base::process::{Ending, Output};
 use crate::base::{Digest, Error, ErrorCode, Result};
 use crate::operation::StepContext;
@@ -69,8 +70,9 @@ impl Repository {
             "--show-object-format",
             "--git-dir",
             "--git-common-dir",
+            "--show-toplevel",
         ];
-        let answer = repository.line(&Call::new(questions)).map_err(|error| {
+        let answer = repository.introduced(&Call::new(questions)).map_err(|error| {
             Error::new(ErrorCode::NotFound, format!("{shown} is no git repository: {}", error.message))
                 .hint("`repository:` names a git work tree; git must be installed and trust its owner")
         })?;
@@ -81,6 +83,7 @@ impl Repository {
         repository.format = next();
         repository.git_dir = PathBuf::from(next());
         repository.common_dir = PathBuf::from(next());
+        let top = if repository.bare { repository.git_dir.clone() } else { PathBuf::from(next()) };
         if !repository.git_dir.is_dir() || !repository.common_dir.is_dir() {
             return Err(Error::new(
                 ErrorCode::InvalidData,
@@ -88,24 +91,20 @@ impl Repository {
             )
             .hint("a line break in the name of a folder is more than irctl reads"));
         }
-        repository.check_top(&real)?;
+        check_top(&real, &top)?;
         memo::opened(&real, &repository);
         Ok(repository)
     }
 
-    fn check_top(&self, real: &Path) -> Result<()> {
-        let top = match self.bare {
-            true => self.git_dir.clone(),
-            false => PathBuf::from(self.line(&Call::new(["rev-parse", "--show-toplevel"]))?),
-        };
-        if top.canonicalize().ok().as_deref() == Some(real) {
-            return Ok(());
+    /// What a repository says of itself. A bare one has no work tree, which is asked for last: it fails then, and has
+    /// said everything else.
+    fn introduced(&self, call: &Call) -> Result<String> {
+        let output = self.prepared(call).invocation(&self.top).run()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if text.starts_with("true\n") && text.lines().count() == 5 {
+            return Ok(text);
         }
-        Err(Error::new(
-            ErrorCode::Refused,
-            format!("{} is not the top of its work tree, {} is", real.display(), top.display()),
-        )
-        .hint("name the top in `repository:`; for a part of it use `mode: paths`. A top outside the workspace is not touched"))
+        call.judge(output).map(|_| text)
     }
 
     /// The same repository, where new objects go into this folder instead.
@@ -207,6 +206,9 @@ impl Repository {
 
     /// The value of a reference; `None` where there is none.
     pub fn reference(&self, name: &str) -> Result<Option<String>> {
+        if let Some(known) = written::reference(&self.common_dir, name) {
+            return Ok(known);
+        }
         self.maybe(&Call::new(["rev-parse", "--verify", "--quiet", "--end-of-options", name]))
     }
 
@@ -214,6 +216,12 @@ impl Repository {
     pub fn commit(&self, revision: &str) -> Result<Option<String>> {
         if revision.is_empty() || revision.chars().any(char::is_control) {
             return Ok(None);
+        }
+        // A branch stands at a commit and nothing else.
+        if revision.starts_with("refs/heads/")
+            && let Some(known) = written::reference(&self.common_dir, revision)
+        {
+            return Ok(known);
         }
         let call = Call::new(["rev-parse", "--verify", "--quiet", "--end-of-options"]);
         let call = self.prepared(&call.with(format!("{revision}^{{commit}}")));
@@ -270,12 +278,33 @@ impl Repository {
         let call =
             Call::new(["log", "-z", "--no-color", "--encoding=UTF-8", FORMAT]).all(arguments).with("--");
         let bytes = if fixed { self.eternal(&call)? } else { Rc::new(self.bytes(&call)?) };
-        Ok(commits(&bytes))
+        let commits = commits(&bytes);
+        // What a scratch folder lent its objects to may be gone with it.
+        if self.objects.is_none() || fixed {
+            commits.iter().for_each(|commit| memo::committed(self, &commit.tree));
+        }
+        Ok(commits)
     }
 
     /// One commit.
     pub fn describe(&self, commit: &str) -> Result<Commit> {
         self.log(["-1", "--end-of-options", commit])?.pop().ok_or_else(|| self.absent(commit))
+    }
+
+    /// The commit that a revision names, described: one question where it is there.
+    ///
+    /// # Errors
+    /// Those of [`Repository::need`].
+    pub fn need_described(&self, revision: &str) -> Result<Commit> {
+        if !revision.is_empty() && !revision.chars().any(char::is_control) {
+            let named = format!("{revision}^{{commit}}");
+            if let Ok(mut found) = self.log(["-1", "--end-of-options", &named])
+                && let Some(commit) = found.pop()
+            {
+                return Ok(commit);
+            }
+        }
+        self.describe(&self.need(revision)?)
     }
 
     /// Whether git knows who commits; where it does not, irctl names itself.
@@ -332,6 +361,18 @@ fn read(record: &[u8]) -> Option<Commit> {
         author: fields.next()?,
         subject: fields.next()?,
     })
+}
+
+/// Refuses what is only a part of a work tree.
+fn check_top(real: &Path, top: &Path) -> Result<()> {
+    if top.canonicalize().ok().as_deref() == Some(real) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorCode::Refused,
+        format!("{} is not the top of its work tree, {} is", real.display(), top.display()),
+    )
+    .hint("name the top in `repository:`; for a part of it use `mode: paths`. A top outside the workspace is not touched"))
 }
 
 /// The first twelve digits of an object's id.

@@ -45,14 +45,22 @@ impl Snapshot {
         copy_for_now(&repository.git_dir.join("index"), &real)?;
         copy_for_now(&real, &index)?;
         let known = look_at_everything(repository, &index, area)?;
-        let (listed, extra) = match untracked {
-            Untracked::AllAnd(extra) => (others(repository, &index, area)?, extra),
-            Untracked::Only(extra) => (BTreeSet::new(), extra),
+        let (listed, extra, first) = match untracked {
+            Untracked::AllAnd(extra) => {
+                // Neither waits for the other: both only read.
+                let (listed, first) = std::thread::scope(|scope| {
+                    let listing = scope.spawn(|| others(repository, &index, area));
+                    let first = differing(repository, &index);
+                    (listing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), first)
+                });
+                (listed?, extra, first?)
+            }
+            Untracked::Only(extra) => (BTreeSet::new(), extra, differing(repository, &index)?),
         };
         let unknown = extra.iter().filter(|name| !known.contains(*name) && area.contains(name));
         let mut untracked = listed;
         untracked.extend(unknown.filter(|name| is_file(&repository.top, name)).cloned());
-        let mut names = changed(repository, &index, area)?;
+        let mut names = changed(repository, &index, area, first)?;
         names.extend(untracked.iter().cloned());
         // What is gone, or stands behind a link that took its folder's place, git only takes out when told to.
         let (there, gone): (BTreeSet<Name>, BTreeSet<Name>) =
@@ -111,10 +119,11 @@ pub fn copy_for_now(from: &Path, to: &Path) -> Result<Option<std::fs::File>> {
 /// The files of the index. Those that were marked as "assume unchanged" are looked at like all others: a change in one
 /// is somebody's work.
 fn look_at_everything(repository: &Repository, index: &Path, area: &Area) -> Result<BTreeSet<Name>> {
-    let bytes = repository.of_index(Call::new(["ls-files", "-v", "-z"]), Some(index))?;
+    let bytes = entries::listed(repository, Some(index))?;
     let (mut known, mut marked) = (BTreeSet::new(), BTreeSet::new());
     for line in entries::split(&bytes) {
-        let (Some(mark), Some(name)) = (line.first(), line.get(2..)) else { continue };
+        let name = line.iter().position(|byte| *byte == b'\t').and_then(|tab| line.get(tab + 1..));
+        let (Some(mark), Some(name)) = (line.first(), name) else { continue };
         if !area.contains(name) {
             continue;
         }
@@ -130,15 +139,19 @@ fn look_at_everything(repository: &Repository, index: &Path, area: &Area) -> Res
     Ok(known)
 }
 
-/// Files in the area that are no longer as the index has them.
-fn changed(repository: &Repository, index: &Path, area: &Area) -> Result<BTreeSet<Name>> {
+/// What git finds changed since it last looked at each file.
+fn differing(repository: &Repository, index: &Path) -> Result<Vec<u8>> {
     let call = Call::new(["diff-files", "-z", "--name-only", "--no-renames", "--ignore-submodules=dirty"]);
-    let call = call.index(index);
-    let mut bytes = repository.bytes(&call)?;
+    repository.bytes(&call.index(index))
+}
+
+/// Files in the area that are no longer as the index has them, given what git found at first.
+fn changed(repository: &Repository, index: &Path, area: &Area, first: Vec<u8>) -> Result<BTreeSet<Name>> {
+    let mut bytes = first;
     // Some may have another date and the same content.
     if !bytes.is_empty() {
         refresh(repository, index)?;
-        bytes = repository.bytes(&call)?;
+        bytes = differing(repository, index)?;
     }
     Ok(entries::split(&bytes).filter(|name| area.contains(name)).map(<[u8]>::to_vec).collect())
 }

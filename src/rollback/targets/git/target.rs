@@ -45,7 +45,7 @@ impl GitTarget<'_> {
             (Some(template), _) => goal.fill(template)?,
             (None, None) => goal.version.name.clone(),
         };
-        repository.describe(&repository.need(&revision)?)
+        repository.need_described(&revision)
     }
 }
 

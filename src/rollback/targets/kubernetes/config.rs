@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::base::connect::kubernetes::Place;
 use crate::base::{Duration, Error, ErrorCode, Result};
 
 /// How long a Deployment or a Service may take to be ready, where nothing else is said.
@@ -163,8 +164,14 @@ impl KubernetesConfig {
         self.ready_within.unwrap_or(READY_WITHIN)
     }
 
-    pub(super) fn timeout(&self) -> Duration {
-        self.timeout.unwrap_or(TIMEOUT)
+    /// Which cluster.
+    pub(super) fn place(&self) -> Place<'_> {
+        Place {
+            namespace: self.namespace.as_deref(),
+            context: self.context.as_deref(),
+            kubeconfig: self.kubeconfig.as_deref(),
+            timeout: self.timeout.unwrap_or(TIMEOUT),
+        }
     }
 }
 

@@ -6,9 +6,7 @@
 mod changes;
 mod cluster;
 mod config;
-mod failure;
 mod images;
-mod kubeconfig;
 mod moves;
 mod objects;
 mod plan;
@@ -22,8 +20,8 @@ mod undoers;
 
 use std::path::Path;
 
+pub use crate::base::connect::kubernetes::Access;
 pub use config::{KubernetesConfig, ScaleConfig, UndoBy};
-pub use kubeconfig::Access;
 pub use switch::KubernetesSwitch;
 
 use self::config::Mode;

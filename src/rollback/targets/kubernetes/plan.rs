@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::cluster::Cluster;
 use super::config::{KubernetesConfig, Mode};
-use super::kubeconfig::Access;
 use super::moves::{Move, Pair, ReplicasMove};
 use super::objects::{name, replicas};
 use super::readiness::{Need, was_ready};
@@ -12,6 +11,7 @@ use super::resource::Resource;
 use super::undoers::{self, Autoscalers};
 use super::{revision, traffic};
 use crate::base::Result;
+use crate::base::connect::kubernetes::Access;
 use crate::rollback::targets::{Goal, Ground};
 
 /// A configured target with its cluster.
@@ -28,7 +28,7 @@ impl<'a> Site<'a> {
     /// Connects.
     pub fn open(config: &'a KubernetesConfig, ground: &Ground) -> Result<Self> {
         config.check()?;
-        let (access, connection) = Access::find(config, &ground.root)?;
+        let (access, connection) = Access::find(&config.place(), &ground.root)?;
         let cluster = Cluster::with(&access, connection)?;
         Ok(Self { config, access, cluster })
     }

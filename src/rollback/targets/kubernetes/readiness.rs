@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::cluster::Cluster;
-use super::failure::Failure;
 use super::objects::{self, Pairs, name, number, ready, replicas, resource_version, text};
 use super::resource::Resource;
+use crate::base::connect::kubernetes::Failure;
 use crate::base::untrusted::{Sink, escape};
 use crate::base::{Error, ErrorCode, Result};
 
@@ -120,7 +120,7 @@ fn watch(cluster: &Cluster, called: &str, from: &str, need: Need, left: Duration
         return Ok(Watched::Impossible);
     };
     let watching = async {
-        let stream = match cluster.client.request_events::<Value>(request).await {
+        let stream = match cluster.api.client.request_events::<Value>(request).await {
             Ok(stream) => stream,
             Err(error) => return Ok(ended(&error)),
         };
@@ -140,7 +140,7 @@ fn watch(cluster: &Cluster, called: &str, from: &str, need: Need, left: Duration
         }
     };
     let limited = async { tokio::time::timeout(left, watching).await };
-    cluster.runtime.block_on(limited).unwrap_or(Ok(Watched::Over))
+    cluster.api.runtime.block_on(limited).unwrap_or(Ok(Watched::Over))
 }
 
 fn ended(error: &kube::Error) -> Watched {

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use super::config::Mode;
-use super::failure::Failure;
 use super::moves::{Move, Side};
 use super::plan::{Planned, Site};
 use super::resource::Resource;
+use crate::base::connect::kubernetes::Failure;
 use crate::base::untrusted::{Sink, escape};
 use crate::base::{ErrorCode, Result};
 use crate::rollback::targets::{Fidelity, Rehearsed};

@@ -5,12 +5,11 @@ use serde_json::Value;
 
 use super::changes;
 use super::cluster::Cluster;
-use super::failure::Failure;
 use super::images::Image;
-use super::kubeconfig::Access;
 use super::moves::{Move, Side};
 use super::objects::{name, replicas, revision, uid};
 use super::readiness;
+use crate::base::connect::kubernetes::{Access, Failure};
 use crate::base::untrusted::{Sink, escape};
 use crate::base::{Digest, Duration, Error, ErrorCode, Result, fault};
 use crate::operation::{Observation, StepContext};

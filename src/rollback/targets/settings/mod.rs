@@ -66,6 +66,10 @@ impl Target for SettingsTarget<'_> {
         Ok(vec![claim::beside(&self.path()?)])
     }
 
+    fn sweep(&self, _operation: &str) -> Result<()> {
+        file::discard_half_written(&self.path()?)
+    }
+
     fn observe(&self) -> Result<Observed> {
         let path = self.path()?;
         let text = settings::read(&path)?;
@@ -231,5 +235,9 @@ impl Switch for SettingsSwitch {
         let wanted = Wanted { file: self.edit.shown.clone().into(), keys, whole };
         let edit = settings::plan(self.edit.file.clone(), &wanted, staging.images.join("settings"))?;
         Ok(SwitchSpec::Settings(Self { edit }))
+    }
+
+    fn tidy(&self) -> Result<()> {
+        file::discard_half_written(&self.edit.file)
     }
 }

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use super::name::TableName;
 use super::presets::{ClientSettingsConfig, DeploymentLogConfig};
-use crate::base::{Duration, Error, ErrorCode, SecretReference};
+use crate::base::connect::postgres::PostgresConfig;
+use crate::base::{Duration, Error, ErrorCode};
 use crate::rollback::config::Scalar;
 
 /// Rows of a database: PostgreSQL or SQLite. Everything runs in one transaction, the rows are kept as they were, and
@@ -44,51 +45,6 @@ pub enum DatabaseConfig {
     Postgres(PostgresConfig),
     /// A SQLite file.
     Sqlite(SqliteConfig),
-}
-
-/// A PostgreSQL server: a URL that is kept as a secret, or its parts.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PostgresConfig {
-    /// Where the connection string is kept: `postgresql://user:password@host/database?sslmode=verify-full`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url: Option<SecretReference>,
-    /// The host, or the folder of its socket.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<String>,
-    /// The port; 5432 otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub port: Option<u16>,
-    /// The user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// The database.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub database: Option<String>,
-    /// Where the password is kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<SecretReference>,
-    /// Whether the connection is encrypted, and whether it is proven who answers; the URL's `sslmode` otherwise, else
-    /// `prefer`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<TlsMode>,
-    /// A file with the certificates that are trusted, relative to the workspace; those of the machine otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub root_certificate: Option<PathBuf>,
-}
-
-/// Whether a connection is encrypted, and whether it is proven who answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum TlsMode {
-    /// Not encrypted.
-    Disable,
-    /// Encrypted where the server can.
-    Prefer,
-    /// Encrypted; it is not proven who answers.
-    Require,
-    /// Encrypted, and the server's certificate is valid and names its host.
-    VerifyFull,
 }
 
 /// A SQLite file.

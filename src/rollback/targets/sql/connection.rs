@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::config::{PostgresConfig, SqlTimeouts};
+use super::config::SqlTimeouts;
 use super::name::TableName;
 use super::text::Bound;
 use super::value::Value;
 use super::{postgres, sqlite};
 use crate::base::Result;
+use crate::base::connect::postgres::PostgresConfig;
 
 /// Which language it speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,15 @@ impl Database {
         match self {
             Database::Postgres(config) => Ok(Box::new(postgres::Postgres::connect(config, timeouts)?)),
             Database::Sqlite(file) => Ok(Box::new(sqlite::Sqlite::open(file, timeouts)?)),
+        }
+    }
+
+    /// Lets the database take away what a transaction of ours left that was killed before it wrote a page. A server
+    /// does so by itself.
+    pub(super) fn settle(&self, timeouts: SqlTimeouts) -> Result<()> {
+        match self {
+            Database::Postgres(_) => Ok(()),
+            Database::Sqlite(file) => sqlite::settle(file, timeouts),
         }
     }
 }

@@ -16,7 +16,6 @@ mod marker;
 mod name;
 mod postgres;
 mod postgres_shape;
-mod postgres_url;
 mod presets;
 mod put_back;
 mod replace;
@@ -29,10 +28,11 @@ mod text;
 mod transact;
 mod value;
 
+pub use crate::base::connect::postgres::{PostgresConfig, TlsMode};
 pub use compile::Counted;
 pub use config::{
-    Capture, DatabaseConfig, KeepConfig, PostgresConfig, RowCount, SqlChange, SqlConfig, SqlTimeouts,
-    SqliteConfig, StatementConfig, StatementsConfig, TlsMode,
+    Capture, DatabaseConfig, KeepConfig, RowCount, SqlChange, SqlConfig, SqlTimeouts, SqliteConfig,
+    StatementConfig, StatementsConfig,
 };
 pub use connection::Database;
 pub use name::TableName;

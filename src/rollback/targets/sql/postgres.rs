@@ -6,17 +6,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::Statement;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
-use tokio_postgres::{Client, Statement};
 
-use super::config::{PostgresConfig, SqlTimeouts};
+use super::config::SqlTimeouts;
 use super::connection::{Connection, Dialect, Shape, Touched};
 use super::name::{TableName, quoted};
 use super::text::Bound;
 use super::value::Value;
-use super::{failure, postgres_shape, postgres_url};
+use super::{failure, postgres_shape};
+use crate::base::connect::postgres::{self as connect, PostgresConfig, Session};
 use crate::base::{Digest, Error, ErrorCode, Result};
 
 /// How much longer than the server itself it is waited for its answer.
@@ -32,13 +32,6 @@ pub(super) struct Postgres {
     open: Cell<bool>,
     /// What was touched before it was watched; none while nothing is.
     baseline: Option<BTreeMap<TableName, Touched>>,
-}
-
-/// An open connection.
-struct Session {
-    // The client is dropped before the runtime that carries its connection.
-    client: Client,
-    runtime: Runtime,
 }
 
 type Waiting = Vec<(PostgresConfig, Rc<Session>)>;
@@ -122,10 +115,9 @@ fn texts(values: &[Value]) -> Result<Vec<Text<'_>>> {
 impl Postgres {
     /// Connects.
     pub fn connect(configured: &PostgresConfig, timeouts: SqlTimeouts) -> Result<Self> {
-        let mut reach = postgres_url::reach(configured)?;
+        let reach = connect::reach(configured)?;
         let limit = timeouts.connect.to_std();
-        reach.config.connect_timeout(limit);
-        let place = place(&reach.config);
+        let place = reach.place();
         let with = |session| Self {
             session,
             place: place.clone(),
@@ -137,22 +129,7 @@ impl Postgres {
         if let Some(session) = waiting(configured, limit) {
             return Ok(with(session));
         }
-        let tls = postgres_url::encryption(reach.tls, reach.roots.as_deref())?;
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Error::io("cannot start talking to PostgreSQL", error))?;
-        let connecting = async { tokio::time::timeout(limit, reach.config.connect(tls)).await };
-        let (client, connection) = match runtime.block_on(connecting) {
-            Ok(Ok(connected)) => connected,
-            Ok(Err(error)) => return Err(failure::postgres(&place, &error)),
-            Err(_) => {
-                return Err(failure::lost(&place, &format!("no answer within {} ms", limit.as_millis())));
-            }
-        };
-        // What goes wrong with the connection is told to whoever waits for an answer on it.
-        runtime.spawn(async { connection.await.ok() });
-        let session = Rc::new(Session { client, runtime });
+        let session = Rc::new(Session::open(reach, limit)?);
         SESSIONS.with_borrow_mut(|all| all.push((configured.clone(), Rc::clone(&session))));
         Ok(with(session))
     }
@@ -189,14 +166,13 @@ impl Postgres {
         Ok(statement)
     }
 
-    /// Rows of text columns.
+    /// Rows of text columns. The statement is not kept: one journey there and back, and nothing that a pooler between
+    /// us and the server could lose.
     pub fn rows(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Vec<Option<String>>>> {
-        let statement = self.prepare(sql)?;
         let texts = texts(values)?;
-        let parameters: Vec<_> = texts.iter().map(|text| text as &(dyn ToSql + Sync)).collect();
-        let rows = self
-            .answer(self.session.client.query(&statement, &parameters))
-            .map_err(|error| self.failed(error))?;
+        let typed: Vec<_> = texts.iter().map(|text| (text as &(dyn ToSql + Sync), Type::UNKNOWN)).collect();
+        let rows =
+            self.answer(self.session.client.query_typed(sql, &typed)).map_err(|error| self.failed(error))?;
         let read = |row: &tokio_postgres::Row| {
             (0..row.len())
                 .map(|at| row.try_get(at).map_err(|error| failure::postgres(&self.place, &error)))
@@ -225,19 +201,6 @@ impl Postgres {
         }
         Ok(counts)
     }
-}
-
-/// Where it is, without what is secret.
-fn place(config: &tokio_postgres::Config) -> String {
-    use tokio_postgres::config::Host;
-    let host = match config.get_hosts().first() {
-        Some(Host::Tcp(host)) => host.clone(),
-        Some(Host::Unix(path)) => path.display().to_string(),
-        None => "?".to_owned(),
-    };
-    let port = config.get_ports().first().copied().unwrap_or(5432);
-    let database = config.get_dbname().or(config.get_user()).unwrap_or("?");
-    format!("PostgreSQL {database} at {host}:{port}")
 }
 
 /// The number under which PostgreSQL knows a name.

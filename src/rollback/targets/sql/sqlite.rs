@@ -136,6 +136,26 @@ fn value(value: ValueRef<'_>) -> Result<Value> {
     })
 }
 
+/// Lets SQLite take away a journal that nobody needs. One that stands there with pages in it is played back by whoever
+/// opens the file; one without any, of a transaction that was killed before it came to its first, counts for nothing
+/// and would stay until the next who writes. So something is written that changes nothing.
+pub(super) fn settle(file: &Path, timeouts: SqlTimeouts) -> Result<()> {
+    let mut journal = file.as_os_str().to_owned();
+    journal.push("-journal");
+    let journal = PathBuf::from(journal);
+    if !journal.exists() {
+        return Ok(());
+    }
+    let mut connection = Sqlite::open(file, timeouts)?;
+    connection.begin(true)?;
+    if journal.exists() {
+        let version = connection.names("SELECT CAST(user_version AS TEXT) FROM pragma_user_version")?;
+        let same = version.first().map_or("0", String::as_str);
+        connection.batch(&format!("PRAGMA user_version = {same}"))?;
+    }
+    connection.commit()
+}
+
 /// The values of a key as one text, for the list of rows that were written.
 fn key_text(shape: &Shape, prefix: &str) -> String {
     shape

@@ -263,4 +263,8 @@ impl Switch for SqlSwitch {
             ..self.clone()
         })))
     }
+
+    fn tidy(&self) -> Result<()> {
+        self.database.settle(self.timeouts)
+    }
 }

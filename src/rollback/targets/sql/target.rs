@@ -179,6 +179,10 @@ impl Target for SqlTarget<'_> {
         Fence::Native
     }
 
+    fn sweep(&self, _operation: &str) -> Result<()> {
+        self.database()?.settle(self.config.timeouts)
+    }
+
     fn observe(&self) -> Result<Observed> {
         let image = self.rows()?;
         let shown = match &self.config.change {

@@ -13,13 +13,16 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::config::{PostgresConfig, TlsMode};
+use super::{PostgresConfig, TlsMode};
 use crate::base::{Error, ErrorCode, Result};
 
 /// What is needed to connect.
-pub(super) struct Reach {
+pub struct Reach {
+    /// Where, and as whom.
     pub config: Config,
+    /// Whether it is encrypted, and whether it is proven who answers.
     pub tls: TlsMode,
+    /// The certificates that are trusted; those of the machine otherwise.
     pub roots: Option<PathBuf>,
 }
 
@@ -27,7 +30,7 @@ pub(super) struct Reach {
 ///
 /// # Errors
 /// A secret that is not there, and a connection string that cannot be read (without repeating it).
-pub(super) fn reach(configured: &PostgresConfig) -> Result<Reach> {
+pub fn reach(configured: &PostgresConfig) -> Result<Reach> {
     let (mut config, mut tls, mut roots) = (Config::new(), None, None);
     if let Some(reference) = &configured.url {
         let secret = reference.resolve()?;

@@ -8,9 +8,21 @@ use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-use super::config::KubernetesConfig;
 use crate::base::untrusted::{Sink, escape};
 use crate::base::{Duration, Error, ErrorCode, Result, environment};
+
+/// Which cluster is meant; what is not said is found as kubectl finds it.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The namespace; that of the context otherwise.
+    pub namespace: Option<&'a str>,
+    /// The context of the kubeconfig; its current one otherwise.
+    pub context: Option<&'a str>,
+    /// The kubeconfig, absolute or relative to the workspace.
+    pub kubeconfig: Option<&'a Path>,
+    /// How long one request may take.
+    pub timeout: Duration,
+}
 
 /// A cluster as an operation pins it: where the access is described, not the access itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,26 +40,26 @@ pub struct Access {
 }
 
 impl Access {
-    /// Finds the cluster of a target.
+    /// Finds a cluster.
     ///
     /// # Errors
     /// `invalid-configuration`: a kubeconfig cannot be read, or has no such context.
-    pub fn find(config: &KubernetesConfig, root: &Path) -> Result<(Self, Config)> {
-        let files = files(config, root)?;
+    pub fn find(place: &Place<'_>, root: &Path) -> Result<(Self, Config)> {
+        let files = files(place, root)?;
         let merged = merge(&files)?;
         let current = merged.current_context.clone().filter(|name| !name.is_empty());
-        let context = config.context.clone().or(current);
+        let context = place.context.map(str::to_owned).or(current);
         let (files, connection) = match &context {
             Some(name) => (files, load(merged, name)?),
-            None if config.kubeconfig.is_none() && in_pod() => (Vec::new(), pod()?),
+            None if place.kubeconfig.is_none() && in_pod() => (Vec::new(), pod()?),
             None => return Err(nowhere(&files)),
         };
         let access = Self {
             files,
             context,
             server: connection.cluster_url.to_string(),
-            namespace: config.namespace.clone().unwrap_or_else(|| connection.default_namespace.clone()),
-            timeout: config.timeout(),
+            namespace: place.namespace.map_or_else(|| connection.default_namespace.clone(), str::to_owned),
+            timeout: place.timeout,
         };
         Ok((access, connection))
     }
@@ -75,8 +87,8 @@ impl Access {
     }
 }
 
-fn files(config: &KubernetesConfig, root: &Path) -> Result<Vec<PathBuf>> {
-    if let Some(path) = &config.kubeconfig {
+fn files(place: &Place<'_>, root: &Path) -> Result<Vec<PathBuf>> {
+    if let Some(path) = place.kubeconfig {
         let path = root.join(path);
         return match path.is_file() {
             true => Ok(vec![path]),
@@ -182,6 +194,11 @@ mod tests {
         - {name: c, cluster: {server: 'http://127.0.0.1:2'}}\nusers:\n- {name: u, user: {token: second}}\ncontexts:\n\
         - {name: two, context: {cluster: c, user: u, namespace: production}}\n";
 
+    fn place<'a>(file: &'a str, context: Option<&'a str>) -> Place<'a> {
+        let kubeconfig = Some(Path::new(file));
+        Place { namespace: None, context, kubeconfig, timeout: Duration::seconds(10) }
+    }
+
     fn written(names: &[(&str, &str)]) -> (tempfile::TempDir, Vec<PathBuf>) {
         let folder = tempfile::tempdir().unwrap();
         let paths = names.iter().map(|(name, text)| {
@@ -206,9 +223,7 @@ mod tests {
     #[test]
     fn a_kubeconfig_that_leads_elsewhere_by_now_is_refused() {
         let (folder, paths) = written(&[("b", SECOND)]);
-        let config: KubernetesConfig =
-            serde_yaml::from_str("{kubeconfig: b, scale: {deployment: d, replicas: 0}}").unwrap();
-        let (access, _) = Access::find(&config, folder.path()).unwrap();
+        let (access, _) = Access::find(&place("b", None), folder.path()).unwrap();
         assert_eq!((access.namespace.as_str(), access.context.as_deref()), ("production", Some("two")));
         access.again().unwrap();
         fs_err::write(paths.first().unwrap(), SECOND.replace("127.0.0.1:2", "127.0.0.1:3")).unwrap();
@@ -218,13 +233,10 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_kubeconfig_is_said() {
         let (folder, _) = written(&[("b", SECOND), ("broken", "contexts: {{{")]);
-        for (text, word) in [
-            ("{kubeconfig: nowhere, scale: {deployment: d, replicas: 0}}", "no such file"),
-            ("{kubeconfig: broken, scale: {deployment: d, replicas: 0}}", "broken"),
-            ("{kubeconfig: b, context: three, scale: {deployment: d, replicas: 0}}", "three"),
-        ] {
-            let config: KubernetesConfig = serde_yaml::from_str(text).unwrap();
-            let error = Access::find(&config, folder.path()).unwrap_err();
+        for (file, context, word) in
+            [("nowhere", None, "no such file"), ("broken", None, "broken"), ("b", Some("three"), "three")]
+        {
+            let error = Access::find(&place(file, context), folder.path()).unwrap_err();
             assert_eq!(error.code, ErrorCode::InvalidConfiguration);
             assert!(error.message.contains(word), "{}", error.message);
         }
