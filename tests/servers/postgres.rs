@@ -51,7 +51,7 @@ impl Scene {
 fn what_is_one_number_is_measured_and_nothing_else() {
     let scene = Scene::new();
     let outcome =
-        scene.bench.measure(&scene.probe("SELECT 42.5; -- all of it\n ;", "{scalar: {unit: seconds}}"));
+        scene.bench.measure(&scene.probe("SELECT 42.5 -- all of it\n ;", "{scalar: {unit: seconds}}"));
     assert_eq!(value(&outcome, "p"), 42.5);
     assert!(fact(&outcome, "database").starts_with("PostgreSQL postgres at 127.0.0.1:"), "{outcome:?}");
     assert!(fact(&outcome, "query").starts_with("SELECT 42.5"));
@@ -197,8 +197,13 @@ fn what_does_not_answer_is_undecided() {
     )));
     assert!(why.contains("none.pem"), "{why}");
     std::fs::write(scene.bench.path("root.pem"), scene.server.certificate()).unwrap();
-    let outcome = scene.bench.measure(&database(&format!(
+    // The certificate is that of an authority, and so of no server.
+    let why = scene.bench.reason(&database(&format!(
         "{{host: localhost, port: {port}, user: irctl, database: postgres, tls: verify-full, root_certificate: root.pem}}"
+    )));
+    assert!(why.contains("certificate"), "{why}");
+    let outcome = scene.bench.measure(&database(&format!(
+        "{{host: localhost, port: {port}, user: irctl, database: postgres, tls: require}}"
     )));
     assert_eq!(value(&outcome, "p"), 1.0);
 }

@@ -22,7 +22,7 @@ fn probe(query: &str, read: &str) -> String {
 fn reads_numbers_rows_counts_and_times() {
     let (bench, _held) = scene();
     let outcome = bench
-        .measure(&probe("SELECT max(score) FROM runs; -- best", "{scalar: {unit: ratio, metric: best}}"));
+        .measure(&probe("SELECT max(score) FROM runs -- best\n;", "{scalar: {unit: ratio, metric: best}}"));
     assert_eq!(value(&outcome, "best"), 0.5);
     assert_eq!(fact(&outcome, "database"), "SQLite data.db");
     let outcome =

@@ -117,6 +117,8 @@ impl Bucket {
         let from_environment =
             said(AmazonS3ConfigKey::S3Endpoint).or_else(|| said(AmazonS3ConfigKey::Endpoint));
         let endpoint = place.endpoint.map(str::to_owned).or(from_environment);
+        let endpoint = endpoint.or_else(|| environment::variable("AWS_ENDPOINT_URL_S3"));
+        let endpoint = endpoint.or_else(|| environment::variable("AWS_ENDPOINT_URL"));
         let path_style = place.path_style.unwrap_or(endpoint.is_some() || place.bucket.contains('.'));
         let storage = match &endpoint {
             Some(endpoint) => storage(endpoint)?,
