@@ -267,7 +267,7 @@ mod tests {
             digest: Some(Digest::of(content.as_bytes())),
             artifacts: Default::default(),
             label: None,
-            metadata: None,
+            metadata: Default::default(),
             dated: Some(Dated { at, source: DateSource::DeployedAt }),
             defect: None,
         }

@@ -154,7 +154,7 @@ pub fn versions(context: &Context, place: &Place, now: &NowArgs) -> Result<u8> {
     let ground = subject.ground();
     let digests = DigestCache::open(desk.state());
     let all = subject.lead(&ground)?.versions_with(&digests)?;
-    digests.save()?;
+    digests.save();
     let sorted = candidates::sort(all.clone(), &served, &known, context.now(now)?);
     let row = |version: &on_disk::Version, state: String| VersionRow {
         version: VersionView::from(version),

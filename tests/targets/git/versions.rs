@@ -32,7 +32,7 @@ fn tags_come_newest_first_and_the_same_content_is_the_same_version() {
     assert_ne!(versions[0].digest, versions[1].digest);
     assert!(versions[0].dated.unwrap().at > versions[1].dated.unwrap().at);
     assert_eq!(versions[3].defect.as_deref(), Some("the tag is of no commit"));
-    assert_eq!(versions[1].metadata.as_ref().unwrap()["git"]["subject"], "phase 2");
+    assert_eq!(versions[1].metadata.read().unwrap().unwrap()["git"]["subject"], "phase 2");
     let served = place.target().served().unwrap();
     assert_eq!(served.digest, versions[0].digest);
     place.write("app.py", "edited\n");
