@@ -116,7 +116,8 @@ struct Printed {
 /// What a file of the version records; for a version that is no folder of files, its metadata.
 fn recorded(version: &Version, name: &str) -> Result<Arc<serde_json::Value>> {
     let Some(folder) = &version.folder else {
-        let none = || Error::new(ErrorCode::InvalidData, format!("nothing is recorded of {}", version.shown()));
+        let none =
+            || Error::new(ErrorCode::InvalidData, format!("nothing is recorded of {}", version.shown()));
         return version.metadata.read()?.ok_or_else(none);
     };
     let path = path::inside(folder, Path::new(name))?;

@@ -200,3 +200,91 @@ fn there(rest: &mut &[u8]) -> Option<bool> {
 fn load(path: &Path) -> Option<Facts> {
     Facts::from_bytes(&remembered::load(path, MAGIC, LIMIT)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::FilesConfig;
+    use super::super::digests::DigestCache;
+    use super::super::versions;
+    use super::*;
+
+    /// A change time cannot be set back: what is to be remembered is made, then waited for.
+    fn settle() {
+        std::thread::sleep(std::time::Duration::from_millis(2100));
+    }
+
+    fn files() -> FilesConfig {
+        serde_yaml::from_str("{live: live, artifacts: [model.json]}").unwrap()
+    }
+
+    fn put(path: &Path, text: &str) {
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn what_is_known_is_taken_as_known_and_proves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let live = root.path().join("live");
+        put(&live.join("backup_a/model.json"), "{}");
+        put(&live.join("backup_a/metadata.json"), r#"{"version": "1.0"}"#);
+        settle();
+        let identity = |path: &Path| Identity::of(&std::fs::metadata(path).unwrap());
+        let metadata = identity(&live.join("backup_a/metadata.json"));
+        let cache = DigestCache::open(root.path());
+        let said = Said { label: Some("as kept".into()), deployed_at: None };
+        cache.folders().learn_said(&metadata, &said);
+        cache.folders().learn_whole(&identity(&live.join("backup_a")));
+        cache.save();
+        let known = DigestCache::open(root.path());
+        assert!(known.folders().is_whole(&identity(&live.join("backup_a"))));
+        let listed = versions::list_with(&live, &files(), &known).unwrap();
+        assert_eq!(listed[0].label.as_deref(), Some("as kept"), "its metadata was not read again");
+        assert_eq!(listed[0].metadata.read().unwrap().unwrap()["version"], "1.0");
+        assert_eq!(versions::list(&live, &files()).unwrap()[0].label.as_deref(), Some("1.0"));
+    }
+
+    #[test]
+    fn what_is_kept_comes_back_and_a_damaged_file_is_as_good_as_none() {
+        let state = tempfile::tempdir().unwrap();
+        let file = state.path().join("a");
+        put(&file, "a");
+        let fresh = Identity::of(&std::fs::metadata(&file).unwrap());
+        let folders = Folders::open(state.path());
+        folders.learn_whole(&fresh);
+        folders.keep().unwrap();
+        assert!(!state.path().join(NAME).exists(), "what changed just now is not remembered");
+        settle();
+        let at = |text: &str| Some(crate::base::clock::parse_instant(text).unwrap());
+        let said = [
+            Said::default(),
+            Said { label: Some("1.0 ü\n".into()), deployed_at: at("2026-10-01T00:00:00.123456789+02:00") },
+            Said { label: Some(String::new()), deployed_at: at("1816-12-31T23:59:60Z") },
+        ];
+        for one in &said {
+            folders.learn_said(&fresh, one);
+            folders.learn_whole(&fresh);
+            folders.keep().unwrap();
+            let again = Folders::open(state.path());
+            assert!(again.is_whole(&fresh));
+            assert_eq!(again.said(&fresh).as_ref(), Some(one));
+        }
+        let kept = fs_err::read(state.path().join(NAME)).unwrap();
+        for at in 0..kept.len() {
+            let mut bytes = kept.clone();
+            bytes[at] ^= 1;
+            fs_err::write(state.path().join(NAME), &bytes[..]).unwrap();
+            assert!(!Folders::open(state.path()).is_whole(&fresh), "{at}");
+            fs_err::write(state.path().join(NAME), &kept[..at]).unwrap();
+            assert!(!Folders::open(state.path()).is_whole(&fresh), "{at}");
+        }
+        let other = tempfile::tempdir().unwrap();
+        let folders = Folders::open(other.path());
+        folders.learn_said(&fresh, &Said { label: Some("x".repeat(LABEL + 1)), deployed_at: None });
+        assert_eq!(folders.said(&fresh), None, "a label that long is read again");
+        let nothing = Folders::default();
+        nothing.learn_whole(&fresh);
+        nothing.learn_said(&fresh, &Said::default());
+        assert!(!nothing.is_whole(&fresh) && nothing.said(&fresh).is_none());
+    }
+}
