@@ -188,7 +188,7 @@ fn resolve(live: &Path, files: &FilesConfig, cache: &DigestCache) -> String {
     let evidence = Evidence::default();
     let now = clock::parse_instant("2026-11-20T03:07:00Z").expect("an instant");
     let sorted = candidates::sort(all, &served, &evidence, now);
-    candidates::choose(&Selector::Prev, sorted, &served, &evidence).expect("a choice").to.version.name
+    candidates::choose(&Selector::Prev, &sorted, &served, &evidence).expect("a choice").to.version.name
 }
 
 /// A registry with as many entries.

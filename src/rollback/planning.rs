@@ -110,9 +110,9 @@ impl<'a> Scene<'a> {
         }
         let selector = &selector;
         let candidates = candidates::sort(all, served, &evidence, now);
-        let mut evaluated = candidates.usable.clone();
-        let Choice { mut to, why, skipped } = candidates::choose(selector, candidates, served, &evidence)?;
+        let Choice { mut to, why, skipped } = candidates::choose(selector, &candidates, served, &evidence)?;
         to.version.metadata = to.version.metadata.held()?;
+        let mut evaluated = candidates.usable;
         let chosen = evaluated.iter().position(|one| one.digest == to.digest).unwrap_or(0);
         evaluated.truncate(EVALUATED.max(chosen + 1));
         Ok(Aim { tier: to.tier, why, skipped, evaluated, to: to.version })

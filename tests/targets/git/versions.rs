@@ -64,7 +64,10 @@ fn any_revision_is_found_and_none_is_an_option() {
         assert_eq!(target.find(name).unwrap().unwrap().digest, merge.digest, "{name}");
     }
     assert_eq!(target.find("tags/v2").unwrap().unwrap().name, "v2");
-    assert_eq!(target.find("side").unwrap().unwrap().metadata.unwrap()["git"]["subject"], "side");
+    assert_eq!(
+        target.find("side").unwrap().unwrap().metadata.read().unwrap().unwrap()["git"]["subject"],
+        "side"
+    );
     let hostile = [
         "",
         "-x",
@@ -88,7 +91,10 @@ fn any_revision_is_found_and_none_is_an_option() {
     assert!(!target.answers(&merge, &sha[..6], None) && !target.answers(&merge, "main", None));
     // Names that look like options can be branches all the same.
     git(&place.top, &["update-ref", "refs/heads/-x", "HEAD~2"]);
-    assert_eq!(target.find("-x").unwrap().unwrap().metadata.unwrap()["git"]["subject"], "two");
+    assert_eq!(
+        target.find("-x").unwrap().unwrap().metadata.read().unwrap().unwrap()["git"]["subject"],
+        "two"
+    );
 }
 
 #[test]
