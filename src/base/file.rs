@@ -31,8 +31,14 @@ pub fn sync_directory(path: &Path) -> Result<()> {
 /// show in its times. One that changed in the future has not.
 pub fn settled(metadata: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt as _;
-    use std::time::{Duration, SystemTime};
     let times = [(metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec())];
+    settled_since(times)
+}
+
+/// [`settled`], by the times themselves: when it was written and when anything about it changed, each in seconds since
+/// 1970 and nanoseconds.
+pub fn settled_since(times: [(i64, i64); 2]) -> bool {
+    use std::time::{Duration, SystemTime};
     times.into_iter().all(|(seconds, nanoseconds)| {
         let nanoseconds = u32::try_from(nanoseconds).unwrap_or(0);
         let since = Duration::new(u64::try_from(seconds).unwrap_or(0), nanoseconds);

@@ -46,7 +46,8 @@ pub fn first_bad_of(
         Some(bad) => bad.to_owned(),
         None => {
             let served = target.served()?;
-            let commit = served.metadata.as_ref().and_then(|metadata| metadata.pointer("/git/commit"));
+            let metadata = served.metadata.read()?;
+            let commit = metadata.as_deref().and_then(|metadata| metadata.pointer("/git/commit"));
             // With uncommitted changes what serves is no commit; the newest one is what can be tried.
             let tip = || config.branch.clone().unwrap_or_else(|| "HEAD".to_owned());
             commit.and_then(|commit| commit.as_str()).map_or_else(tip, str::to_owned)

@@ -145,7 +145,7 @@ pub fn is_named(version: &Version, name: &str) -> bool {
 /// Chooses.
 pub fn choose(
     selector: &Selector,
-    candidates: Candidates,
+    candidates: &Candidates,
     served: &Served,
     evidence: &Evidence,
 ) -> Result<Choice> {
@@ -169,13 +169,13 @@ fn dated(dated: Option<Dated>) -> String {
     })
 }
 
-fn previous(candidates: Candidates, served: Option<Dated>) -> Result<Choice> {
-    let Candidates { usable, mut skipped } = candidates;
-    let is_before = |candidate: &Candidate| match (candidate.version.dated, served) {
+fn previous(candidates: &Candidates, served: Option<Dated>) -> Result<Choice> {
+    let mut skipped = candidates.skipped.clone();
+    let is_before = |candidate: &&Candidate| match (candidate.version.dated, served) {
         (Some(own), Some(served)) => own.at < served.at,
         _ => true,
     };
-    let (before, after): (Vec<_>, Vec<_>) = usable.into_iter().partition(is_before);
+    let (before, after): (Vec<_>, Vec<_>) = candidates.usable.iter().partition(is_before);
     skipped.extend(after.iter().map(|one| skip(&one.version, "newer than what serves")));
     let Some(best) = before.iter().map(|one| one.tier).max() else {
         return Err(none_left(&skipped, "earlier version"));
@@ -197,14 +197,13 @@ fn previous(candidates: Candidates, served: Option<Dated>) -> Result<Choice> {
         Tier::Served => "the newest version before what serves that served without an incident",
         Tier::Verified => "the newest verified version before what serves",
     };
-    let why = why.to_owned();
-    Ok(Choice { to, why, skipped })
+    Ok(Choice { to: to.clone(), why: why.to_owned(), skipped })
 }
 
-fn last_stable(candidates: Candidates, evidence: &Evidence) -> Result<Choice> {
-    let Candidates { usable, mut skipped } = candidates;
+fn last_stable(candidates: &Candidates, evidence: &Evidence) -> Result<Choice> {
+    let mut skipped = candidates.skipped.clone();
     let mut chosen = None;
-    for one in usable {
+    for one in &candidates.usable {
         if !evidence.is_stable(&one.digest) {
             skipped.push(skip(&one.version, "not known to have served 24 hours without an incident"));
         } else if chosen.is_none() {
@@ -217,10 +216,10 @@ fn last_stable(candidates: Candidates, evidence: &Evidence) -> Result<Choice> {
         return Err(none_left(&skipped, "stable version").hint("`--to prev` takes the best one there is"));
     };
     let why = format!("the newest that served 24 hours without an incident, {}", dated(to.version.dated));
-    Ok(Choice { to, why, skipped })
+    Ok(Choice { to: to.clone(), why, skipped })
 }
 
-fn named(candidates: Candidates, name: &str) -> Result<Choice> {
+fn named(candidates: &Candidates, name: &str) -> Result<Choice> {
     let is = |folder: &str, digest: Option<&Digest>| {
         folder == name || digest.is_some_and(|digest| digest.matches(name))
     };
@@ -228,15 +227,15 @@ fn named(candidates: Candidates, name: &str) -> Result<Choice> {
         return Err(Error::new(ErrorCode::Refused, format!("{} is no candidate: {}", one.name, one.why))
             .hint("take another one, or `irctl rollback undo` if a rollback is to be taken back"));
     }
-    let matches = |one: &Candidate| is_named(&one.version, name);
-    let (found, others): (Vec<_>, Vec<_>) = candidates.usable.into_iter().partition(matches);
-    let mut skipped = candidates.skipped;
+    let matches = |one: &&Candidate| is_named(&one.version, name);
+    let (found, others): (Vec<_>, Vec<_>) = candidates.usable.iter().partition(matches);
+    let mut skipped = candidates.skipped.clone();
     skipped.extend(others.iter().map(|one| skip(&one.version, "another one was asked for")));
     let mut found = found.into_iter();
     match (found.next(), found.next()) {
         (Some(to), None) => {
             let why = format!("asked for by name, {}", dated(to.version.dated));
-            Ok(Choice { to, why, skipped })
+            Ok(Choice { to: to.clone(), why, skipped })
         }
         (Some(_), Some(_)) => Err(Error::new(
             ErrorCode::Usage,
@@ -267,7 +266,7 @@ mod tests {
             digest: Some(Digest::of(content.as_bytes())),
             artifacts: Default::default(),
             label: None,
-            metadata: None,
+            metadata: Default::default(),
             dated: Some(Dated { at, source: DateSource::DeployedAt }),
             defect: None,
         }
@@ -288,7 +287,7 @@ mod tests {
         evidence: &Evidence,
     ) -> Result<(String, Vec<String>)> {
         let served = served();
-        let choice = choose(selector, sort(versions, &served, evidence, now()), &served, evidence)?;
+        let choice = choose(selector, &sort(versions, &served, evidence, now()), &served, evidence)?;
         let skipped = choice.skipped.iter().map(|one| format!("{}: {}", one.name, one.why)).collect();
         Ok((choice.to.version.name, skipped))
     }

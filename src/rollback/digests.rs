@@ -10,13 +10,15 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::base::{Digest, Error, ErrorCode, Result, digest::Hasher, file};
+use super::folders::Folders;
+use super::remembered::{self, Magic, next};
+use crate::base::{Digest, Result, digest::Hasher, file};
 
 /// The file in the state directory.
 const NAME: &str = "digests";
 
-/// What the file begins with; another format is another word.
-const MAGIC: &[u8; 8] = b"irctldg1";
+/// What the file begins with.
+const MAGIC: &Magic = b"irctldg1";
 
 /// Bytes of one record: five numbers and a digest.
 const RECORD: usize = 5 * 8 + 32;
@@ -67,7 +69,14 @@ impl Identity {
         self.modified
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    /// Whether it last changed long enough ago that a change from now on must show in its times.
+    pub fn settled(&self) -> bool {
+        let parts = |at: i64| (at.div_euclid(1_000_000_000), at.rem_euclid(1_000_000_000));
+        file::settled_since([parts(self.modified), parts(self.changed)])
+    }
+
+    /// Appends its bytes to a record.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         for number in [self.device, self.inode, self.size] {
             out.extend_from_slice(&number.to_le_bytes());
         }
@@ -76,21 +85,15 @@ impl Identity {
         }
     }
 
-    fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
-        let mut rest = bytes;
-        let mut next = || {
-            let (number, after) = rest.split_first_chunk::<8>()?;
-            rest = after;
-            Some(*number)
-        };
-        let identity = Self {
-            device: u64::from_le_bytes(next()?),
-            inode: u64::from_le_bytes(next()?),
-            size: u64::from_le_bytes(next()?),
-            modified: i64::from_le_bytes(next()?),
-            changed: i64::from_le_bytes(next()?),
-        };
-        Some((identity, rest))
+    /// Reads its bytes from a record.
+    pub(super) fn read(record: &mut &[u8]) -> Option<Self> {
+        Some(Self {
+            device: u64::from_le_bytes(*next(record)?),
+            inode: u64::from_le_bytes(*next(record)?),
+            size: u64::from_le_bytes(*next(record)?),
+            modified: i64::from_le_bytes(*next(record)?),
+            changed: i64::from_le_bytes(*next(record)?),
+        })
     }
 }
 
@@ -100,12 +103,13 @@ fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
 
 type Records = HashMap<Identity, [u8; 32]>;
 
-/// What is known of files, and what is learnt in this run.
+/// What is known of files and of folders, and what is learnt in this run.
 #[derive(Debug, Default)]
 pub struct DigestCache {
     file: Option<PathBuf>,
     known: Records,
     learnt: Mutex<Records>,
+    folders: Folders,
 }
 
 impl DigestCache {
@@ -118,7 +122,12 @@ impl DigestCache {
     pub fn open(state: &Path) -> Self {
         let file = state.join(NAME);
         let known = load(&file).unwrap_or_default();
-        Self { file: Some(file), known, learnt: Mutex::default() }
+        Self { file: Some(file), known, learnt: Mutex::default(), folders: Folders::open(state) }
+    }
+
+    /// What is known beside digests: of folders, and of what files say.
+    pub fn folders(&self) -> &Folders {
+        &self.folders
     }
 
     /// The digest of the file with this identity, if it is known.
@@ -166,8 +175,16 @@ impl DigestCache {
     }
 
     /// Keeps what was learnt, together with what other processes have kept meanwhile. Nothing is written where nothing
-    /// was learnt.
-    pub fn save(&self) -> Result<()> {
+    /// was learnt. What cannot be kept is learnt again the next time: that is said, and fails nobody.
+    pub fn save(&self) {
+        for kept in [self.keep(), self.folders.keep()] {
+            if let Err(error) = kept {
+                tracing::warn!("what was looked at will be read again: {error}");
+            }
+        }
+    }
+
+    fn keep(&self) -> Result<()> {
         let Some(path) = &self.file else { return Ok(()) };
         let learnt = self.learnt();
         if learnt.is_empty() {
@@ -178,33 +195,23 @@ impl DigestCache {
             all.clear();
         }
         all.extend(learnt.iter().take(MOST).map(|(identity, digest)| (*identity, *digest)));
-        let mut bytes = Vec::with_capacity(MAGIC.len() + all.len() * RECORD + 32);
-        bytes.extend_from_slice(MAGIC);
+        let mut body = Vec::with_capacity(all.len() * RECORD);
         for (identity, digest) in &all {
-            identity.write(&mut bytes);
-            bytes.extend_from_slice(digest);
+            identity.write(&mut body);
+            body.extend_from_slice(digest);
         }
-        let whole = Digest::of(&bytes)
-            .bytes()
-            .ok_or_else(|| Error::new(ErrorCode::Bug, "a digest that has no 32 bytes"))?;
-        bytes.extend_from_slice(&whole);
-        file::replace(path, &bytes, 0o600)
+        remembered::keep(path, MAGIC, &body)
     }
 }
 
-/// Reads what was kept; `None` for anything but a whole file of this format.
+/// Reads what was kept.
 fn load(path: &Path) -> Option<Records> {
-    let limit = (MAGIC.len() + MOST * RECORD + 32) as u64;
-    let bytes = file::read_limited(path, limit).ok()?;
-    let (body, sum) = bytes.split_last_chunk::<32>()?;
-    let records = body.strip_prefix(MAGIC)?;
-    if Digest::of(body).bytes()? != *sum || records.len() % RECORD != 0 {
-        return None;
-    }
+    let body = remembered::load(path, MAGIC, MOST * RECORD)?;
+    let mut records = body.as_slice();
     let mut known = Records::with_capacity(records.len() / RECORD);
-    for record in records.chunks_exact(RECORD) {
-        let (identity, digest) = Identity::read(record)?;
-        known.insert(identity, digest.try_into().ok()?);
+    while !records.is_empty() {
+        let identity = Identity::read(&mut records)?;
+        known.insert(identity, *next(&mut records)?);
     }
     Some(known)
 }
@@ -232,12 +239,12 @@ mod tests {
         old(&path, "one");
         let lately = DigestCache::open(folder.path());
         lately.of_file(&path).unwrap();
-        lately.save().unwrap();
+        lately.save();
         assert!(!folder.path().join(NAME).exists(), "what changed just now is not remembered");
         settle();
         let cache = DigestCache::open(folder.path());
         assert_eq!(cache.of_file(&path).unwrap(), (Digest::of(b"one"), 3));
-        cache.save().unwrap();
+        cache.save();
         let identity = Identity::of(&std::fs::metadata(&path).unwrap());
         let again = DigestCache::open(folder.path());
         assert_eq!(again.get(&identity), Some(Digest::of(b"one")));
@@ -257,7 +264,7 @@ mod tests {
         settle();
         let cache = DigestCache::open(folder.path());
         cache.of_file(&path).unwrap();
-        cache.save().unwrap();
+        cache.save();
         let kept = fs_err::read(folder.path().join(NAME)).unwrap();
         let identity = Identity::of(&std::fs::metadata(&path).unwrap());
         let mut wrong = vec![Vec::new(), b"irctldg2".to_vec(), kept[..kept.len() - 1].to_vec()];

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::config::EvaluateConfig;
 use super::environment::{FailingRule, Subject};
@@ -113,19 +114,22 @@ struct Printed {
 }
 
 /// What a file of the version records; for a version that is no folder of files, its metadata.
-fn recorded(version: &Version, name: &str) -> Result<serde_json::Value> {
+fn recorded(version: &Version, name: &str) -> Result<Arc<serde_json::Value>> {
     let Some(folder) = &version.folder else {
-        return version.metadata.clone().ok_or_else(|| {
-            Error::new(ErrorCode::InvalidData, format!("nothing is recorded of {}", version.shown()))
-        });
+        let none =
+            || Error::new(ErrorCode::InvalidData, format!("nothing is recorded of {}", version.shown()));
+        return version.metadata.read()?.ok_or_else(none);
     };
     let path = path::inside(folder, Path::new(name))?;
     // A registry records it in the manifest, not in the folder.
-    if let Some(metadata) = version.metadata.as_ref().filter(|_| !path.exists()) {
-        return Ok(metadata.clone());
+    if !path.exists()
+        && let Some(metadata) = version.metadata.read()?
+    {
+        return Ok(metadata);
     }
     let bytes = file::read_limited(&path, 16 * 1024 * 1024)?;
     serde_json::from_slice(&bytes)
+        .map(Arc::new)
         .map_err(|error| Error::new(ErrorCode::InvalidData, format!("{name} is not JSON: {error}")))
 }
 

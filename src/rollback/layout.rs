@@ -220,12 +220,14 @@ fn backups(live: &Path) -> Result<Vec<PathBuf>> {
 fn with_backups(live: &Path, name: &str) -> Result<FilesConfig> {
     let backups = backups(live)?;
     let mut artifacts = entries(live, false)?;
-    for backup in &backups {
-        // What stands in a backup but not in the folder that serves is missing there.
-        artifacts.extend(entries(backup, false)?.into_iter().filter(|name| name == "model.json"));
+    // What stands in a backup but not in the folder that serves is missing there.
+    let model = "model.json".to_owned();
+    let holds_model =
+        |backup: &PathBuf| backup.join(&model).symlink_metadata().is_ok_and(|there| there.is_file());
+    if !artifacts.contains(&model) && backups.iter().any(holds_model) {
+        artifacts.push(model);
     }
     artifacts.sort();
-    artifacts.dedup();
     artifacts.retain(|name| backups.iter().any(|backup| backup.join(name).is_file()));
     if artifacts.is_empty() {
         return Err(unknown(live, "its backups hold none of its files"));

@@ -93,7 +93,7 @@ impl<'a> Scene<'a> {
         let lead = self.subject.lead(&ground)?;
         let digests = DigestCache::open(self.environment.state);
         let mut all = lead.versions_with(&digests)?;
-        digests.save()?;
+        digests.save();
         let mut selector = selector.clone();
         if let Selector::Named(name) = &selector
             && !all.iter().any(|version| candidates::is_named(version, name))
@@ -110,8 +110,9 @@ impl<'a> Scene<'a> {
         }
         let selector = &selector;
         let candidates = candidates::sort(all, served, &evidence, now);
-        let mut evaluated = candidates.usable.clone();
-        let Choice { to, why, skipped } = candidates::choose(selector, candidates, served, &evidence)?;
+        let Choice { mut to, why, skipped } = candidates::choose(selector, &candidates, served, &evidence)?;
+        to.version.metadata = to.version.metadata.held()?;
+        let mut evaluated = candidates.usable;
         let chosen = evaluated.iter().position(|one| one.digest == to.digest).unwrap_or(0);
         evaluated.truncate(EVALUATED.max(chosen + 1));
         Ok(Aim { tier: to.tier, why, skipped, evaluated, to: to.version })

@@ -7,15 +7,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::config::{FilesConfig, SwitchMode};
-use super::digests::{DigestCache, Identity};
-use super::folder::Folder;
-use crate::base::{Digest, Error, ErrorCode, Result, clock, file, path};
+use super::digests::DigestCache;
+use super::folder::{Base, Folder, Looked, NoFile};
+use super::folders::Said;
+use super::metadata::{self, Metadata};
+use crate::base::{Digest, Error, ErrorCode, Result, file, path};
 
 /// Folders with this prefix hold what was bad: history, not candidates.
 pub const EMERGENCY: &str = "backup_emergency_";
-
-/// The largest metadata file that is read.
-const METADATA_LIMIT: u64 = 4 * 1024 * 1024;
 
 /// One file of a version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -80,7 +79,8 @@ pub struct Version {
     /// The version its metadata names.
     pub label: Option<String>,
     /// Its metadata.
-    pub metadata: Option<serde_json::Value>,
+    #[serde(default)]
+    pub metadata: Metadata,
     /// When it dates from.
     pub dated: Option<Dated>,
     /// Why it cannot be used.
@@ -96,7 +96,7 @@ impl Version {
             digest: None,
             artifacts: BTreeMap::new(),
             label: None,
-            metadata: None,
+            metadata: Metadata::default(),
             dated: None,
             defect: None,
         }
@@ -123,16 +123,23 @@ pub fn read(folder: &Path, name: &str, files: &FilesConfig) -> Result<Version> {
     read_with(folder, name, files, &DigestCache::none())
 }
 
-/// [`read`], with the digests of files that are known taken as known.
-pub fn read_with(folder: &Path, name: &str, files: &FilesConfig, digests: &DigestCache) -> Result<Version> {
-    let mut version = Version { folder: Some(folder.to_path_buf()), ..Version::named(name) };
-    let Some(open) = Folder::open(folder)? else {
-        version.defect = Some(format!("there is no folder {}", folder.display()));
-        return Ok(version);
-    };
+/// [`read`], with what is known of files and folders taken as known.
+pub fn read_with(folder: &Path, name: &str, files: &FilesConfig, known: &DigestCache) -> Result<Version> {
+    match Base::open(folder)? {
+        Some(base) => read_in(&Folder::itself(folder, &base), name, files, known),
+        None => Ok(gone(folder, name)),
+    }
+}
+
+/// Reads a version: of what is not known its names, its artifacts, its metadata; each is looked at once.
+fn read_in(folder: &Folder<'_>, name: &str, files: &FilesConfig, known: &DigestCache) -> Result<Version> {
+    let Some(half_written) = unfinished(folder, known)? else { return Ok(gone(folder.path, name)) };
+    let mut version = Version { folder: Some(folder.path.to_path_buf()), ..Version::named(name) };
     let mut modified = None;
+    let mut of_metadata = None;
     for artifact in &files.artifacts {
-        match read_artifact(&open, artifact, digests)? {
+        let looked = folder.look(artifact)?;
+        match read_artifact(folder, artifact, &looked, known)? {
             Ok((found, at)) => {
                 modified = modified.max(Some(at));
                 version.artifacts.insert(artifact.clone(), found);
@@ -140,41 +147,70 @@ pub fn read_with(folder: &Path, name: &str, files: &FilesConfig, digests: &Diges
             Err(defect) => {
                 version.defect.get_or_insert(defect);
             }
-        };
+        }
+        if *artifact == files.metadata {
+            of_metadata = Some(looked);
+        }
     }
     if version.artifacts.len() == files.artifacts.len() {
         let parts = version.artifacts.iter().map(|(name, artifact)| (name.as_str(), &artifact.digest));
         version.digest = Some(Digest::of_parts(parts));
     }
-    match read_metadata(&open, &files.metadata) {
-        Ok(metadata) => version.metadata = metadata,
+    let looked = match of_metadata {
+        Some(looked) => looked,
+        None => folder.look(&files.metadata)?,
+    };
+    let mut said = Said::default();
+    match read_metadata(folder, &files.metadata, &looked, known) {
+        Ok(found) => (version.metadata, said) = found,
         Err(error) => {
             version.defect.get_or_insert(format!("unreadable metadata: {}", error.message));
         }
     }
-    let text = |key: &str| version.metadata.as_ref()?.get(key)?.as_str().map(str::to_owned);
-    version.label = text("version");
-    let deployed = text("deployed_at").and_then(|at| clock::parse_instant(&at).ok());
-    version.dated = deployed
+    version.label = said.label;
+    version.dated = said
+        .deployed_at
         .map(|at| Dated { at, source: DateSource::DeployedAt })
         .or_else(|| date_in(name).map(|at| Dated { at, source: DateSource::Name }))
         .or_else(|| modified.map(|at| Dated { at, source: DateSource::ModificationTime }));
-    if version.defect.is_none() {
-        version.defect = half_written(&open.names);
-    }
+    version.defect = version.defect.or(half_written);
     Ok(version)
+}
+
+fn gone(folder: &Path, name: &str) -> Version {
+    let defect = Some(format!("there is no folder {}", folder.display()));
+    Version { folder: Some(folder.to_path_buf()), defect, ..Version::named(name) }
+}
+
+/// What in a folder is half-written, by its names, which are read only where the folder is not known to be whole;
+/// `None` where there is no folder.
+pub(super) fn unfinished(folder: &Folder<'_>, known: &DigestCache) -> Result<Option<Option<String>>> {
+    let folders = known.folders();
+    if folders.keeps() {
+        let Some(identity) = folder.identity()? else { return Ok(None) };
+        // What is no folder any more has an identity of its own, and is found out when its names are read.
+        if folders.is_whole(&identity) {
+            return Ok(Some(None));
+        }
+    }
+    let Some((identity, names)) = folder.names()? else { return Ok(None) };
+    let found = half_written(&names);
+    if found.is_none() {
+        folders.learn_whole(&identity);
+    }
+    Ok(Some(found))
 }
 
 type Found = std::result::Result<(Artifact, DateTime<Utc>), String>;
 
-fn read_artifact(folder: &Folder<'_>, name: &str, digests: &DigestCache) -> Result<Found> {
-    let identity = match folder.stat(name)? {
-        Ok(stat) => Identity::of_stat(&stat),
-        Err(defect) => return Ok(Err(defect)),
+fn read_artifact(folder: &Folder<'_>, name: &str, looked: &Looked, known: &DigestCache) -> Result<Found> {
+    let identity = match looked {
+        Ok(identity) => identity,
+        Err(why) => return Ok(Err(why.of_artifact(name))),
     };
-    let (digest, size) = match digests.get(&identity) {
+    let (digest, size) = match known.get(identity) {
         Some(digest) => (digest, identity.size()),
-        None => digests.of_file(&folder.path.join(name))?,
+        None => known.of_file(&folder.path.join(name))?,
     };
     if size == 0 {
         return Ok(Err(format!("half-written: {name} is empty")));
@@ -182,24 +218,37 @@ fn read_artifact(folder: &Folder<'_>, name: &str, digests: &DigestCache) -> Resu
     Ok(Ok((Artifact { digest, size }, DateTime::from_timestamp_nanos(identity.modified()))))
 }
 
-fn read_metadata(folder: &Folder<'_>, name: &str) -> Result<Option<serde_json::Value>> {
-    if !name.contains('/') && !folder.names.iter().any(|there| there == name) {
-        return Ok(None);
-    }
-    let bytes = match folder.small(name)? {
-        Some(bytes) => bytes,
-        None => {
-            let path = path::inside(folder.path, Path::new(name))?;
-            if !path.exists() {
-                return Ok(None);
+/// The metadata of a version and what it says. Where that is known already, the metadata stays unread in its file.
+fn read_metadata(
+    folder: &Folder<'_>,
+    name: &str,
+    looked: &Looked,
+    known: &DigestCache,
+) -> Result<(Metadata, Said)> {
+    let folders = known.folders();
+    match looked {
+        Err(NoFile::Missing) if !name.contains('/') => return Ok(Default::default()),
+        Err(_) => {}
+        Ok(identity) => {
+            if let Some(said) = folders.said(identity) {
+                return Ok((Metadata::in_file(folder.path, name), said));
             }
-            file::read_limited(&path, METADATA_LIMIT)?
+            if let Some(bytes) = folder.bytes(name, identity, metadata::LIMIT) {
+                let value = metadata::parse(&bytes, &folder.path.join(name))?;
+                let said = Said::of(&value);
+                folders.learn_said(identity, &said);
+                return Ok((value.into(), said));
+            }
         }
-    };
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-        let path = folder.path.join(name);
-        Error::new(ErrorCode::InvalidData, format!("{} is not JSON: {error}", path.display()))
-    })
+    }
+    // It is a link, or somebody writes it just now: with patience, and never out of the folder.
+    let path = path::inside(folder.path, Path::new(name))?;
+    if !path.exists() {
+        return Ok(Default::default());
+    }
+    let value = metadata::parse(&file::read_limited(&path, metadata::LIMIT)?, &path)?;
+    let said = Said::of(&value);
+    Ok((value.into(), said))
 }
 
 /// A file that only an unfinished copy leaves.
@@ -250,33 +299,32 @@ pub fn list(live: &Path, files: &FilesConfig) -> Result<Vec<Version>> {
     list_with(live, files, &DigestCache::none())
 }
 
-/// [`list`], with the digests of files that are known taken as known. Whoever opened the cache keeps it with
+/// [`list`], with what is known of files and folders taken as known. Whoever opened the cache keeps it with
 /// [`DigestCache::save`].
-pub fn list_with(live: &Path, files: &FilesConfig, digests: &DigestCache) -> Result<Vec<Version>> {
+pub fn list_with(live: &Path, files: &FilesConfig, known: &DigestCache) -> Result<Vec<Version>> {
     let (folder, pattern) = folder(live, files)?;
     let mut versions = Vec::new();
     let mut folders = Vec::new();
-    let entries = match fs_err::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(versions),
-        Err(error) => return Err(error.into()),
-    };
+    let Some(base) = Base::open(&folder)? else { return Ok(versions) };
     let live_name = live.file_name().map(|name| name.to_string_lossy().into_owned());
-    for entry in entries {
+    for entry in fs_err::read_dir(&folder)? {
         let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let own = files.mode == SwitchMode::Exchange && live_name.as_deref() == Some(name.as_str());
-        if !pattern.matches(&name) || name.starts_with('.') || own {
+        let own_name = entry.file_name();
+        let name = own_name.to_string_lossy();
+        let own = files.mode == SwitchMode::Exchange && live_name.as_deref() == Some(&*name);
+        if name.starts_with('.') || own || !pattern.matches(&name) {
             continue;
         }
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            folders.push((entry.path(), name));
+            folders.push((entry.path(), own_name));
         } else if kind.is_symlink() {
             versions.push(link(&entry.path(), &name));
         }
     }
-    versions.extend(side_by_side(&folders, |(path, name)| read_with(path, name, files, digests))?);
+    versions.extend(side_by_side(&folders, |(path, own_name)| {
+        read_in(&Folder::below(path, &base, own_name), &own_name.to_string_lossy(), files, known)
+    })?);
     versions.sort_by(|a, b| {
         let key = |version: &Version| version.dated.map(|dated| dated.at);
         key(b).cmp(&key(a)).then_with(|| b.name.cmp(&a.name))
@@ -323,6 +371,7 @@ fn link(path: &Path, name: &str) -> Version {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::clock;
 
     fn files() -> FilesConfig {
         serde_yaml::from_str("{live: live, artifacts: [model.json, metadata.json]}").unwrap()

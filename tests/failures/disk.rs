@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::rollback::{LIVE, SERVICE, artifacts, bad_model};
+use crate::support::rollback::{LIVE, SERVICE, artifacts, bad_model, unconfigured};
 use crate::support::{Run, Workspace, copy_tree};
 use crate::{GO, bad_and_good, is_root, unfinished};
 
@@ -215,4 +215,68 @@ fn a_switch_for_consumers_that_may_not_be_read_is_in_the_plan() {
     assert!(run.stdout.contains("contained  NO"), "{run:?}");
     let [live, good] = bad_and_good(&workspace);
     assert_eq!((run.status, live == good), (0, true), "{run:?}");
+}
+
+/// A folder without configuration, whose files were written long enough ago to be remembered.
+fn settled() -> Workspace {
+    let workspace = unconfigured();
+    assert!(workspace.shell("find model -exec touch -d '1 hour ago' {} +").success());
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    workspace
+}
+
+const LOOK: [&str; 5] = ["rollback", "model", "--to", "prev", "--dry-run"];
+
+#[test]
+fn the_first_look_of_all_makes_the_state_directory() {
+    let workspace = settled();
+    let first = workspace.irctl(&LOOK).expect(0);
+    assert_eq!(first.stderr, "");
+    let states = workspace.path("../home/.local/state/irctl/directories");
+    let state = std::fs::read_dir(states).unwrap().next().unwrap().unwrap().path();
+    for name in ["digests", "folders"] {
+        assert!(state.join(name).is_file(), "{name} is kept");
+    }
+    let mode = std::os::unix::fs::PermissionsExt::mode(&state.metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o700);
+    assert_eq!(workspace.irctl(&LOOK).expect(0).stdout, first.stdout);
+}
+
+/// What only saves time is no reason not to roll back: whoever may not keep it is told, and gets the same plan.
+#[test]
+fn a_state_directory_that_may_not_be_written_keeps_nobody_from_looking() {
+    let workspace = settled();
+    let expected = workspace.irctl(&LOOK).expect(0).stdout;
+    let home = workspace.path("../home");
+    std::fs::remove_dir_all(home.join(".local")).unwrap();
+    let top = workspace.path("..").canonicalize().unwrap();
+    if is_root() {
+        let owned = Command::new("chown").args(["-R", "nobody:nogroup"]).arg(&top).status().unwrap();
+        assert!(owned.success());
+        // What has another owner changed just now.
+        std::thread::sleep(std::time::Duration::from_millis(2100));
+    }
+    // No directory can be made in it; then there is one, and nothing can be written to it.
+    for state in [None, Some("irctl")] {
+        let (base, mode) = (home.join(".local/state"), 0o555);
+        std::fs::create_dir_all(base.join(state.unwrap_or_default())).unwrap();
+        if state.is_some() {
+            set_mode(&base, 0o755);
+            assert!(Command::new("chown").args(["-R", "nobody"]).arg(&base).status().unwrap().success());
+            as_nobody(&workspace, &LOOK).expect(0);
+            let directories = base.join("irctl/directories");
+            let made = std::fs::read_dir(&directories).unwrap().next().unwrap().unwrap().path();
+            for name in ["digests", "folders"] {
+                std::fs::remove_file(made.join(name)).unwrap();
+            }
+            set_mode(&made, mode);
+        } else {
+            set_mode(&base, mode);
+        }
+        let run = as_nobody(&workspace, &LOOK).expect(0);
+        assert_eq!(run.stdout, expected, "{state:?}");
+        let said = run.stderr.contains("WARN") && run.stderr.contains("will be read again");
+        assert!(said, "{state:?}: {}", run.stderr);
+        assert!(run.stderr.contains("ermission denied"), "{state:?}: {}", run.stderr);
+    }
 }

@@ -4,6 +4,7 @@
 mod command;
 mod conformance;
 mod files;
+mod folders;
 mod git;
 mod kubernetes;
 mod registry;

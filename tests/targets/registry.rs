@@ -232,7 +232,7 @@ fn registry_entries_are_versions() {
     assert!(versions.iter().all(|version| version.defect.is_none()), "{versions:?}");
     assert!(versions.iter().all(|version| version.dated.unwrap().source == DateSource::CreatedAt));
     assert_eq!(versions[1].shown(), "2.1");
-    assert_eq!(versions[2].metadata.as_ref().unwrap()["team"]["kept"][1], 2);
+    assert_eq!(versions[2].metadata.read().unwrap().unwrap()["team"]["kept"][1], 2);
     let artifact = Digest::of(b"{\"weights\": \"m-1\"}");
     assert_eq!(versions[2].digest, Some(Digest::of_parts([("model.json", &artifact)])));
     let served = registry.registry().served().unwrap();
@@ -463,7 +463,7 @@ fn registry_of_thousands_is_read_once() {
     let state = tempfile::tempdir().unwrap();
     let cache = DigestCache::open(state.path());
     let first = registry.registry().versions_with(&cache).unwrap();
-    cache.save().unwrap();
+    cache.save();
     let cache = DigestCache::open(state.path());
     let again = registry.registry().versions_with(&cache).unwrap();
     let digests =
@@ -512,4 +512,70 @@ fn registry_of_the_fixtures() {
         .replace("mode: canary ", "mode: disabled ")
         .replace("canary_fraction: 0.10 ", "canary_fraction: 0.0 ");
     assert_eq!(contained, expected);
+}
+
+/// What is known of entries is never known better than what stands there.
+#[test]
+fn registry_entries_that_changed_are_seen_to_have_changed() {
+    let registry = Registry::new(Shape::Link);
+    let entries = [
+        serde_json::json!({"id": "folder", "path": "store/m-1"}),
+        serde_json::json!({"id": "file", "path": "store/m-2/model.json"}),
+        serde_json::json!({"id": "from above", "path": "models/registry/store/m-3"}),
+        serde_json::json!({"id": "linked", "path": "through/m-1"}),
+        serde_json::json!({"id": "missing", "path": "store/m-9"}),
+    ];
+    registry.write("manifest.json", &serde_json::to_string(&entries).unwrap());
+    std::os::unix::fs::symlink("store", registry.root().join("through")).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    let state = tempfile::tempdir().unwrap();
+    let shown = |versions: Vec<Version>| -> Vec<_> {
+        versions.iter().map(|version| serde_json::to_value(version).unwrap()).collect()
+    };
+    let compare = |what: &str| {
+        let cache = DigestCache::open(state.path());
+        let known = shown(registry.registry().versions_with(&cache).unwrap());
+        assert_eq!(known, shown(registry.registry().versions().unwrap()), "{what}");
+        cache.save();
+        known
+    };
+    let first = compare("at first");
+    assert_eq!(first.iter().filter(|version| version["defect"].is_null()).count(), 4, "{first:?}");
+    assert_eq!(compare("known"), first);
+    for id in ["m-1", "m-2", "m-3"] {
+        let path = registry.root().join(format!("store/{id}/model.json"));
+        let before = std::fs::metadata(&path).unwrap().modified().unwrap();
+        let torn = std::fs::read_to_string(&path).unwrap().replace('}', " ");
+        std::fs::write(&path, torn).unwrap();
+        std::fs::File::open(&path).unwrap().set_modified(before).unwrap();
+        registry.write(&format!("store/{id}/scaler.bin.tmp"), "");
+    }
+    let after = compare("torn in place");
+    let defects: Vec<_> = after.iter().filter_map(|version| version["defect"].as_str()).collect();
+    assert_eq!(defects.iter().filter(|defect| defect.contains("breaks off")).count(), 4, "{defects:?}");
+    for id in ["m-1", "m-2", "m-3"] {
+        registry.write(&format!("store/{id}/model.json"), "{}");
+    }
+    let after = compare("a copy is under way");
+    let copying =
+        |version: &serde_json::Value| version["defect"].as_str().is_some_and(|why| why.contains(".tmp"));
+    assert_eq!(after.iter().filter(|version| copying(version)).count(), 4, "{after:?}");
+}
+
+#[test]
+fn registry_path_from_the_workspace_on_does_not_lead_out() {
+    let registry = Registry::new(Shape::Link);
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::create_dir(outside.path().join("m")).unwrap();
+    std::fs::write(outside.path().join("m/model.json"), "{}").unwrap();
+    std::os::unix::fs::symlink(outside.path(), registry.root().join("out")).unwrap();
+    let entries = ["out/m", "models/registry/out/m", "models/registry/out/m/model.json"]
+        .map(|path| serde_json::json!({"id": path.replace('/', "-"), "path": path}));
+    registry.write("manifest.json", &serde_json::to_string(&entries).unwrap());
+    let versions = registry.registry().versions().unwrap();
+    assert_eq!(versions.len(), 3);
+    for version in versions {
+        let defect = version.defect.unwrap_or_default();
+        assert!(defect.contains("leads out through a symbolic link"), "{}: {defect}", version.name);
+    }
 }

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::desk::{Desk, Place, states_of};
@@ -154,7 +155,7 @@ pub fn versions(context: &Context, place: &Place, now: &NowArgs) -> Result<u8> {
     let ground = subject.ground();
     let digests = DigestCache::open(desk.state());
     let all = subject.lead(&ground)?.versions_with(&digests)?;
-    digests.save()?;
+    digests.save();
     let sorted = candidates::sort(all.clone(), &served, &known, context.now(now)?);
     let row = |version: &on_disk::Version, state: String| VersionRow {
         version: VersionView::from(version),
@@ -162,10 +163,11 @@ pub fn versions(context: &Context, place: &Place, now: &NowArgs) -> Result<u8> {
         tier: version.digest.as_ref().map(|digest| known.tier(digest)),
         stable: version.digest.as_ref().is_some_and(|digest| known.is_stable(digest)),
     };
+    let why: HashMap<&str, &str> =
+        sorted.skipped.iter().rev().map(|one| (one.name.raw(), one.why.as_str())).collect();
     let mut rows = vec![row(&served.on_disk, format!("serves: {}", served.proof))];
     for version in &all {
-        let why = sorted.skipped.iter().find(|one| one.name.raw() == version.name).map(|one| one.why.clone());
-        rows.push(row(version, why.unwrap_or_else(|| "candidate".to_owned())));
+        rows.push(row(version, why.get(version.name.as_str()).copied().unwrap_or("candidate").to_owned()));
     }
     if context.out.is_json() {
         context.out.json(&rows)?;

@@ -1,6 +1,7 @@
 //! The plan screen and the screen at the end.
 
 use chrono::{DateTime, Utc};
+use std::collections::HashMap;
 
 use crate::base::Result;
 use crate::base::clock::{Elapsed, format_minute, format_near};
@@ -136,15 +137,20 @@ fn decision(page: &mut Page, plan: &Plan, now: DateTime<Utc>) {
 const ALIKE: usize = 4;
 
 fn skipped(all: &[Skipped]) -> Vec<String> {
-    let alike = |why: &str| all.iter().filter(|one| one.why == why).count();
+    let mut alike: HashMap<&str, usize> = HashMap::new();
+    for one in all {
+        *alike.entry(&one.why).or_default() += 1;
+    }
     let mut lines = Vec::new();
-    for (number, one) in all.iter().enumerate() {
-        let count = alike(&one.why);
-        let first = !all.iter().take(number).any(|earlier| earlier.why == one.why);
-        match (count > ALIKE, first) {
-            (false, _) => lines.push(format!("{}: {}", one.name, one.why)),
-            (true, true) => lines.push(format!("{} and {} others: {}", one.name, count - 1, one.why)),
-            (true, false) => {}
+    for one in all {
+        match alike.get_mut(one.why.as_str()) {
+            // Said with the first of them.
+            Some(0) => {}
+            Some(count) if *count > ALIKE => {
+                lines.push(format!("{} and {} others: {}", one.name, *count - 1, one.why));
+                *count = 0;
+            }
+            _ => lines.push(format!("{}: {}", one.name, one.why)),
         }
     }
     lines

@@ -32,7 +32,7 @@ fn tags_come_newest_first_and_the_same_content_is_the_same_version() {
     assert_ne!(versions[0].digest, versions[1].digest);
     assert!(versions[0].dated.unwrap().at > versions[1].dated.unwrap().at);
     assert_eq!(versions[3].defect.as_deref(), Some("the tag is of no commit"));
-    assert_eq!(versions[1].metadata.as_ref().unwrap()["git"]["subject"], "phase 2");
+    assert_eq!(versions[1].metadata.read().unwrap().unwrap()["git"]["subject"], "phase 2");
     let served = place.target().served().unwrap();
     assert_eq!(served.digest, versions[0].digest);
     place.write("app.py", "edited\n");
@@ -64,7 +64,10 @@ fn any_revision_is_found_and_none_is_an_option() {
         assert_eq!(target.find(name).unwrap().unwrap().digest, merge.digest, "{name}");
     }
     assert_eq!(target.find("tags/v2").unwrap().unwrap().name, "v2");
-    assert_eq!(target.find("side").unwrap().unwrap().metadata.unwrap()["git"]["subject"], "side");
+    assert_eq!(
+        target.find("side").unwrap().unwrap().metadata.read().unwrap().unwrap()["git"]["subject"],
+        "side"
+    );
     let hostile = [
         "",
         "-x",
@@ -88,7 +91,10 @@ fn any_revision_is_found_and_none_is_an_option() {
     assert!(!target.answers(&merge, &sha[..6], None) && !target.answers(&merge, "main", None));
     // Names that look like options can be branches all the same.
     git(&place.top, &["update-ref", "refs/heads/-x", "HEAD~2"]);
-    assert_eq!(target.find("-x").unwrap().unwrap().metadata.unwrap()["git"]["subject"], "two");
+    assert_eq!(
+        target.find("-x").unwrap().unwrap().metadata.read().unwrap().unwrap()["git"]["subject"],
+        "two"
+    );
 }
 
 #[test]

@@ -206,7 +206,8 @@ impl Target for FilesTarget<'_> {
         let live = self.live()?;
         let here = versions::read(&live, "live", self.config)?;
         let mut changes = file_changes(&self.config.artifacts, &here, goal.version);
-        for change in differences(here.metadata.as_ref(), goal.version.metadata.as_ref(), METADATA_SHOWN) {
+        let (ours, theirs) = (here.metadata.read()?, goal.version.metadata.read()?);
+        for change in differences(ours.as_deref(), theirs.as_deref(), METADATA_SHOWN) {
             let place = format!("{} {}", self.config.metadata, change.place.raw()).into();
             changes.push(Change { place, from: change.from, to: change.to, fidelity: Fidelity::Proven });
         }

@@ -12,6 +12,7 @@ use super::repository::{Commit, Repository};
 use super::snapshot::{Snapshot, Untracked};
 use super::target::{GitTarget, scratch};
 use crate::base::{Digest, Error, ErrorCode, Result};
+use crate::rollback::metadata::Metadata;
 use crate::rollback::targets::Observed;
 use crate::rollback::versions::{DateSource, Dated, Version};
 
@@ -23,7 +24,8 @@ const TAGS: usize = 100_000;
 
 /// The commit of a version that is one of ours.
 pub(super) fn commit_of(version: &Version) -> Option<String> {
-    version.metadata.as_ref()?.pointer("/git/commit")?.as_str().map(str::to_owned)
+    let metadata = version.metadata.read().ok()??;
+    metadata.pointer("/git/commit")?.as_str().map(str::to_owned)
 }
 
 /// What makes two trees the same version: the whole tree, or what lies in the area.
@@ -37,7 +39,7 @@ fn identity(repository: &Repository, area: &Area, tree: &str) -> Result<Digest> 
 fn version(repository: &Repository, area: &Area, name: &str, commit: &Commit) -> Result<Version> {
     Ok(Version {
         digest: Some(identity(repository, area, &commit.tree)?),
-        metadata: Some(json!({"git": {
+        metadata: Metadata::from(json!({"git": {
             "commit": commit.id,
             "tree": commit.tree,
             "subject": commit.subject,
@@ -164,7 +166,7 @@ pub(super) fn served(target: &GitTarget<'_>, repository: &Repository) -> Result<
         if Some(&digest) != served.digest.as_ref() {
             label.push_str(" with uncommitted changes");
             // What is on disk is no commit any more.
-            served.metadata = None;
+            served.metadata = Metadata::default();
         }
         served.digest = Some(digest);
     }

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::base::{Error, ErrorCode, Result, clock, file, path};
 use crate::rollback::versions::{DateSource, Dated};
@@ -17,7 +18,7 @@ pub struct Entry {
     /// Its id; `entry 3` for the third one if it has none.
     pub id: String,
     /// All of it.
-    pub value: Value,
+    pub value: Arc<Value>,
     /// When it dates from, by itself or by its place.
     pub dated: Option<Dated>,
     /// Where its model is, relative to the registry's folder.
@@ -35,11 +36,11 @@ pub fn text(path: &Path) -> Result<String> {
 
 /// The entries of a manifest, newest first.
 pub fn read(path: &Path, pointer: Option<&str>) -> Result<Vec<Entry>> {
-    let whole: Value =
+    let mut whole: Value =
         serde_json::from_str(&text(path)?).map_err(|error| wrong(path, &format!("is not JSON: {error}")))?;
     let list = match pointer {
-        None => Some(&whole),
-        Some(pointer) => whole.pointer(pointer),
+        None => Some(&mut whole),
+        Some(pointer) => whole.pointer_mut(pointer),
     };
     let Some(Value::Array(list)) = list else {
         let what = pointer.map_or("is not a list".to_owned(), |at| format!("has no list at `{at}`"));
@@ -47,7 +48,8 @@ pub fn read(path: &Path, pointer: Option<&str>) -> Result<Vec<Entry>> {
             "`entries:` is the JSON pointer to the list, as `/models`; without it the manifest is the list",
         ));
     };
-    let mut entries: Vec<Entry> = list.iter().enumerate().map(|(place, value)| entry(place, value)).collect();
+    let list = std::mem::take(list).into_iter();
+    let mut entries: Vec<Entry> = list.enumerate().map(|(place, value)| entry(place, value)).collect();
     refuse_twins(&mut entries);
     newest_first(&mut entries);
     Ok(entries)
@@ -58,11 +60,11 @@ fn wrong(path: &Path, why: &str) -> Error {
         .hint("a manifest is a JSON list of {id, created_at, schema_hash, thresholds, path, notes}")
 }
 
-fn entry(place: usize, value: &Value) -> Entry {
+fn entry(place: usize, value: Value) -> Entry {
     let number = place + 1;
     let mut entry = Entry {
         id: format!("entry {number}"),
-        value: value.clone(),
+        value: Arc::default(),
         dated: value
             .get("created_at")
             .and_then(instant)
@@ -86,17 +88,19 @@ fn entry(place: usize, value: &Value) -> Entry {
     if entry.path.as_deref().is_none_or(str::is_empty) {
         entry.defect.get_or_insert_with(|| "it has no path".to_owned());
     }
+    entry.value = Arc::new(value);
     entry
 }
 
 /// Which of two entries of one id is meant nobody can tell: neither is.
 fn refuse_twins(entries: &mut [Entry]) {
-    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+    let mut counts: HashMap<&str, u32> = HashMap::with_capacity(entries.len());
     for entry in entries.iter() {
-        *counts.entry(entry.id.clone()).or_default() += 1;
+        *counts.entry(&entry.id).or_default() += 1;
     }
-    for entry in entries {
-        let count = counts.get(&entry.id).copied().unwrap_or_default();
+    let counts: Vec<u32> =
+        entries.iter().map(|entry| counts.get(entry.id.as_str()).copied().unwrap_or_default()).collect();
+    for (entry, count) in entries.iter_mut().zip(counts) {
         if count > 1 {
             entry.defect = Some(format!("its id stands in the manifest {count} times"));
         }

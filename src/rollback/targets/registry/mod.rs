@@ -36,9 +36,7 @@ pub struct RegistryTarget<'a> {
 
 impl RegistryTarget<'_> {
     fn registry(&self) -> Result<Registry<'_>> {
-        let root = path::inside(&self.ground.root, &self.config.root)?;
-        let real = root.canonicalize().map_err(|error| Error::io(root.display().to_string(), error))?;
-        Ok(Registry { config: self.config, root, real })
+        Registry::open(self.config, path::inside(&self.ground.root, &self.config.root)?)
     }
 }
 

@@ -40,17 +40,17 @@ impl RegistryTarget<'_> {
         if occupant.digest == chosen.version.digest {
             return Ok(prediction);
         }
-        let served = if goal.served.digest == occupant.digest && goal.served.metadata.is_some() {
-            goal.served.metadata.clone()
-        } else {
-            self.served()?.metadata
+        let same = goal.served.digest == occupant.digest;
+        let served = match if same { goal.served.metadata.read()? } else { None } {
+            Some(entry) => Some(entry),
+            None => self.served()?.metadata.read()?,
         };
         prediction
             .changes
             .splice(0..0, self.slot_changes(&registry, &chosen, &occupant, goal, &mut prediction.refusals)?);
-        let entry = chosen.version.metadata.as_ref();
-        prediction.changes.extend(thresholds(served.as_ref(), entry));
-        self.schema(served.as_ref(), entry, &mut prediction);
+        let entry = chosen.version.metadata.read()?;
+        prediction.changes.extend(thresholds(served.as_deref(), entry.as_deref()));
+        self.schema(served.as_deref(), entry.as_deref(), &mut prediction);
         prediction.manner = Some(match registry.form(&occupant) {
             Form::Link => "the symbolic link is replaced in one step".to_owned(),
             Form::Folder => "the whole folder is swapped in one step".to_owned(),
