@@ -13,7 +13,7 @@ use super::triggers::{self, Asked};
 use super::{Surroundings, hands, measure, modes, scope};
 use crate::base::clock::format_minute;
 use crate::base::{Digest, Result};
-use crate::config::ServiceConfig;
+use crate::config::{ServiceConfig, maintenance};
 use crate::incident::{Incident, Observed, State};
 use crate::operation::{Stop, Summary};
 use crate::rollback::evidence::Tier;
@@ -99,6 +99,14 @@ impl Case<'_> {
         now: DateTime<Utc>,
     ) -> Result<AutomaticRollback> {
         let held = |why: String| Ok(held(Some(self.asked), why));
+        let window = maintenance::active(self.surroundings.workspace, self.service, now);
+        if let Some(window) = window.filter(|window| !window.automatic_rollback) {
+            let until = format_minute(window.until);
+            return held(format!(
+                "{} is in maintenance until {until}: {}",
+                self.service.service, window.reason
+            ));
+        }
         let Some(incident) = answered(observed) else {
             return held(
                 "no incident is open that it would answer; give the scheme a rule for it".to_owned(),
@@ -122,7 +130,7 @@ impl Case<'_> {
     /// Measures once more, now that it is about to act: why it must not, if it must not.
     fn changed_since(&self, measured: &Measured) -> Result<Option<String>> {
         let now = self.surroundings.clock.now()?;
-        let again = measure::service(self.surroundings, self.service, self.scheme, now)?;
+        let again = measure::service(self.surroundings, self.service, self.scheme, &measured.above, now)?;
         if again.versions.served != measured.versions.served {
             return Ok(Some(OTHER.to_owned()));
         }

@@ -1,13 +1,16 @@
 //! Measuring a service: its probes, what is already known, and the judgement of its scheme.
 
 use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
 
 use super::Surroundings;
+use super::around::{self, Open};
+use super::blocking::{self, Broken};
 use crate::base::{Error, ErrorCode, Result};
-use crate::config::{ServiceConfig, Workspace};
+use crate::config::{ServiceConfig, ServiceKind, Workspace};
 use crate::probe::{self, Outcome, VersionMap};
-use crate::severity::{self, Classification, Evidence, Persistence, Scheme};
-use crate::store::{Sample, SampleFilter};
+use crate::severity::{self, Cause, Circumstances, Classification, Evidence, Scheme};
+use crate::store::Sample;
 
 /// What a round found out about a service.
 #[derive(Debug, Clone)]
@@ -22,6 +25,12 @@ pub struct Measured {
     pub versions: VersionMap,
     /// Why it is not known which version serves, where it is not.
     pub doubt: Option<String>,
+    /// The metrics that hang on something broken, and on what.
+    pub blocked: BTreeMap<String, Cause>,
+    /// The datasets that were broken when it was measured.
+    pub above: Broken,
+    /// The services that need it, where it is a dataset.
+    pub dependents: Vec<String>,
 }
 
 /// A scheme by name, compiled.
@@ -40,56 +49,90 @@ pub fn scheme(workspace: &Workspace, name: &str) -> Result<Scheme> {
     })
 }
 
-/// Measures and judges a service.
+/// Measures and judges a service. `broken` are the datasets that are broken in this round.
 pub fn service(
     surroundings: &Surroundings<'_>,
     service: &ServiceConfig,
     scheme: &Scheme,
+    broken: &Broken,
     now: DateTime<Utc>,
 ) -> Result<Measured> {
-    let known = history(surroundings, service, scheme, now)?;
-    Ok(judged(surroundings.workspace, service, scheme, now, known))
+    let taken = take(surroundings.workspace, service, now);
+    let open = Open::read(surroundings, service, scheme, &taken.versions)?;
+    let began = around::began(surroundings, service, &taken.versions, &taken.samples, now)?;
+    let stored = around::stored(surroundings, service, scheme, &taken.samples, &open, began.as_ref(), now)?;
+    let around = Circumstances {
+        began,
+        warm_up: service.warm_up,
+        blocked: blocking::by_datasets(service, broken),
+        open: open.rules,
+    };
+    let mut measured = judge(service, scheme, taken, &stored, around, now);
+    measured.above = broken.clone();
+    if service.kind == ServiceKind::Dataset {
+        measured.dependents = surroundings.workspace.dependents(&service.service).into_iter().collect();
+    }
+    Ok(measured)
 }
 
-/// Measures a service and judges it by that and by what is `known` of earlier.
-pub fn judged(
+/// Measures a service and judges it by that alone.
+pub fn alone(
     workspace: &Workspace,
     service: &ServiceConfig,
     scheme: &Scheme,
     now: DateTime<Utc>,
-    mut known: Vec<Sample>,
 ) -> Measured {
+    judge(service, scheme, take(workspace, service, now), &[], Circumstances::default(), now)
+}
+
+/// What the probes of a service said.
+struct Taken {
+    outcomes: Vec<Outcome>,
+    samples: Vec<Sample>,
+    versions: VersionMap,
+    doubt: Option<String>,
+}
+
+fn take(workspace: &Workspace, service: &ServiceConfig, now: DateTime<Utc>) -> Taken {
     let (versions, doubt) = super::scope::versions(workspace, service);
     let root = &workspace.root;
     let request =
         probe::Request { service: &service.service, root, now, versions: &versions, untrusted: false };
     let outcomes = probe::measure_all(&service.probes, &request);
-    let samples: Vec<Sample> = outcomes.iter().flat_map(|outcome| outcome.samples.iter().cloned()).collect();
-    known.extend(samples.iter().cloned());
-    let evidence = Evidence::from_samples(&known, versions.served.as_ref(), now);
-    let classification = severity::classify(scheme, &evidence);
+    let samples = outcomes.iter().flat_map(|outcome| outcome.samples.iter().cloned()).collect();
+    Taken { outcomes, samples, versions, doubt }
+}
+
+fn judge(
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    taken: Taken,
+    stored: &[Sample],
+    mut around: Circumstances,
+    now: DateTime<Utc>,
+) -> Measured {
+    let Taken { outcomes, samples, versions, doubt } = taken;
+    let evidence = Evidence::with_history(stored, &samples, versions.served.as_ref(), now);
+    let mut classification = severity::classify_in(scheme, &evidence, &around);
+    if !service.needs.is_empty() {
+        let blocked = blocking::by_probes(service, scheme, &outcomes, &classification, &around.blocked);
+        if blocked != around.blocked {
+            around.blocked = blocked;
+            classification = severity::classify_in(scheme, &evidence, &around);
+        }
+    }
     tracing::info!(
         service = %service.service, probes = outcomes.len(), samples = samples.len(),
         verdict = %classification.verdict, "measured"
     );
-    Measured { outcomes, samples, classification, versions, doubt }
-}
-
-/// Earlier samples, as far back as the rules that ask for a duration look.
-fn history(
-    surroundings: &Surroundings<'_>,
-    service: &ServiceConfig,
-    scheme: &Scheme,
-    now: DateTime<Utc>,
-) -> Result<Vec<Sample>> {
-    let longest = scheme.config().rules.iter().filter_map(|rule| match rule.persistence {
-        Some(Persistence::Duration(duration)) => Some(duration.approximate()),
-        _ => None,
-    });
-    let Some(longest) = longest.max() else { return Ok(Vec::new()) };
-    // Twice as long, so that the sample before the stretch is seen too.
-    let since = now - longest - longest;
-    let filter =
-        SampleFilter { service: Some(service.service.clone()), since: Some(since), ..Default::default() };
-    surroundings.store.view(|session| session.samples(&filter))
+    Measured {
+        outcomes,
+        samples,
+        classification,
+        versions,
+        doubt,
+        blocked: around.blocked,
+        above: Broken::new(),
+        dependents: Vec::new(),
+    }
 }
