@@ -20,7 +20,7 @@ mod modes;
 pub mod notices;
 mod overview;
 mod owed;
-pub mod patterns;
+mod patterns;
 pub mod post;
 pub mod proposal;
 pub mod readiness;

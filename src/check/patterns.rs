@@ -1,34 +1,15 @@
 //! A pattern: so many incidents of one service and symptom within so long a time. It asks for a review, once.
 
 use chrono::{DateTime, Utc};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 use super::owed::{Owed, What};
-use crate::base::{Duration, Result};
+use crate::base::Result;
 use crate::incident::event::{Noted, Priority};
+use crate::incident::pattern::{KIND, Pattern};
 use crate::incident::{Book, Change, Incident, NoteKind, Observed, State, book};
 use crate::severity::{RecurrenceConfig, Scheme};
 use crate::store::{Actor, EventFilter, NewEvent, Session};
-
-/// The kind of its event.
-pub const KIND: &str = "check.pattern_emerged";
-
-/// The payload of `check.pattern_emerged`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Pattern {
-    /// What is broken again and again.
-    pub symptom: String,
-    /// The incidents, oldest first.
-    pub incidents: Vec<String>,
-    /// Within which time.
-    pub within: Duration,
-    /// Until when it is to be reviewed (UTC).
-    pub review_by: DateTime<Utc>,
-    /// In one sentence.
-    pub summary: String,
-}
 
 /// Writes down each pattern that a round's new incidents make, with the review as an action item; what people have to be
 /// told of it is returned.

@@ -190,6 +190,24 @@ pub struct Maintenance {
     pub automatic_rollback: bool,
 }
 
+/// A service in maintenance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct InMaintenance {
+    /// The service.
+    pub service: String,
+    /// Its window.
+    pub maintenance: Maintenance,
+}
+
+/// Every service that is in maintenance now.
+pub fn all(workspace: &Workspace, now: DateTime<Utc>) -> Vec<InMaintenance> {
+    let named = |service: &ServiceConfig| {
+        let maintenance = active(workspace, service, now)?;
+        Some(InMaintenance { service: service.service.clone(), maintenance })
+    };
+    workspace.services.values().filter_map(named).collect()
+}
+
 /// The window that a service is in now. Of several at once it is the one that ends last, and each may forbid.
 pub fn active(workspace: &Workspace, service: &ServiceConfig, now: DateTime<Utc>) -> Option<Maintenance> {
     let shared = workspace.settings.maintenance.iter();
