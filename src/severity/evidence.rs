@@ -245,6 +245,12 @@ impl Series {
             Some(bucket) if point.stored => covered_from.is_some_and(|from| bucket.end <= from),
             _ => true,
         });
+        // That an earlier round could not measure says nothing any more once a later one has.
+        let measured = self.points.iter().filter(|point| !point.stored).map(|point| point.event_time).max();
+        self.points.retain(|point| {
+            let failed = point.stored && matches!(point.value, Value::Undecided(_));
+            !failed || measured.is_none_or(|measured| point.event_time <= measured)
+        });
         self.points.sort_by_key(|point| (point.event_time, point.bucket, !point.stored, point.recorded_at));
         let mut settled: Vec<Point> = Vec::with_capacity(self.points.len());
         for point in self.points.drain(..) {

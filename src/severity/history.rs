@@ -307,24 +307,24 @@ impl<'a> View<'a> {
             return last;
         }
         let mut since = newest;
+        // A round that could not measure is as one that was missed: it is no proof, and it takes nothing away.
+        let mut blind: Option<Finding> = None;
         for time in times.into_iter().rev().skip(1) {
             if newest - since >= length {
                 break;
             }
             if since - time > length {
-                last.outcome = Outcome::Undecided;
-                last.reason.push_str(&format!(
-                    ", but nothing is known for {} before {}",
-                    Elapsed(since - time),
-                    since.format("%Y-%m-%d %H:%M UTC")
-                ));
-                return last;
+                return blind.unwrap_or_else(|| unknown_before(last, time, since));
             }
             let earlier = self.at(Pick::At(time, false));
-            if earlier.outcome != Outcome::Matched {
-                return earlier_decides(earlier, time);
+            match earlier.outcome {
+                Outcome::Matched => since = time,
+                Outcome::Missed => return earlier_decides(earlier, time),
+                _ => blind = blind.or_else(|| Some(earlier_decides(earlier, time))),
             }
-            since = time;
+        }
+        if let Some(blind) = blind.filter(|_| newest - since < length) {
+            return blind;
         }
         self.settle_span(last, newest - since, length)
     }
@@ -341,6 +341,16 @@ impl<'a> View<'a> {
         }
         last
     }
+}
+
+fn unknown_before(mut last: Finding, time: DateTime<Utc>, since: DateTime<Utc>) -> Finding {
+    last.outcome = Outcome::Undecided;
+    last.reason.push_str(&format!(
+        ", but nothing is known for {} before {}",
+        Elapsed(since - time),
+        since.format("%Y-%m-%d %H:%M UTC")
+    ));
+    last
 }
 
 fn earlier_decides(mut earlier: Finding, time: DateTime<Utc>) -> Finding {
