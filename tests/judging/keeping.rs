@@ -181,6 +181,6 @@ fn what_is_wrong_is_said_in_its_place() {
     assert!(said.contains("it is one of") || said.contains("cannot be `okay`"), "{said}");
     let said = refused(&shop(", on_no_data: {hold: 30}", ""));
     assert!(said.contains("30"), "{said}");
-    let said = refused(&shop(", warm_up: 10", ""));
+    let said = refused(&shop(", warm_up: 10 rounds", ""));
     assert!(said.contains("10 samples"), "{said}");
 }

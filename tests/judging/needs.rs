@@ -23,8 +23,8 @@ fn twelve() -> Workspace {
             + "needs: {errors: [dataset/feed]}\n"
             + "rollback:\n  contain:\n    - settings: {file: "
             + &name
-            + ".yml, set: {mode: off}}\n";
-        workspace.write(format!("{name}.yml"), "mode: on\n");
+            + ".yml, set: {mode: disabled}}\n";
+        workspace.write(format!("{name}.yml"), "mode: active\n");
         workspace.write(format!("config/services/{name}.yaml"), service);
     }
     workspace
@@ -46,7 +46,7 @@ fn twelve_models_on_a_broken_dataset_are_one_incident_that_names_them() {
         assert_eq!(outcome, "blocked", "{name}: {reason}");
         assert!(reason.starts_with("blocked by dataset/feed: P0 missing: feed_exists no"), "{reason}");
         // The harm is its own: it is stopped, without an incident of its own.
-        assert_eq!(workspace.read(format!("{name}.yml")), "mode: off\n", "{name}");
+        assert_eq!(workspace.read(format!("{name}.yml")), "mode: disabled\n", "{name}");
     }
     let all = incidents(&workspace);
     assert_eq!(all.len(), 1, "{all:#?}");
@@ -60,8 +60,8 @@ fn twelve_models_on_a_broken_dataset_are_one_incident_that_names_them() {
     workspace.irctl(&["release", "--service", "model_03", "--reason", "it does not read it"]).expect(0);
     at(&workspace, "03:10", 0.50);
     round(&workspace, 2);
-    assert_eq!(workspace.read("model_03.yml"), "mode: on\n");
-    assert_eq!(workspace.read("model_04.yml"), "mode: off\n");
+    assert_eq!(workspace.read("model_03.yml"), "mode: active\n");
+    assert_eq!(workspace.read("model_04.yml"), "mode: disabled\n");
     // Mended, each is judged by its own numbers again.
     workspace.write("feed.csv", "a,b\n1,2\n");
     workspace.shell("touch -d 2026-11-20T03:00:00Z feed.csv");
@@ -132,7 +132,7 @@ fn a_probe_blocks_those_that_need_it_and_those_that_need_them() {
     );
     let probe = |name: &str, metric: &str, unit: &str| {
         format!(
-            "  {name}: {{json: {{file: now.json, pointer: /{metric}, metric: {metric}, unit: {unit}}}}}\n"
+            "  {name}: {{json: {{file: now.json, pointer: /{metric}, metric: {metric}, unit: {unit}, time: /at}}}}\n"
         )
     };
     let service =
@@ -144,7 +144,9 @@ fn a_probe_blocks_those_that_need_it_and_those_that_need_them() {
     workspace.write("config/services/shop.yaml", service);
     let judge = |minute: &str, values: &str, status: i32| {
         clock(&workspace, minute);
-        workspace.write("now.json", values);
+        let mut document: Value = serde_json::from_str(values).unwrap();
+        document["at"] = format!("2026-11-20T{minute}:00Z").into();
+        workspace.write("now.json", document.to_string());
         let found = round(&workspace, status);
         ["down", "errors", "slow"].map(|name| came_out(&found, "shop", name).0)
     };

@@ -13,7 +13,7 @@ fn incident(workspace: &Workspace, day: u32) {
 }
 
 fn recurring() -> Workspace {
-    let workspace = shop("", "");
+    let workspace = shop("", "incidents: {reopen_within: 1h}\n");
     let config = scheme("") + "recurrence: {incidents: 3, within: 10d, review_within: 7d}\n";
     workspace.write("config/severity/shop.yaml", config);
     workspace

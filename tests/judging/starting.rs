@@ -3,17 +3,19 @@
 use super::*;
 use support::rollback::bad_model;
 
-const UPTIME: &str = "  uptime: {json: {file: up.json, pointer: /up, metric: up_for, unit: seconds}}\n";
+const UPTIME: &str =
+    "  uptime: {json: {file: up.json, pointer: /up, metric: up_for, unit: seconds, time: /at}}\n";
 
-fn up(workspace: &Workspace, seconds: u32) {
-    workspace.write("up.json", format!("{{\"up\": {seconds}}}"));
+fn up(workspace: &Workspace, minute: &str, seconds: u32) {
+    let value = serde_json::json!({"up": seconds, "at": format!("2026-11-20T{minute}:00Z")});
+    workspace.write("up.json", value.to_string());
 }
 
 #[test]
 fn a_restart_is_left_alone_for_a_while_and_is_never_ok() {
     let workspace = shop("", &format!("{UPTIME}warm_up: 15m\nuptime: up_for\n"));
     at(&workspace, "03:00", 0.50);
-    up(&workspace, 60);
+    up(&workspace, "03:00", 60);
     let found = round(&workspace, 3);
     let (outcome, reason) = came_out(&found, "shop", "errors");
     assert_eq!(outcome, "warming");
@@ -25,14 +27,14 @@ fn a_restart_is_left_alone_for_a_while_and_is_never_ok() {
     // Said once.
     assert_eq!(found["services"][0]["warming_is_news"], true);
     at(&workspace, "03:05", 0.50);
-    up(&workspace, 360);
+    up(&workspace, "03:05", 360);
     assert_eq!(round(&workspace, 3)["services"][0]["warming_is_news"], false);
     at(&workspace, "03:14", 0.50);
-    up(&workspace, 900);
+    up(&workspace, "03:14", 900);
     assert_eq!(came_out(&round(&workspace, 2), "shop", "errors").0, "matched");
     // Another restart is left alone again, and that is said again; the incident waits.
     at(&workspace, "03:20", 0.0);
-    up(&workspace, 5);
+    up(&workspace, "03:20", 5);
     let found = round(&workspace, 3);
     assert_eq!(came_out(&found, "shop", "errors").0, "warming");
     assert_eq!(found["services"][0]["warming_is_news"], true);
