@@ -107,6 +107,9 @@ impl Case<'_> {
                 self.service.service, window.reason
             ));
         }
+        if let Some(until) = measured.warming_until.filter(|until| *until > now) {
+            return held(format!("{} is warming up until {}", self.service.service, format_minute(until)));
+        }
         let Some(incident) = answered(observed) else {
             return held(
                 "no incident is open that it would answer; give the scheme a rule for it".to_owned(),

@@ -29,6 +29,8 @@ pub struct Measured {
     pub blocked: BTreeMap<String, Cause>,
     /// The datasets that were broken when it was measured.
     pub above: Broken,
+    /// Until when the service as a whole is left alone after its beginning (UTC), where a time says so.
+    pub warming_until: Option<DateTime<Utc>>,
     /// The services that need it, where it is a dataset.
     pub dependents: Vec<String>,
 }
@@ -59,7 +61,13 @@ pub fn service(
 ) -> Result<Measured> {
     let taken = take(surroundings.workspace, service, now);
     let open = Open::read(surroundings, service, scheme, &taken.versions)?;
-    let began = around::began(surroundings, service, &taken.versions, &taken.samples, now)?;
+    let warms_up = scheme.warms_up() || service.warm_up.is_some();
+    let began = match warms_up {
+        true => around::began(surroundings, service, &taken.versions, &taken.samples, now)?,
+        false => None,
+    };
+    let warm_up = service.warm_up.or(scheme.config().warm_up);
+    let warming_until = began.as_ref().zip(warm_up).and_then(|(began, warm_up)| warm_up.until(began.at));
     let stored = around::stored(surroundings, service, scheme, &taken.samples, &open, began.as_ref(), now)?;
     let around = Circumstances {
         began,
@@ -69,6 +77,7 @@ pub fn service(
     };
     let mut measured = judge(service, scheme, taken, &stored, around, now);
     measured.above = broken.clone();
+    measured.warming_until = warming_until;
     if service.kind == ServiceKind::Dataset {
         measured.dependents = surroundings.workspace.dependents(&service.service).into_iter().collect();
     }
@@ -133,6 +142,7 @@ fn judge(
         doubt,
         blocked: around.blocked,
         above: Broken::new(),
+        warming_until: None,
         dependents: Vec::new(),
     }
 }

@@ -331,7 +331,8 @@ mod tests {
     use crate::base::clock::parse_instant;
 
     fn config(text: &str) -> MaintenanceConfig {
-        serde_yaml::from_str(&format!("reason: retraining\n{text}")).unwrap()
+        let value: serde_json::Value = serde_yaml::from_str(&format!("reason: retraining\n{text}")).unwrap();
+        serde_json::from_value(value).unwrap()
     }
 
     fn open(config: &MaintenanceConfig, at: &str) -> bool {

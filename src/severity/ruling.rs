@@ -297,6 +297,11 @@ fn reach(rule: &Rule, open: Option<TimeDelta>) -> Option<TimeDelta> {
 }
 
 impl Scheme {
+    /// Whether it, or one of its rules, has a warm-up.
+    pub fn warms_up(&self) -> bool {
+        self.config().warm_up.is_some() || self.rules.iter().any(|rule| rule.config.warm_up.is_some())
+    }
+
     /// Whether a rule keeps its match while its incident is open.
     pub fn keeps(&self) -> bool {
         self.rules.iter().any(|rule| rule.config.keep.is_some())

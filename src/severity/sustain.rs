@@ -1,6 +1,7 @@
 //! What a rule may say besides its condition and `for`: how long a match is kept, what no data means, and how long
 //! what has just begun to serve is left alone.
 
+use chrono::{DateTime, Utc};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -39,6 +40,16 @@ pub enum WarmUp {
     For(Duration),
     /// Until this many samples, taken at different times, are there; at least one.
     Samples(u16),
+}
+
+impl WarmUp {
+    /// Until when something that began then is left alone, where a time says so.
+    pub fn until(self, began: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self {
+            WarmUp::For(length) => Some(length.after(began)),
+            WarmUp::Samples(_) => None,
+        }
+    }
 }
 
 const HINT: &str = "write a duration like `15m`, or `10 samples`";

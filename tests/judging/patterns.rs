@@ -39,11 +39,16 @@ fn the_third_incident_in_ten_days_asks_for_a_review_once() {
     assert_eq!(pattern["incidents"].as_array().unwrap().len(), 3);
     assert_eq!(pattern["review_by"], "2026-11-21T03:00:00Z");
     // It is an action item of the incident, and people are told once.
-    let actions = workspace.irctl(&["postmortem", "actions", "--output", "json"]).expect(0).stdout;
+    let digest = workspace.irctl(&["report", "digest", "--output", "json"]).expect(0).json();
+    let action = &digest["actions"][0];
+    assert_eq!(action["incident"], "INC-20261114-030000");
+    let text = action["text"].as_str().unwrap();
     assert!(
-        actions.contains("Review: a pattern emerges: 3 incidents of errors at shop within 10d"),
-        "{actions}"
+        text.starts_with("Review: a pattern emerges: 3 incidents of errors at shop within 10d (INC-"),
+        "{text}"
     );
+    let draft = workspace.irctl(&["postmortem", "draft", "INC-20261114-030000"]).expect(0).stdout;
+    assert!(draft.contains("Review: a pattern emerges"), "{draft}");
     let told = workspace.read("notices.jsonl");
     assert_eq!(told.lines().filter(|line| line.contains("a pattern emerges")).count(), 1, "{told}");
     // One more is no new pattern; three more are.

@@ -29,7 +29,8 @@ fn scheme(hold: bool) -> Scheme {
          - {{id: no-data, level: P2, when: a > 30% or b > 90%, on_no_data: crit}}\n\
          - {{id: counted, level: P2, when: b > 40%, warm_up: 2 samples}}\n"
     );
-    Scheme::compile(&serde_yaml::from_str::<SchemeConfig>(&text).unwrap()).unwrap()
+    let value: serde_json::Value = serde_yaml::from_str(&text).unwrap();
+    Scheme::compile(&serde_json::from_value::<SchemeConfig>(value).unwrap()).unwrap()
 }
 
 fn sample(metric: &str, minutes_ago: i64, value: Option<f64>) -> Sample {
