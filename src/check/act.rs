@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::Surroundings;
 use super::after::Hand;
+use super::measure::Measured;
 use super::owed::{self, Owed, What};
 use super::release::ReleaseReport;
 use super::watches::WatchReport;
@@ -16,7 +17,7 @@ use crate::incident::event::ByOperation;
 use crate::incident::{self, Book, Change, Incident, Observed, State};
 use crate::operation::{Ending, Stop};
 use crate::rollback;
-use crate::severity::Scheme;
+use crate::severity::{RuleResult, Scheme};
 use crate::store::{Actor, EventFilter};
 
 /// What a round did for one service.
@@ -81,6 +82,90 @@ pub fn contain(
         }
     }
     contained
+}
+
+/// Contains the service where a rule that is blocked holds and would have it contained: the incident is that of what the
+/// service needs, and the harm is its own. A person who let it go has the last word.
+pub fn contain_blocked(
+    surroundings: &Surroundings<'_>,
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    measured: &Measured,
+) -> BTreeMap<String, ContainedNow> {
+    let able = service.rollback.as_ref().is_some_and(|rollback| !rollback.contain.is_empty());
+    let asks = |rule: &&RuleResult| {
+        let verdict = scheme.level(&rule.level).map_or(Verdict::Crit, |level| level.verdict);
+        rule.holds_though_blocked
+            && (level_asks(service, &rule.level, verdict)
+                || scheme.rule(&rule.rule).is_some_and(|rule| rule.contain))
+    };
+    let rules: Vec<&RuleResult> = measured.classification.rules.iter().filter(asks).collect();
+    let Some(cause) = rules.iter().find_map(|rule| rule.blocked_by.as_deref()).filter(|_| able) else {
+        return BTreeMap::new();
+    };
+    let subject = cause.strip_prefix("dataset/").unwrap_or(&service.service);
+    match incident_of(surroundings, service, subject) {
+        Ok(Some(incident)) => {
+            BTreeMap::from([(incident.id.clone(), contain_under(surroundings, service, &incident))])
+        }
+        // The cause has no incident yet, or a person let the service go after it began.
+        Ok(None) => BTreeMap::new(),
+        Err(error) => {
+            let now = ContainedNow { problem: Some(error.message), ..ContainedNow::default() };
+            BTreeMap::from([(cause.to_owned(), now)])
+        }
+    }
+}
+
+/// The worst open incident of what is broken, unless the service was released since it began.
+fn incident_of(
+    surroundings: &Surroundings<'_>,
+    service: &ServiceConfig,
+    subject: &str,
+) -> Result<Option<Incident>> {
+    let filter = EventFilter {
+        service: Some(service.service.clone()),
+        kind_prefix: Some("release.completed".to_owned()),
+        ..EventFilter::default()
+    };
+    surroundings.store.view(|session| {
+        let open = incident::book::open(session, Some(subject))?;
+        let working = open.into_iter().filter(|one| one.state != State::Mitigated);
+        let Some(worst) = working.min_by_key(|one| one.level.rank) else { return Ok(None) };
+        let released = session.events(&filter)?.iter().any(|event| event.occurred_at >= worst.episode_at);
+        Ok((!released).then_some(worst))
+    })
+}
+
+fn contain_under(
+    surroundings: &Surroundings<'_>,
+    service: &ServiceConfig,
+    incident: &Incident,
+) -> ContainedNow {
+    match catch_up::running(surroundings, service) {
+        Ok(None) => {}
+        Ok(Some(_)) => return ContainedNow::default(),
+        Err(error) => return ContainedNow { problem: Some(error.message), ..ContainedNow::default() },
+    }
+    match contained(surroundings, service, incident) {
+        Ok(outcome) if outcome.contained && outcome.ending == Ending::Restored => {
+            let proof = outcome.proof.clone().or_else(|| outcome.settings.first().cloned());
+            ContainedNow { proof: proof.or(Some(outcome.summary)), problem: None }
+        }
+        Ok(outcome) => ContainedNow { problem: Some(outcome.summary), ..ContainedNow::default() },
+        Err(error) => ContainedNow { problem: Some(error.message), ..ContainedNow::default() },
+    }
+}
+
+fn contained(
+    surroundings: &Surroundings<'_>,
+    service: &ServiceConfig,
+    incident: &Incident,
+) -> Result<rollback::ContainOutcome> {
+    let subject = scope::subject(surroundings.workspace, service)?;
+    Hand::of(surroundings).with_environment(&Stop::default(), &|_| {}, &mut |environment| {
+        rollback::contain(environment, &subject, Some(incident.title.raw()), Some(&incident.id))
+    })
 }
 
 /// Whether a service is to be contained for an incident: at its beginning, and for as long as nobody let it go.
@@ -153,12 +238,7 @@ fn contain_for(
     service: &ServiceConfig,
     incident: &Incident,
 ) -> ContainedNow {
-    let outcome = scope::subject(surroundings.workspace, service).and_then(|subject| {
-        Hand::of(surroundings).with_environment(&Stop::default(), &|_| {}, &mut |environment| {
-            rollback::contain(environment, &subject, Some(incident.title.raw()), Some(&incident.id))
-        })
-    });
-    match outcome {
+    match contained(surroundings, service, incident) {
         Ok(outcome) if outcome.contained && outcome.ending == Ending::Restored => {
             let fresh = !outcome.already || incident.contained.is_none();
             let proof = outcome.proof.clone().or_else(|| outcome.settings.first().cloned());

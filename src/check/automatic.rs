@@ -13,7 +13,7 @@ use super::triggers::{self, Asked};
 use super::{Surroundings, hands, measure, modes, scope};
 use crate::base::clock::format_minute;
 use crate::base::{Digest, Result};
-use crate::config::ServiceConfig;
+use crate::config::{ServiceConfig, maintenance};
 use crate::incident::{Incident, Observed, State};
 use crate::operation::{Stop, Summary};
 use crate::rollback::evidence::Tier;
@@ -99,6 +99,17 @@ impl Case<'_> {
         now: DateTime<Utc>,
     ) -> Result<AutomaticRollback> {
         let held = |why: String| Ok(held(Some(self.asked), why));
+        let window = maintenance::active(self.surroundings.workspace, self.service, now);
+        if let Some(window) = window.filter(|window| !window.automatic_rollback) {
+            let until = format_minute(window.until);
+            return held(format!(
+                "{} is in maintenance until {until}: {}",
+                self.service.service, window.reason
+            ));
+        }
+        if let Some(until) = measured.warming_until.filter(|until| *until > now) {
+            return held(format!("{} is warming up until {}", self.service.service, format_minute(until)));
+        }
         let Some(incident) = answered(observed) else {
             return held(
                 "no incident is open that it would answer; give the scheme a rule for it".to_owned(),

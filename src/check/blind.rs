@@ -33,7 +33,7 @@ pub fn contain(workspace: &Workspace, clock: &Clock, services: &[String]) -> Vec
 
 fn one(workspace: &Workspace, clock: &Clock, service: &ServiceConfig) -> Result<Option<String>> {
     let scheme = measure::scheme(workspace, &service.scheme)?;
-    let measured = measure::judged(workspace, service, &scheme, clock.now()?, measure::Known::default());
+    let measured = measure::alone(workspace, service, &scheme, clock.now()?);
     let Some(why) = harm(service, &scheme, &measured.classification) else { return Ok(None) };
     let own = |one: &operation::Summary| one.service == service.service;
     if operation::list(&workspace.state).unwrap_or_default().iter().any(|one| one.running && own(one)) {

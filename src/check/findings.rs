@@ -84,7 +84,7 @@ fn observation(
         runbook: leading.and_then(|rule| rule.runbook.clone()),
         first_action: leading.and_then(|rule| rule.first_action.as_deref()).map(Untrusted::from),
         metrics: readings(scheme, summary),
-        affected_services: Vec::new(),
+        affected_services: measured.dependents.iter().map(|name| name.as_str().into()).collect(),
         detected_by: DetectedBy::Check,
     }
 }
@@ -96,8 +96,10 @@ fn finding(scheme: &Scheme, summary: &SymptomSummary<'_>) -> Finding {
     if summary.is_good() {
         return Finding::Clear;
     }
+    // Blocked says nothing about it, neither good nor bad: an open incident waits.
     let warming = summary.with(Outcome::Warming).next().is_some();
-    if warming && summary.with(Outcome::Undecided).next().is_none() {
+    let open = |outcome| summary.with(outcome).next().is_some();
+    if warming && !open(Outcome::Undecided) && !open(Outcome::Blocked) {
         Finding::Warming
     } else {
         Finding::Undecided
@@ -115,6 +117,7 @@ fn said(summary: &SymptomSummary<'_>) -> String {
     let rule = summary
         .leading()
         .or_else(|| first(Outcome::Undecided))
+        .or_else(|| first(Outcome::Blocked))
         .or_else(|| first(Outcome::Warming))
         .or_else(|| first(Outcome::Missed));
     rule.map(|rule| rule.reason.clone()).unwrap_or_default()

@@ -1,13 +1,16 @@
 //! Measuring a service: its probes, what is already known, and the judgement of its scheme.
 
 use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
 
 use super::Surroundings;
+use super::around::{self, Open};
+use super::blocking::{self, Broken};
 use crate::base::{Error, ErrorCode, Result};
-use crate::config::{ServiceConfig, Workspace};
+use crate::config::{ServiceConfig, ServiceKind, Workspace};
 use crate::probe::{self, Outcome, VersionMap, earlier};
-use crate::severity::{self, Classification, Evidence, Persistence, Scheme};
-use crate::store::{Sample, SampleFilter, Session};
+use crate::severity::{self, Cause, Circumstances, Classification, Evidence, Scheme};
+use crate::store::{Sample, Session};
 
 /// What a round found out about a service.
 #[derive(Debug, Clone)]
@@ -22,6 +25,14 @@ pub struct Measured {
     pub versions: VersionMap,
     /// Why it is not known which version serves, where it is not.
     pub doubt: Option<String>,
+    /// The metrics that hang on something broken, and on what.
+    pub blocked: BTreeMap<String, Cause>,
+    /// The datasets that were broken when it was measured.
+    pub above: Broken,
+    /// Until when the service as a whole is left alone after its beginning (UTC), where a time says so.
+    pub warming_until: Option<DateTime<Utc>>,
+    /// The services that need it, where it is a dataset.
+    pub dependents: Vec<String>,
 }
 
 /// A scheme by name, compiled.
@@ -40,16 +51,16 @@ pub fn scheme(workspace: &Workspace, name: &str) -> Result<Scheme> {
     })
 }
 
-/// Measures and judges a service.
+/// Measures and judges a service. `broken` are the datasets that are broken in this round.
 pub fn service(
     surroundings: &Surroundings<'_>,
     service: &ServiceConfig,
     scheme: &Scheme,
+    broken: &Broken,
     now: DateTime<Utc>,
 ) -> Result<Measured> {
-    let known = history(surroundings, service, scheme, now)?;
     let earlier = earlier(surroundings, service, now)?;
-    Ok(judged(surroundings.workspace, service, scheme, now, Known { samples: known, earlier }))
+    with_earlier(surroundings, service, scheme, (broken, earlier), now)
 }
 
 /// Measures and judges a service once more in a round. What probes compare with is what it was the first time: the first
@@ -61,18 +72,7 @@ pub fn again(
     now: DateTime<Utc>,
     first: &Measured,
 ) -> Result<Measured> {
-    let samples = history(surroundings, service, scheme, now)?;
-    let known = Known { samples, earlier: first.versions.earlier.clone() };
-    Ok(judged(surroundings.workspace, service, scheme, now, known))
-}
-
-/// What is known before a round.
-#[derive(Debug, Clone, Default)]
-pub struct Known {
-    /// Samples of earlier rounds that rules look back on.
-    pub samples: Vec<Sample>,
-    /// Samples of earlier rounds that probes compare with; absent where they cannot be read.
-    pub earlier: Option<Vec<Sample>>,
+    with_earlier(surroundings, service, scheme, (&first.above, first.versions.earlier.clone()), now)
 }
 
 /// What the probes of a service need of earlier rounds. Most need nothing.
@@ -88,47 +88,103 @@ fn earlier(
     surroundings.store.view(recall).map(Some)
 }
 
-/// Measures a service and judges it by that and by what is `known` of earlier.
-pub fn judged(
+fn with_earlier(
+    surroundings: &Surroundings<'_>,
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    (broken, earlier): (&Broken, Option<Vec<Sample>>),
+    now: DateTime<Utc>,
+) -> Result<Measured> {
+    let taken = take(surroundings.workspace, service, earlier, now);
+    let open = Open::read(surroundings, service, scheme, &taken.versions)?;
+    let warms_up = scheme.warms_up() || service.warm_up.is_some();
+    let began = match warms_up {
+        true => around::began(surroundings, service, &taken.versions, &taken.samples, now)?,
+        false => None,
+    };
+    let warm_up = service.warm_up.or(scheme.config().warm_up);
+    let warming_until = began.as_ref().zip(warm_up).and_then(|(began, warm_up)| warm_up.until(began.at));
+    let stored = around::stored(surroundings, service, scheme, &taken.samples, &open, began.as_ref(), now)?;
+    let around = Circumstances {
+        began,
+        warm_up: service.warm_up,
+        blocked: blocking::by_datasets(service, broken),
+        open: open.rules,
+    };
+    let mut measured = judge(service, scheme, taken, &stored, around, now);
+    measured.above = broken.clone();
+    measured.warming_until = warming_until;
+    if service.kind == ServiceKind::Dataset {
+        measured.dependents = surroundings.workspace.dependents(&service.service).into_iter().collect();
+    }
+    Ok(measured)
+}
+
+/// Measures a service and judges it by that alone.
+pub fn alone(
     workspace: &Workspace,
     service: &ServiceConfig,
     scheme: &Scheme,
     now: DateTime<Utc>,
-    known: Known,
 ) -> Measured {
+    judge(service, scheme, take(workspace, service, None, now), &[], Circumstances::default(), now)
+}
+
+/// What the probes of a service said.
+struct Taken {
+    outcomes: Vec<Outcome>,
+    samples: Vec<Sample>,
+    versions: VersionMap,
+    doubt: Option<String>,
+}
+
+fn take(
+    workspace: &Workspace,
+    service: &ServiceConfig,
+    earlier: Option<Vec<Sample>>,
+    now: DateTime<Utc>,
+) -> Taken {
     let (mut versions, doubt) = super::scope::versions(workspace, service);
-    versions.earlier = known.earlier;
-    let mut known = known.samples;
+    versions.earlier = earlier;
     let root = &workspace.root;
     let request =
         probe::Request { service: &service.service, root, now, versions: &versions, untrusted: false };
     let outcomes = probe::measure_all(&service.probes, &request);
-    let samples: Vec<Sample> = outcomes.iter().flat_map(|outcome| outcome.samples.iter().cloned()).collect();
-    known.extend(samples.iter().cloned());
-    let evidence = Evidence::from_samples(&known, versions.served.as_ref(), now);
-    let classification = severity::classify(scheme, &evidence);
+    let samples = outcomes.iter().flat_map(|outcome| outcome.samples.iter().cloned()).collect();
+    Taken { outcomes, samples, versions, doubt }
+}
+
+fn judge(
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    taken: Taken,
+    stored: &[Sample],
+    mut around: Circumstances,
+    now: DateTime<Utc>,
+) -> Measured {
+    let Taken { outcomes, samples, versions, doubt } = taken;
+    let evidence = Evidence::with_history(stored, &samples, versions.served.as_ref(), now);
+    let mut classification = severity::classify_in(scheme, &evidence, &around);
+    if !service.needs.is_empty() {
+        let blocked = blocking::by_probes(service, scheme, &outcomes, &classification, &around.blocked);
+        if blocked != around.blocked {
+            around.blocked = blocked;
+            classification = severity::classify_in(scheme, &evidence, &around);
+        }
+    }
     tracing::info!(
         service = %service.service, probes = outcomes.len(), samples = samples.len(),
         verdict = %classification.verdict, "measured"
     );
-    Measured { outcomes, samples, classification, versions, doubt }
-}
-
-/// Earlier samples, as far back as the rules that ask for a duration look.
-fn history(
-    surroundings: &Surroundings<'_>,
-    service: &ServiceConfig,
-    scheme: &Scheme,
-    now: DateTime<Utc>,
-) -> Result<Vec<Sample>> {
-    let longest = scheme.config().rules.iter().filter_map(|rule| match rule.persistence {
-        Some(Persistence::Duration(duration)) => Some(duration.approximate()),
-        _ => None,
-    });
-    let Some(longest) = longest.max() else { return Ok(Vec::new()) };
-    // Twice as long, so that the sample before the stretch is seen too.
-    let since = now - longest - longest;
-    let filter =
-        SampleFilter { service: Some(service.service.clone()), since: Some(since), ..Default::default() };
-    surroundings.store.view(|session| session.samples(&filter))
+    Measured {
+        outcomes,
+        samples,
+        classification,
+        versions,
+        doubt,
+        blocked: around.blocked,
+        above: Broken::new(),
+        warming_until: None,
+        dependents: Vec::new(),
+    }
 }

@@ -4,9 +4,11 @@
 
 mod act;
 pub mod after;
+mod around;
 mod audit;
 mod automatic;
 pub mod blind;
+pub mod blocking;
 mod catch_up;
 pub mod failing;
 pub mod findings;
@@ -18,6 +20,7 @@ mod modes;
 pub mod notices;
 mod overview;
 mod owed;
+mod patterns;
 pub mod post;
 pub mod proposal;
 pub mod readiness;
@@ -33,11 +36,12 @@ use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
 use crate::base::{Clock, ErrorCode, Result, Verdict, fault};
-use crate::config::{ServiceConfig, Workspace};
+use crate::config::{ServiceConfig, ServiceKind, Workspace, maintenance};
 use crate::incident::{Change, Ledger, Observed, State};
 use crate::rollback;
-use crate::severity::Scheme;
+use crate::severity::{Cause, Scheme};
 use crate::store::{Actor, Store};
+use blocking::Broken;
 use measure::Measured;
 pub use overview::{Overview, Pending, overview};
 pub use report::{Round, ServiceRound};
@@ -68,12 +72,19 @@ pub fn run(surroundings: &Surroundings<'_>, services: &[String]) -> Result<Round
     let mut rounds = Vec::new();
     let mut problems = Vec::new();
     let mut stopped = Vec::new();
-    // Nobody waits for another service's rollback, or for its samples, before it is contained itself.
-    for service in selected {
-        match stop_harm(surroundings, service, begun) {
-            Ok(one) => stopped.push(one),
+    let mut broken = Broken::new();
+    // Nobody waits for another service's rollback, or for its samples, before it is contained itself; only what others
+    // need comes before them.
+    for service in workspace.in_order(&selected) {
+        unloaded(workspace, service, &mut broken);
+        match stop_harm(surroundings, service, &broken, begun) {
+            Ok(one) => {
+                broken.extend(one.cause().map(|cause| (service.service.clone(), cause)));
+                stopped.push(one);
+            }
             // What is wrong with one service's files must not keep the others from being contained.
             Err(error) if error.code == ErrorCode::InvalidConfiguration => {
+                broken.extend(unjudged(service, &error.message));
                 problems.push(format!("{} was not judged: {}", service.service, error.message));
             }
             Err(error) => return Err(error),
@@ -108,6 +119,22 @@ fn select<'a>(workspace: &'a Workspace, names: &[String]) -> Result<Vec<&'a Serv
     names.iter().map(|name| workspace.service(name)).collect()
 }
 
+/// Datasets that a service needs and whose files have errors: nobody knows how they are.
+fn unloaded(workspace: &Workspace, service: &ServiceConfig, broken: &mut Broken) {
+    for name in service.datasets().into_iter().filter(|name| !workspace.services.contains_key(*name)) {
+        let why = "unknown: its file could not be loaded".to_owned();
+        let cause = Cause { name: format!("dataset/{name}"), why, failed: false };
+        broken.entry(name.to_owned()).or_insert(cause);
+    }
+}
+
+/// A dataset that could not be judged.
+fn unjudged(service: &ServiceConfig, why: &str) -> Option<(String, Cause)> {
+    let name = format!("dataset/{}", service.service);
+    let cause = Cause { name, why: format!("unknown: it was not judged: {why}"), failed: false };
+    (service.kind == ServiceKind::Dataset).then(|| (service.service.clone(), cause))
+}
+
 /// A service that was measured, judged and contained.
 struct Stopped<'a> {
     service: &'a ServiceConfig,
@@ -118,21 +145,35 @@ struct Stopped<'a> {
     acted: act::Acted,
 }
 
+impl Stopped<'_> {
+    /// What blocks those who need it, where it is a dataset and broken.
+    fn cause(&self) -> Option<Cause> {
+        if self.service.kind != ServiceKind::Dataset {
+            return None;
+        }
+        let found = &self.measured.classification;
+        let verdict = found.verdict;
+        blocking::of_dataset(&self.service.service, found, verdict, &self.measured.blocked, &self.observed)
+    }
+}
+
 /// Measures and judges a service, and stops what harms.
 fn stop_harm<'a>(
     surroundings: &Surroundings<'_>,
     service: &'a ServiceConfig,
+    broken: &Broken,
     now: DateTime<Utc>,
 ) -> Result<Stopped<'a>> {
     let scheme = measure::scheme(surroundings.workspace, &service.scheme)?;
     // What ended while nobody could write it down: an incident must not be judged as if it had not.
     catch_up::ended(surroundings, service)?;
-    let measured = measure::service(surroundings, service, &scheme, now)?;
+    let measured = measure::service(surroundings, service, &scheme, broken, now)?;
     fault::point("check:measured");
     let (observed, warming) = record(surroundings, service, &scheme, &measured, now)?;
     fault::point("check:recorded");
     // Harm first: nobody is told, and nothing else is looked at, before consumers are stopped.
-    let contained = act::contain(surroundings, service, &scheme, &observed);
+    let mut contained = act::contain(surroundings, service, &scheme, &observed);
+    contained.extend(act::contain_blocked(surroundings, service, &scheme, &measured));
     fault::point("check:contained");
     let acted = act::Acted { contained, ..act::Acted::default() };
     notices::queue_owed(surroundings, service, &scheme)?;
@@ -159,7 +200,9 @@ fn finish(surroundings: &Surroundings<'_>, one: Stopped<'_>, now: DateTime<Utc>)
         measured.doubt.get_or_insert(problem);
     }
     let readiness = readiness::round(surroundings, service, now);
-    Ok(ServiceRound::new(service, &scheme, measured, observed, acted, warming, readiness))
+    let maintenance = maintenance::active(surroundings.workspace, service, now);
+    let round = ServiceRound::new(service, &scheme, measured, observed, acted, warming, readiness);
+    Ok(ServiceRound { maintenance, ..round })
 }
 
 /// Stores the samples and what they mean for incidents, together or not at all. Also returns whether rules are
@@ -181,7 +224,8 @@ fn record(
             observed.push(ledger.observe(session, observation, &service.incidents, &timings, now)?);
         }
         observed.retain(|one| one.change != Change::Quiet);
-        let owed = observed.iter().filter_map(|one| owed::of(one, now)).collect();
+        let mut owed: Vec<_> = observed.iter().filter_map(|one| owed::of(one, now)).collect();
+        owed.extend(patterns::record(session, scheme, &observed, now)?);
         owed::owe(session, &service.service, owed)?;
         Ok((observed, warming::is_news(session, service, measured)?))
     })

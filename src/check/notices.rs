@@ -7,7 +7,7 @@ use super::owed::{self, Owed, What};
 use super::{Surroundings, held, proposal};
 use crate::base::Result;
 use crate::base::clock::Elapsed;
-use crate::config::ServiceConfig;
+use crate::config::{ServiceConfig, maintenance};
 use crate::incident::{self, Change, Incident, State};
 use crate::notify::message::minute;
 use crate::notify::{self, Notice};
@@ -19,9 +19,22 @@ use crate::store::Session;
 pub fn queue_owed(surroundings: &Surroundings<'_>, service: &ServiceConfig, scheme: &Scheme) -> Result<()> {
     let workspace = surroundings.workspace;
     let now = surroundings.clock.now()?;
+    let silent = maintenance::active(workspace, service, now).is_some_and(|window| !window.notices);
     surroundings.store.with(|session| {
+        if silent {
+            return owed::keep_back(session, &service.service);
+        }
         let mut notices = Vec::new();
-        for owed in owed::take(session, &service.service)? {
+        let taken = owed::take(session, &service.service)?;
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let open: Vec<String> = incident::book::open(session, Some(&service.service))?
+            .into_iter()
+            .map(|incident| incident.id)
+            .collect();
+        let is_open = |id: &str| open.iter().any(|one| one == id);
+        for owed in owed::after_maintenance(session, &service.service, taken, &is_open)? {
             let incident = incident::book::get(session, &owed.incident)?;
             notices.push(owed_notice(service, scheme, &incident, &owed));
         }
@@ -49,7 +62,7 @@ pub fn queue(
 pub fn kind(service: &ServiceConfig) -> &'static str {
     match service.kind {
         crate::config::ServiceKind::Model => "model",
-        crate::config::ServiceKind::Service => "service",
+        crate::config::ServiceKind::Service | crate::config::ServiceKind::Dataset => "service",
     }
 }
 
@@ -90,6 +103,7 @@ fn owed_notice(service: &ServiceConfig, scheme: &Scheme, incident: &Incident, ow
             let lasted = Elapsed(owed.at - incident.episode_at).to_string();
             ("incident-resolved", json!({"duration": lasted, "reason": incident.resolution}))
         }
+        What::Pattern(summary) => ("incident-updated", json!({"summary": summary})),
         What::Contained(proof) => (
             "contained",
             json!({
@@ -99,6 +113,9 @@ fn owed_notice(service: &ServiceConfig, scheme: &Scheme, incident: &Incident, ow
         ),
     };
     let mut notice = about(service, scheme, incident, template, owed.at);
+    if let What::Pattern(_) = owed.what {
+        notice.occasion = "pattern".to_owned();
+    }
     notice.context = merged(notice.context, facts);
     notice
 }

@@ -9,6 +9,7 @@ use super::proposal::{self, Proposal};
 use crate::base::clock::parse_instant;
 use crate::base::{Result, Untrusted, Verdict};
 use crate::config::Workspace;
+use crate::config::maintenance::{self, InMaintenance};
 use crate::incident::deadlines::{self, Promise};
 use crate::incident::{self, Incident, State};
 use crate::operation::{self, Summary};
@@ -32,6 +33,9 @@ pub struct Overview {
     pub contained: Vec<Contained>,
     /// Rollbacks that were let back provisionally and wait to be confirmed.
     pub watches: Vec<Watch>,
+    /// Services that are in maintenance.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<InMaintenance>,
     /// Files of the configuration that have errors and were left out.
     pub left_out: Vec<String>,
     /// Operations that are running or can be resumed.
@@ -107,6 +111,7 @@ pub fn overview(workspace: &Workspace, store: &dyn Store, now: DateTime<Utc>) ->
         overdue,
         next: next(&incidents, &operations, &contained, &left_out, overdue),
         watches: rollback::watch::watches(&workspace.state)?,
+        maintenance: maintenance::all(workspace, now),
         contained,
         left_out,
         incidents,

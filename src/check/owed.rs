@@ -32,6 +32,8 @@ pub enum What {
     Resolved,
     /// The service was contained, with this proof.
     Contained(Option<String>),
+    /// It makes a pattern with earlier ones, in one sentence.
+    Pattern(String),
 }
 
 /// What a change of an incident makes to be told.
@@ -53,6 +55,36 @@ pub fn of(observed: &Observed, at: DateTime<Utc>) -> Option<Owed> {
 
 fn key(service: &str) -> String {
     format!("check.owed.{service}")
+}
+
+fn kept_back(service: &str) -> String {
+    format!("check.owed_kept_back.{service}")
+}
+
+/// Keeps what is to be told of a service for when its maintenance is over.
+pub fn keep_back(session: &mut dyn Session, service: &str) -> Result<()> {
+    if read(session, service)?.is_empty() {
+        return Ok(());
+    }
+    session.set_value(&kept_back(service), "yes")
+}
+
+/// What is left to be told after a maintenance: nothing of what began and ended in it, and where something lasts, that
+/// it does. Without one, everything.
+pub fn after_maintenance(
+    session: &mut dyn Session,
+    service: &str,
+    all: Vec<Owed>,
+    is_open: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Owed>> {
+    if session.value(&kept_back(service))?.is_none_or(|text| text.is_empty()) {
+        return Ok(all);
+    }
+    session.set_value(&kept_back(service), "")?;
+    let opened: Vec<String> =
+        all.iter().filter(|one| one.what == What::Opened).map(|one| one.incident.clone()).collect();
+    let passing = |one: &Owed| opened.contains(&one.incident) && !is_open(&one.incident);
+    Ok(all.into_iter().filter(|one| !passing(one)).collect())
 }
 
 /// Adds to what is to be told of a service, in the transaction of the change.

@@ -12,6 +12,7 @@ use super::release::ReleaseReport;
 use super::watches::WatchReport;
 use crate::base::{Digest, Verdict};
 use crate::config::ServiceConfig;
+use crate::config::maintenance::Maintenance;
 use crate::incident::{Change, Observed};
 use crate::notify::Summary;
 use crate::probe::Outcome;
@@ -61,6 +62,26 @@ pub struct ServiceRound {
     pub unready: Vec<Unready>,
     /// Whether a contained service was let back by its condition, or why not yet; absent where it has none.
     pub release: Option<ReleaseReport>,
+    /// The maintenance window that it is in; absent outside of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<Maintenance>,
+    /// The services that need it; only of a dataset.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub affects: Vec<String>,
+    /// That it was contained for something else that is broken, and with what proof, or why it could not be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contained_for: Vec<ContainedFor>,
+}
+
+/// A service that was contained though the incident is that of something it needs.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct ContainedFor {
+    /// The incident.
+    pub incident: String,
+    /// What proves that it is contained.
+    pub proof: Option<String>,
+    /// Why it could not be.
+    pub problem: Option<String>,
 }
 
 /// One incident of a round.
@@ -138,6 +159,15 @@ impl ServiceRound {
         unready: Vec<Unready>,
     ) -> Self {
         let incidents = observed.iter().filter_map(|one| incident(service, scheme, one, &acted)).collect();
+        let own = |id: &str| observed.iter().filter_map(|one| one.incident.as_ref()).any(|one| one.id == id);
+        let foreign = acted.contained.iter().filter(|(id, _)| !own(id));
+        let contained_for = foreign
+            .map(|(id, now)| ContainedFor {
+                incident: id.clone(),
+                proof: now.proof.clone(),
+                problem: now.problem.clone(),
+            })
+            .collect();
         // Nothing is broken by it, and no incident is opened; but it is not well either.
         let prepared = if unready.is_empty() { Verdict::Ok } else { Verdict::Warn };
         let verdict = verdict(&measured, &acted).worst(prepared);
@@ -154,6 +184,9 @@ impl ServiceRound {
             watches: acted.watches,
             unready,
             release: acted.release,
+            maintenance: None,
+            affects: measured.dependents,
+            contained_for,
         }
     }
 }

@@ -48,7 +48,10 @@ pub fn asked(
             all.push(asked_by(POLICY.to_owned(), judgement, expression, BTreeMap::new()));
         }
     }
-    let mut all = all.into_iter();
+    // What hangs on something broken is not the version's doing: going back would not mend it.
+    let blocked =
+        |one: &Asked| one.expression.metrics().iter().any(|metric| measured.blocked.contains_key(*metric));
+    let mut all = all.into_iter().filter(|one| !blocked(one));
     let Some(mut first) = all.next() else { return Ok(None) };
     first.also = all.map(|other| other.reason).collect();
     Ok(Some(first))

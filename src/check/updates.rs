@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Surroundings, findings, notices};
 use crate::base::Result;
 use crate::base::clock::format_instant;
-use crate::config::ServiceConfig;
+use crate::config::{ServiceConfig, maintenance};
 use crate::incident::{self, Incident, State};
 use crate::severity::Scheme;
 use crate::store::{EventFilter, Session};
@@ -22,6 +22,9 @@ pub fn queue_due(
     scheme: &Scheme,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    if maintenance::active(surroundings.workspace, service, now).is_some_and(|window| !window.notices) {
+        return Ok(());
+    }
     let promises = |incident: &Incident| {
         incident.deadlines.update_every.or(findings::timings(scheme, None, &incident.level.name).update_every)
     };

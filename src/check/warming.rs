@@ -20,10 +20,14 @@ struct Said {
 pub fn is_news(session: &mut dyn Session, service: &ServiceConfig, measured: &Measured) -> Result<bool> {
     let warming = measured.classification.with(Outcome::Warming);
     let rules: BTreeSet<String> = warming.map(|rule| rule.rule.clone()).collect();
+    let key = format!("check.warming.{}", service.service);
     if rules.is_empty() {
+        // The next time that something warms up is another one.
+        if session.value(&key)?.is_some_and(|text| !text.is_empty()) {
+            session.set_value(&key, "")?;
+        }
         return Ok(false);
     }
-    let key = format!("check.warming.{}", service.service);
     let version = measured.versions.served.clone();
     // What cannot be read is said again.
     let said: Said = session

@@ -1,10 +1,14 @@
 //! `irctl check`: the cron round.
 
+use chrono::{DateTime, Utc};
+
 use super::Context;
+use super::context::maintenance_line;
 use super::output::Tone;
 use crate::base::{Result, Verdict};
 use crate::check::report::IncidentRound;
 use crate::check::{self, Round, ServiceRound, Surroundings};
+use crate::config::maintenance::InMaintenance;
 use crate::incident::State;
 use crate::severity::Outcome;
 
@@ -71,7 +75,7 @@ fn show(round: &Round, context: &Context) -> Result<()> {
     let rows: Vec<_> = round.services.iter().map(row).collect();
     context.out.table(&["SERVICE", "VERDICT", "LEVEL", "SERVED", "INCIDENT"], &rows)?;
     for service in &round.services {
-        explain(service, round.services.len() > 1, context)?;
+        explain(service, round.services.len() > 1, round.at, context)?;
     }
     for problem in &round.problems {
         context.out.line(&format!("  {}", context.out.tone(Tone::Warning, problem)))?;
@@ -99,6 +103,10 @@ fn messages(count: u32) -> String {
     format!("{count} message{}", if count == 1 { "" } else { "s" })
 }
 
+fn services(count: usize) -> String {
+    format!("{count} service{}", if count == 1 { "" } else { "s" })
+}
+
 fn row(service: &ServiceRound) -> Vec<String> {
     let classification = &service.classification;
     let level = match (&classification.level, classification.at_least) {
@@ -122,10 +130,10 @@ fn row(service: &ServiceRound) -> Vec<String> {
 }
 
 /// What matched and why, what is not decided, what was looked at where something is wrong; then the incidents.
-fn explain(service: &ServiceRound, named: bool, context: &Context) -> Result<()> {
+fn explain(service: &ServiceRound, named: bool, at: DateTime<Utc>, context: &Context) -> Result<()> {
     let out = &context.out;
-    let findings = findings(service, context);
-    if findings.is_empty() && service.incidents.is_empty() {
+    let findings = findings(service, at, context);
+    if findings.is_empty() && service.incidents.is_empty() && service.contained_for.is_empty() {
         return Ok(());
     }
     out.line("")?;
@@ -134,6 +142,14 @@ fn explain(service: &ServiceRound, named: bool, context: &Context) -> Result<()>
     }
     for line in &findings {
         out.line(&format!("  {line}"))?;
+    }
+    for one in &service.contained_for {
+        let text = match (&one.proof, &one.problem) {
+            (_, Some(problem)) => out.tone(Tone::Bad, &format!("NOT CONTAINED: {problem}")),
+            (Some(proof), None) => out.tone(Tone::Good, &format!("contained, {proof}")),
+            (None, None) => "an operation is running".to_owned(),
+        };
+        out.line(&format!("  for {}: {text}", one.incident))?;
     }
     if !findings.is_empty() && !service.incidents.is_empty() {
         out.line("")?;
@@ -158,13 +174,13 @@ fn explain(service: &ServiceRound, named: bool, context: &Context) -> Result<()>
     Ok(())
 }
 
-fn findings(service: &ServiceRound, context: &Context) -> Vec<String> {
+fn findings(service: &ServiceRound, at: DateTime<Utc>, context: &Context) -> Vec<String> {
     let out = &context.out;
     let classification = &service.classification;
     let mut rows = Vec::new();
     let measured = !service.probes.is_empty();
     let told = !service.warming_is_news;
-    for outcome in [Outcome::Matched, Outcome::Undecided, Outcome::Warming] {
+    for outcome in [Outcome::Matched, Outcome::Undecided, Outcome::Blocked, Outcome::Warming] {
         if told && outcome == Outcome::Warming {
             continue;
         }
@@ -185,6 +201,16 @@ fn findings(service: &ServiceRound, context: &Context) -> Vec<String> {
     if told && !still.is_empty() {
         lines.push(format!("still warming: {}", still.join(", ")));
     }
+    let held = classification.with(Outcome::Missed).filter(|rule| rule.held.is_some());
+    lines.extend(held.map(|rule| format!("{} {} {}", rule.level, rule.rule, rule.reason)));
+    if !service.affects.is_empty() && service.verdict != Verdict::Ok {
+        let names = service.affects.join(", ");
+        lines.push(format!("needed by {}: {names}", services(service.affects.len())));
+    }
+    lines.extend(service.maintenance.iter().map(|window| {
+        let one = InMaintenance { service: service.service.clone(), maintenance: window.clone() };
+        out.tone(Tone::Warning, &maintenance_line(&one, at))
+    }));
     if !measured {
         let name = &service.service;
         lines.push(format!("nothing is measured: give {name} `probes:` (docs/probes.md), then check again"));

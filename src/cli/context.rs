@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::output::{Format, Output};
+use crate::base::clock::format_near;
 use crate::base::{Clock, Result};
+use crate::config::maintenance::{self, InMaintenance};
 use crate::config::{Scope, Workspace};
 use crate::store::{Actor, Store};
 
@@ -115,6 +117,14 @@ impl Context {
         Ok(self.workspace.get_or_init(|| workspace))
     }
 
+    /// Says which services are in maintenance, where the workspace was loaded at all.
+    pub fn say_maintenance(&self) {
+        let (Some(workspace), Ok(now)) = (self.workspace.get(), self.clock.now()) else { return };
+        for one in maintenance::all(workspace, now) {
+            self.out.note(&maintenance_line(&one, now));
+        }
+    }
+
     /// The state store of the workspace, opened once.
     pub fn store(&self) -> Result<Arc<dyn Store>> {
         if let Some(store) = self.store.get() {
@@ -123,4 +133,17 @@ impl Context {
         let store = self.workspace()?.open_store()?;
         Ok(Arc::clone(self.store.get_or_init(|| store)))
     }
+}
+
+/// A service in maintenance, in one line.
+pub(super) fn maintenance_line(one: &InMaintenance, now: DateTime<Utc>) -> String {
+    let window = &one.maintenance;
+    let but = match (window.notices, window.automatic_rollback) {
+        (false, false) => "nobody is told, and nothing is rolled back by itself",
+        (false, true) => "nobody is told",
+        (true, false) => "nothing is rolled back by itself",
+        (true, true) => "people are told as ever",
+    };
+    let until = format_near(window.until, now);
+    format!("{} is in maintenance until {until}: {} ({but})", one.service, window.reason)
 }

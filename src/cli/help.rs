@@ -146,6 +146,7 @@ const ENTRIES: &[Entry] = &[
         &["irctl report rollback-tracking", "irctl report rollback-tracking --write tracking.json"],
         "",
     ),
+    ("report digest", &["irctl report digest", "irctl report digest --last 30d --output json"], ""),
     ("report metrics", &["irctl report metrics", "irctl report metrics --output json"], ""),
     (
         "config check",

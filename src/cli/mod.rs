@@ -107,6 +107,16 @@ fn usage(error: &clap::Error) -> u8 {
 }
 
 fn dispatch(command: Option<Command>, now: &NowArgs, context: &Context) -> Result<u8> {
+    // The two screens of the round show it in its place.
+    let shows_it = matches!(command, None | Some(Command::Check(_)));
+    let result = run_command(command, now, context);
+    if !shows_it {
+        context.say_maintenance();
+    }
+    result
+}
+
+fn run_command(command: Option<Command>, now: &NowArgs, context: &Context) -> Result<u8> {
     if command.is_some() && now.now.is_some() {
         // Before a subcommand it would be taken for the screen's, and silently ignored.
         return Err(Error::new(ErrorCode::Usage, "`--now` stands after the command that it is for")

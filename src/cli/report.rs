@@ -1,5 +1,7 @@
 //! `irctl report`: exports of the events for other programs and for the record.
 
+mod digest;
+
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use serde::Serialize;
@@ -38,6 +40,7 @@ enum Verb {
     /// What became of every rollback, oldest first: trigger, duration, impact, cause, prevention.
     RollbackTracking(LogArgs),
     Metrics(MetricsArgs),
+    Digest(digest::Args),
 }
 
 // What it says of itself is said of each command that takes it.
@@ -95,6 +98,7 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
         Verb::RollbackHistory(args) => rollback_history(args, context),
         Verb::RollbackTracking(args) => rollback_tracking(args, context),
         Verb::Metrics(args) => response_metrics(args, context),
+        Verb::Digest(args) => digest::run(args, context),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::incident::timeline::Line;
 use crate::notify::Summary as Deliveries;
 use crate::notify::route::Routing;
 use crate::operation::Summary as Operation;
-use crate::report::{decision, history, metrics, record, tracking};
+use crate::report::{decision, digest, history, metrics, record, tracking};
 use crate::rollback::drill::Drill;
 use crate::rollback::quarantine::QuarantineOutcome;
 use crate::rollback::snapshot::readiness::Readiness;
@@ -57,6 +57,7 @@ pub fn shapes() -> Vec<(&'static str, Schema)> {
         ("report-rollback-history", shape::<Vec<history::HistoryEntry>>()),
         ("report-rollback-tracking", shape::<Vec<tracking::TrackingRecord>>()),
         ("report-decision-log", shape::<decision::Decision>()),
+        ("report-digest", shape::<digest::Digest>()),
         ("report-metrics", shape::<metrics::ResponseMetrics>()),
     ]
 }

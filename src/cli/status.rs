@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::context::maintenance_line;
 use super::output::Tone;
 use super::{Context, NowArgs};
 use crate::base::Result;
@@ -45,6 +46,9 @@ fn show(overview: &Overview, workspace: &str, context: &Context) -> Result<()> {
         let text = format!("{} is contained since {since}, by {}{why}", contained.service, contained.by);
         out.line(&format!("\n{}", out.tone(Tone::Warning, &text)))?;
         out.line(&format!("    release    {}", contained.release))?;
+    }
+    for one in &overview.maintenance {
+        out.line(&format!("\n{}", out.tone(Tone::Warning, &maintenance_line(one, overview.at))))?;
     }
     for watch in &overview.watches {
         let until = format_minute(watch.until);
@@ -104,6 +108,10 @@ fn show_incident(pending: &Pending, now: DateTime<Utc>, context: &Context) -> Re
     for (number, rule) in incident.rules.iter().enumerate() {
         let label = if number == 0 { "why" } else { "" };
         out.line(&format!("    {label:<10} {}", rule.reason))?;
+    }
+    if !incident.affected_services.is_empty() && incident.affected_services.len() > 1 {
+        let names: Vec<String> = incident.affected_services.iter().map(ToString::to_string).collect();
+        out.line(&format!("    affects    {} services: {}", names.len(), names.join(", ")))?;
     }
     let working = matches!(incident.state, State::Triage | State::Active);
     if let Some(first) = incident.first_action.as_ref().filter(|_| working) {

@@ -6,7 +6,7 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::file::File;
 use super::kind::Kind;
 use super::yaml::inside_text;
-use super::{automation, compared, measured, places, recipes, semantic, suites, targets};
+use super::{automation, compared, maintenance, measured, needs, places, recipes, semantic, suites, targets};
 
 /// Something that a check found.
 #[derive(Debug, Clone)]
@@ -83,6 +83,8 @@ pub const CHECKS: &[SemanticCheck] = &[
     measured::metrics,
     measured::levels,
     compared::metrics,
+    needs::check,
+    maintenance::check,
     places::state,
     places::paths,
     recipes::own,

@@ -56,6 +56,7 @@ const REFERENCES: &[Reference] = &[
     reference(Kind::Severity, "/default_level", Target::Keys(None, "/levels"), "level"),
     reference(Kind::Severity, "/levels/*/roles/*", ROLE, "role"),
     reference(Kind::Severity, "/levels/*/team/*", ROLE, "role"),
+    reference(Kind::Irctl, "/maintenance/*/services/*", Target::Named(Kind::Service), "service"),
     reference(Kind::Verify, "/service", Target::Named(Kind::Service), "service"),
     reference(Kind::Notify, "/routes/*/channels/*", CHANNEL, "channel"),
     reference(Kind::Notify, "/default/*", CHANNEL, "channel"),

@@ -4,9 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+use super::maintenance::MaintenanceConfig;
 use crate::incident::PolicyConfig;
 use crate::probe::ProbeConfig;
 use crate::rollback::{RollbackConfig, ServingConfig};
+use crate::severity::WarmUp;
 
 /// What a service is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +18,8 @@ pub enum ServiceKind {
     Model,
     /// Anything else that serves.
     Service,
+    /// Data that services read: it is measured once, and has the one incident of all who need it.
+    Dataset,
 }
 
 /// One service.
@@ -40,6 +44,19 @@ pub struct ServiceConfig {
     /// What is measured, by probe name.
     #[serde(default)]
     pub probes: BTreeMap<String, ProbeConfig>,
+    /// What a probe needs to be worth anything, by probe: other probes of this service, and `dataset/NAME`. While one of
+    /// them is broken, the probe's rules are blocked.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub needs: BTreeMap<String, Vec<String>>,
+    /// How long it is left alone after a restart or a change of version, before the scheme's own: its rules are warming.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<WarmUp>,
+    /// The metric that says how long it has been running, where a probe measures it: a restart begins the warm-up anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uptime: Option<String>,
+    /// When it is worked on: it is measured, recorded and contained as ever, and nobody is called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<MaintenanceConfig>,
     /// When incidents are lowered and resolved.
     #[serde(default)]
     pub incidents: PolicyConfig,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 use super::kind::Kind;
+use super::maintenance::MaintenanceConfig;
 use crate::base::Duration;
 use crate::notify::AuditConfig;
 
@@ -25,6 +26,9 @@ pub struct Settings {
     /// Gets an event of every rollback: `event_type`, `incident_id`, `rollback_version`, `timestamp`, `environment`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditConfig>,
+    /// When services are worked on: they are measured, recorded and contained as ever, and nobody is called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<MaintenanceConfig>,
     /// Which files are loaded, where they are not in the usual places.
     #[serde(default)]
     pub load: LoadSettings,

@@ -48,6 +48,7 @@ mod tests {
             state: state.map(PathBuf::from),
             cadence: None,
             audit: None,
+            maintenance: Vec::new(),
             load: Default::default(),
         }
     }

@@ -12,6 +12,7 @@ pub(crate) mod fixtures;
 pub mod fold;
 pub mod observation;
 pub mod observe;
+pub mod pattern;
 pub mod policy;
 #[cfg(test)]
 mod policy_properties;

@@ -2,6 +2,7 @@
 //! entry of a decision log.
 
 pub mod decision;
+pub mod digest;
 pub mod history;
 pub mod metrics;
 pub mod record;

@@ -22,12 +22,20 @@ pub enum Outcome {
     Warming,
     /// It hangs on nothing but optional metrics that nobody reported.
     Unreported,
+    /// Something that it needs is broken; that has its own rules, and its own incident.
+    Blocked,
 }
 
 impl Outcome {
     /// Every outcome.
-    pub const ALL: [Outcome; 5] =
-        [Outcome::Matched, Outcome::Missed, Outcome::Undecided, Outcome::Warming, Outcome::Unreported];
+    pub const ALL: [Outcome; 6] = [
+        Outcome::Matched,
+        Outcome::Missed,
+        Outcome::Undecided,
+        Outcome::Warming,
+        Outcome::Unreported,
+        Outcome::Blocked,
+    ];
 
     /// The word as it is printed.
     pub const fn as_str(self) -> &'static str {
@@ -37,6 +45,7 @@ impl Outcome {
             Outcome::Undecided => "undecided",
             Outcome::Warming => "warming",
             Outcome::Unreported => "unreported",
+            Outcome::Blocked => "blocked",
         }
     }
 }
@@ -71,6 +80,38 @@ pub struct RuleResult {
     /// The samples that it looked at; absent for an alert.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub looked_at: Option<LookedAt>,
+    /// Why it goes on matching though its condition does not hold any more; only where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+    /// That it stands as it was last decided, since nothing is known now; only where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<Held>,
+    /// What is broken that it needs; only where it is blocked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked_by: Option<String>,
+    /// Whether it is blocked and its condition holds: what harms is stopped all the same.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub holds_though_blocked: bool,
+}
+
+/// A match that is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Kept {
+    /// When its condition last held, in event time (UTC); absent where only its incident tells that it did.
+    pub matched_at: Option<DateTime<Utc>>,
+    /// Until when it is kept (UTC), where a time says so.
+    pub until: Option<DateTime<Utc>>,
+    /// Until what holds, where a condition says so.
+    pub condition: Option<String>,
+}
+
+/// An outcome that is held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Held {
+    /// When it was decided, in event time (UTC).
+    pub decided_at: DateTime<Utc>,
+    /// Until when it stands (UTC).
+    pub until: DateTime<Utc>,
 }
 
 /// The samples behind an outcome. New evidence has a newer bucket or another input.
@@ -135,6 +176,9 @@ pub struct Classification {
     pub undecided: Vec<String>,
     /// The names of the rules for which the served version has no evidence of its own yet.
     pub warming: Vec<String>,
+    /// The names of the rules that are blocked by something that they need.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<String>,
     /// Metrics that came and that the scheme does not know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown_metrics: Vec<UnknownMetric>,

@@ -4,20 +4,25 @@ use super::catalog::Table;
 use super::classification::{Classification, LookedAt, Outcome, RuleResult, UnknownMetric};
 use super::condition::{Absent, Condition};
 use super::frame::{Frame, Reading};
+use super::ruling::{self, Ruling};
 use super::scheme::Rule;
-use super::{Evidence, Scheme, Truth, history, similar, wording};
+use super::{Circumstances, Evidence, Scheme, Truth, similar, wording};
 use crate::base::{Untrusted, Verdict};
 use std::collections::BTreeMap;
 
 /// Classifies evidence: the highest level that a rule matches wins.
 pub fn classify(scheme: &Scheme, evidence: &Evidence) -> Classification {
+    classify_in(scheme, evidence, &Circumstances::default())
+}
+
+/// [`classify`] with what is known besides the evidence.
+pub fn classify_in(scheme: &Scheme, evidence: &Evidence, around: &Circumstances) -> Classification {
     let mut tally = Tally::default();
     let mut rules = Vec::with_capacity(scheme.rules.len());
     for rule in &scheme.rules {
-        let finding =
-            history::judge(&rule.condition, &rule.slots, rule.config.persistence, &scheme.table, evidence);
-        tally.add(rule, finding.outcome);
-        rules.push(result(rule, finding));
+        let ruling = ruling::rule(scheme, rule, evidence, around);
+        tally.add(rule, ruling.finding.outcome);
+        rules.push(result(rule, ruling));
     }
     let summary = tally.finish(scheme);
     let named = |outcome| {
@@ -31,6 +36,7 @@ pub fn classify(scheme: &Scheme, evidence: &Evidence) -> Classification {
         verdict: summary.verdict,
         undecided: named(Outcome::Undecided),
         warming: named(Outcome::Warming),
+        blocked: named(Outcome::Blocked),
         unknown_metrics: if evidence.from_alert { unknown_metrics(scheme, evidence) } else { Vec::new() },
         rules,
     }
@@ -46,7 +52,8 @@ pub(crate) struct Finding {
     pub(crate) looked_at: Option<LookedAt>,
 }
 
-fn result(rule: &Rule, finding: Finding) -> RuleResult {
+fn result(rule: &Rule, ruling: Ruling) -> RuleResult {
+    let Ruling { finding, kept, held, blocked_by, holds_though_blocked } = ruling;
     // What to do stands only where there is something to do.
     let matched = finding.outcome == Outcome::Matched;
     RuleResult {
@@ -61,6 +68,10 @@ fn result(rule: &Rule, finding: Finding) -> RuleResult {
         first_action: rule.config.first_action.clone().filter(|_| matched),
         contain: rule.config.contain && matched,
         looked_at: finding.looked_at,
+        kept,
+        held,
+        blocked_by,
+        holds_though_blocked,
     }
 }
 
@@ -96,7 +107,7 @@ pub(crate) const fn explained_by(outcome: Outcome) -> Truth {
     match outcome {
         Outcome::Matched => Truth::True,
         Outcome::Missed => Truth::False,
-        Outcome::Undecided | Outcome::Warming | Outcome::Unreported => Truth::Undecided,
+        Outcome::Undecided | Outcome::Warming | Outcome::Unreported | Outcome::Blocked => Truth::Undecided,
     }
 }
 
@@ -125,6 +136,7 @@ pub(crate) struct Tally {
     matched: Option<usize>,
     undecided: Option<usize>,
     unknown: bool,
+    blocked: bool,
     decided: bool,
 }
 
@@ -148,6 +160,11 @@ impl Tally {
                 self.undecided = least(self.undecided);
                 self.unknown |= rule.verdict != Verdict::Ok;
             }
+            // What is blocked could be as bad as what is undecided; the incident is that of its cause.
+            Outcome::Blocked => {
+                self.undecided = least(self.undecided);
+                self.blocked |= rule.verdict != Verdict::Ok;
+            }
             Outcome::Warming | Outcome::Unreported => {}
         }
     }
@@ -162,9 +179,12 @@ impl Tally {
             .map_or(Verdict::Ok, |level| level.verdict);
         let verdict = match self.matched {
             Some(_) if own == Verdict::Ok && at_least && self.unknown => Verdict::Unknown,
+            Some(_) if own == Verdict::Ok && at_least && self.blocked => Verdict::Blocked,
             Some(_) => own,
             // No evidence is not health: something has to have been looked at, and nothing left open.
-            None if self.unknown || !self.decided => Verdict::Unknown,
+            None if self.unknown => Verdict::Unknown,
+            None if self.blocked => own.worst(Verdict::Blocked),
+            None if !self.decided => Verdict::Unknown,
             None => own,
         };
         Summary { level, at_least, verdict }

@@ -50,7 +50,9 @@ impl CompiledExpression {
         let truth = match found.outcome {
             Outcome::Matched => Truth::True,
             Outcome::Missed => Truth::False,
-            Outcome::Undecided | Outcome::Warming | Outcome::Unreported => Truth::Undecided,
+            Outcome::Undecided | Outcome::Warming | Outcome::Unreported | Outcome::Blocked => {
+                Truth::Undecided
+            }
         };
         Judgement {
             truth,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use super::{Expression, Persistence};
+use super::{Expression, KeepConfig, OnNoData, Persistence, WarmUp};
 use crate::base::{Duration, Unit, Verdict};
 
 /// Metrics by name, with their units.
@@ -35,6 +35,13 @@ pub struct SchemeConfig {
     /// When the postmortem is due where neither the rule nor the level says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postmortem: Option<PostmortemConfig>,
+    /// How long what has just begun to serve, after a restart or a change of version, is left alone: its rules are
+    /// warming.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<WarmUp>,
+    /// When incidents of one symptom are a pattern, which asks for a review.
+    #[serde(default, skip_serializing_if = "RecurrenceConfig::is_usual")]
+    pub recurrence: RecurrenceConfig,
     /// The rules; the highest level that matches wins.
     pub rules: Vec<RuleConfig>,
 }
@@ -125,6 +132,35 @@ pub enum PostmortemKind {
     None,
 }
 
+/// When incidents of one service and symptom are a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecurrenceConfig {
+    /// How many of them.
+    #[schemars(range(min = 2, max = 1000))]
+    pub incidents: u32,
+    /// Within which stretch of time.
+    pub within: Duration,
+    /// Time until the review has to be done.
+    pub review_within: Duration,
+}
+
+impl Default for RecurrenceConfig {
+    fn default() -> Self {
+        Self {
+            incidents: 3,
+            within: Duration::minutes(30 * 24 * 60),
+            review_within: Duration::minutes(14 * 24 * 60),
+        }
+    }
+}
+
+impl RecurrenceConfig {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A metric that rules may use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -160,6 +196,15 @@ pub struct RuleConfig {
     /// How long the condition has to hold; without it the newest sample decides.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub persistence: Option<Persistence>,
+    /// How long it goes on matching once it matched: `{for: 30m}`, or `{until: CONDITION}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<KeepConfig>,
+    /// What it means that it cannot be decided: `unknown`, `crit`, or `{hold: 1h}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_no_data: Option<OnNoData>,
+    /// Its own warm-up, before the service's and the scheme's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<WarmUp>,
     /// What is broken: incidents are one for each service and symptom. Without it the rule's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub symptom: Option<String>,

@@ -24,6 +24,8 @@ pub(crate) struct Point {
     pub(crate) bucket: Option<Bucket>,
     pub(crate) input: Option<Digest>,
     pub(crate) rows: u64,
+    /// Whether it was measured by an earlier round, not by this one.
+    pub(crate) stored: bool,
     recorded_at: DateTime<Utc>,
     probe: String,
 }
@@ -43,6 +45,10 @@ pub(crate) struct Series {
     pub(crate) points: Vec<Point>,
     /// How many samples of other versions were left aside.
     pub(crate) ignored: u64,
+    /// How many of them were measured by this round.
+    pub(crate) ignored_now: u64,
+    /// From when on the source itself tells buckets, of whatever version.
+    covered_from: Option<DateTime<Utc>>,
 }
 
 /// Evidence about a service, or an alert.
@@ -61,14 +67,35 @@ impl Evidence {
     /// adopted as its own; where it is not known which version serves, all count. `now` tells which buckets are
     /// closed and what is stale or dated in the future.
     pub fn from_samples(samples: &[Sample], served: Option<&Digest>, now: DateTime<Utc>) -> Self {
+        Self::with_history(&[], samples, served, now)
+    }
+
+    /// [`Evidence::from_samples`] with what earlier rounds stored.
+    ///
+    /// What was measured now corrects what was stored of the same time, whatever the clock said then. A source that
+    /// tells closed buckets is believed about all the time that it covers: stored buckets count only where they lie
+    /// before its first one.
+    pub fn with_history(
+        stored: &[Sample],
+        samples: &[Sample],
+        served: Option<&Digest>,
+        now: DateTime<Utc>,
+    ) -> Self {
         let mut metrics: BTreeMap<String, BTreeMap<&Labels, Series>> = BTreeMap::new();
-        for sample in samples {
+        let all =
+            stored.iter().map(|sample| (sample, true)).chain(samples.iter().map(|sample| (sample, false)));
+        for (sample, is_stored) in all {
             let series = metrics.entry(sample.metric.clone()).or_default().entry(&sample.labels).or_default();
+            if let (Some(bucket), false) = (sample.bucket, is_stored) {
+                series.covered_from =
+                    Some(series.covered_from.map_or(bucket.start, |at| at.min(bucket.start)));
+            }
             let foreign = matches!((served, &sample.version), (Some(served), Some(own)) if served != own);
             if foreign {
                 series.ignored += 1;
+                series.ignored_now += u64::from(!is_stored);
             } else {
-                series.points.push(Point::from(sample));
+                series.points.push(Point { stored: is_stored, ..Point::from(sample) });
             }
         }
         let metrics = metrics
@@ -108,6 +135,7 @@ impl Evidence {
                     bucket: None,
                     input: None,
                     rows: 0,
+                    stored: false,
                     recorded_at: DateTime::UNIX_EPOCH,
                     probe: String::new(),
                 };
@@ -146,10 +174,15 @@ impl Evidence {
         own.chain(named.into_iter().flatten().map(|series| (Labels::new(), series))).collect()
     }
 
-    /// The value of a point for a slot, or why it decides nothing; `fresh` where it has to be a recent one.
-    pub(crate) fn judge(&self, point: &Point, slot: &Slot, fresh: bool) -> Result<f64, String> {
-        if fresh {
-            self.check_time(point, slot)?;
+    /// The value of a point for a slot, or why it decides nothing; `as_of` where it has to have been a recent one then.
+    pub(crate) fn judge(
+        &self,
+        point: &Point,
+        slot: &Slot,
+        as_of: Option<DateTime<Utc>>,
+    ) -> Result<f64, String> {
+        if let Some(as_of) = as_of {
+            self.check_time(point, slot, as_of)?;
         }
         let value = match &point.value {
             Value::Undecided(reason) => return Err(format!("{}: {reason}", slot.key)),
@@ -165,8 +198,8 @@ impl Evidence {
         if slot.accepts(value) { Ok(value) } else { Err(slot.refuse(value)) }
     }
 
-    fn check_time(&self, point: &Point, slot: &Slot) -> Result<(), String> {
-        let (Some(now), Some(event_time)) = (self.now, point.event_time) else { return Ok(()) };
+    fn check_time(&self, point: &Point, slot: &Slot, now: DateTime<Utc>) -> Result<(), String> {
+        let Some(event_time) = point.event_time else { return Ok(()) };
         let when = format_instant(event_time);
         if event_time > now + TOLERATED_FUTURE {
             return Err(format!("the newest sample of {} is dated in the future ({when})", slot.key));
@@ -196,6 +229,7 @@ impl From<&Sample> for Point {
             bucket: sample.bucket,
             input: sample.input.clone(),
             rows: sample.rows,
+            stored: false,
             recorded_at: sample.recorded_at,
             probe: sample.probe.clone(),
         }
@@ -206,12 +240,25 @@ impl Series {
     /// Sorts by event time; of what was measured again for the same time and bucket, the last record counts. Two
     /// probes that disagree at one moment decide nothing.
     fn settle(&mut self) {
-        self.points.sort_by_key(|point| (point.event_time, point.bucket, point.recorded_at));
+        let covered_from = self.covered_from;
+        self.points.retain(|point| match point.bucket {
+            Some(bucket) if point.stored => covered_from.is_some_and(|from| bucket.end <= from),
+            _ => true,
+        });
+        // That an earlier round could not measure says nothing any more once a later one has.
+        let measured = self.points.iter().filter(|point| !point.stored).map(|point| point.event_time).max();
+        self.points.retain(|point| {
+            let failed = point.stored && matches!(point.value, Value::Undecided(_));
+            !failed || measured.is_none_or(|measured| point.event_time <= measured)
+        });
+        self.points.sort_by_key(|point| (point.event_time, point.bucket, !point.stored, point.recorded_at));
         let mut settled: Vec<Point> = Vec::with_capacity(self.points.len());
         for point in self.points.drain(..) {
             match settled.last_mut() {
                 Some(last) if last.event_time == point.event_time && last.bucket == point.bucket => {
-                    let disputed = last.probe != point.probe && last.value != point.value;
+                    // A probe that was renamed contradicts nobody.
+                    let disputed =
+                        last.probe != point.probe && last.value != point.value && last.stored == point.stored;
                     *last = point;
                     if disputed {
                         last.value = Value::Undecided("two probes measured different values".to_owned());

@@ -24,9 +24,37 @@ pub(crate) fn judge(
     table: &Table,
     evidence: &Evidence,
 ) -> Finding {
+    judge_at(condition, slots, persistence, table, evidence, Moment::Now)
+}
+
+/// The instant that a condition is judged for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Moment {
+    /// That of the evidence. Without a `for`, only what was measured in this round counts.
+    Now,
+    /// An earlier one, in event time: as if nothing later were known.
+    Then(DateTime<Utc>),
+}
+
+/// [`judge`] for an instant.
+pub(crate) fn judge_at(
+    condition: &Condition,
+    slots: &[SlotId],
+    persistence: Option<Persistence>,
+    table: &Table,
+    evidence: &Evidence,
+    moment: Moment,
+) -> Finding {
+    let fresh_only = persistence.is_none() && matches!(moment, Moment::Now);
+    let counts =
+        |series: &Series| !fresh_only || series.ignored_now > 0 || series.points.iter().any(|p| !p.stored);
     let selected: Vec<_> = slots
         .iter()
         .filter_map(|slot| table.get(*slot).map(|definition| (*slot, evidence.series(definition))))
+        .map(|(slot, mut series)| {
+            series.retain(|(_, series)| counts(series));
+            (slot, series)
+        })
         .collect();
     let mut groups: BTreeSet<&Labels> =
         selected.iter().flat_map(|(_, series)| series.iter().map(|(labels, _)| labels)).collect();
@@ -44,7 +72,7 @@ pub(crate) fn judge(
             (*slot, own.or_else(shared).map(|(_, series)| *series))
         });
         let mut view =
-            View { condition, table, evidence, series: series.collect(), looked_at: &mut looked_at };
+            View { condition, table, evidence, moment, series: series.collect(), looked_at: &mut looked_at };
         findings.push((group, view.judge(persistence)));
     }
     looked_at.ignored =
@@ -103,18 +131,35 @@ struct View<'a> {
     condition: &'a Condition,
     table: &'a Table,
     evidence: &'a Evidence,
+    moment: Moment,
     series: Vec<(SlotId, Option<&'a Series>)>,
     looked_at: &'a mut LookedAt,
 }
 
 impl<'a> View<'a> {
     fn judge(&mut self, persistence: Option<Persistence>) -> Finding {
-        let now = self.evidence.now;
+        let now = self.now();
         match (persistence, now) {
             (None, _) => self.at(Pick::Newest),
             (Some(persistence), None) => once(self.at(Pick::Newest), persistence),
             (Some(Persistence::Buckets(count)), Some(now)) => self.buckets(count, now),
             (Some(Persistence::Duration(duration)), Some(now)) => self.span(duration.approximate(), now),
+        }
+    }
+
+    /// The instant that counts as now; none for an alert.
+    fn now(&self) -> Option<DateTime<Utc>> {
+        match self.moment {
+            Moment::Now => self.evidence.now,
+            Moment::Then(then) => Some(then),
+        }
+    }
+
+    /// Whether a point is known at the moment that is judged.
+    fn knows(&self, point: &Point) -> bool {
+        match self.moment {
+            Moment::Now => true,
+            Moment::Then(then) => point.event_time.is_some_and(|at| at <= then),
         }
     }
 
@@ -129,26 +174,33 @@ impl<'a> View<'a> {
 
     fn read(&mut self, slot: SlotId, series: Option<&Series>, pick: Pick, frame: &mut Frame) {
         let (Some(series), Some(definition)) = (series, self.table.get(slot)) else { return };
-        let Some(newest) = series.points.last() else {
-            if series.ignored > 0 {
+        let measured_now = matches!((self.moment, pick), (Moment::Now, Pick::Newest));
+        let known = |point: &&Point| self.knows(point) && !(measured_now && point.stored);
+        let Some(newest) = series.points.iter().rfind(known) else {
+            let others = if measured_now { series.ignored_now } else { series.ignored };
+            if others > 0 {
                 frame.set(slot, Reading::Warming);
             }
             return;
         };
-        let (point, fresh) = match pick {
-            Pick::Newest => (Some(newest), true),
-            Pick::Bucket(_, fresh) if newest.bucket.is_none() => (Some(newest), fresh),
+        let now = self.now();
+        let (point, as_of) = match pick {
+            Pick::Newest => (Some(newest), now),
+            Pick::Bucket(_, fresh) if newest.bucket.is_none() => (Some(newest), now.filter(|_| fresh)),
             Pick::Bucket(bucket, fresh) => {
-                (series.points.iter().rev().find(|point| point.bucket == Some(bucket)), fresh)
+                let found =
+                    series.points.iter().rfind(|point| self.knows(point) && point.bucket == Some(bucket));
+                (found, now.filter(|_| fresh))
             }
+            // What was too old already at that time did not show anything of it.
             Pick::At(time, fresh) => (
                 series.points.iter().rev().find(|point| point.event_time.is_some_and(|at| at <= time)),
-                fresh,
+                if fresh { now } else { Some(time) },
             ),
         };
         let Some(point) = point else { return };
         self.look_at(point);
-        match self.evidence.judge(point, definition, fresh) {
+        match self.evidence.judge(point, definition, as_of) {
             Ok(value) => frame.set(slot, Reading::Value(value)),
             Err(reason) => frame.set_undecided(slot, reason),
         }
@@ -167,7 +219,11 @@ impl<'a> View<'a> {
 
     fn points(&self) -> impl Iterator<Item = &'a Point> {
         let series: Vec<&'a Series> = self.series.iter().filter_map(|(_, series)| *series).collect();
-        series.into_iter().flat_map(|series| series.points.iter())
+        let moment = self.moment;
+        series.into_iter().flat_map(|series| series.points.iter()).filter(move |point| match moment {
+            Moment::Now => true,
+            Moment::Then(then) => point.event_time.is_some_and(|at| at <= then),
+        })
     }
 
     /// Whether samples of other versions were left aside.
@@ -251,24 +307,24 @@ impl<'a> View<'a> {
             return last;
         }
         let mut since = newest;
+        // A round that could not measure is as one that was missed: it is no proof, and it takes nothing away.
+        let mut blind: Option<Finding> = None;
         for time in times.into_iter().rev().skip(1) {
             if newest - since >= length {
                 break;
             }
             if since - time > length {
-                last.outcome = Outcome::Undecided;
-                last.reason.push_str(&format!(
-                    ", but nothing is known for {} before {}",
-                    Elapsed(since - time),
-                    since.format("%Y-%m-%d %H:%M UTC")
-                ));
-                return last;
+                return blind.unwrap_or_else(|| unknown_before(last, time, since));
             }
             let earlier = self.at(Pick::At(time, false));
-            if earlier.outcome != Outcome::Matched {
-                return earlier_decides(earlier, time);
+            match earlier.outcome {
+                Outcome::Matched => since = time,
+                Outcome::Missed => return earlier_decides(earlier, time),
+                _ => blind = blind.or_else(|| Some(earlier_decides(earlier, time))),
             }
-            since = time;
+        }
+        if let Some(blind) = blind.filter(|_| newest - since < length) {
+            return blind;
         }
         self.settle_span(last, newest - since, length)
     }
@@ -285,6 +341,16 @@ impl<'a> View<'a> {
         }
         last
     }
+}
+
+fn unknown_before(mut last: Finding, time: DateTime<Utc>, since: DateTime<Utc>) -> Finding {
+    last.outcome = Outcome::Undecided;
+    last.reason.push_str(&format!(
+        ", but nothing is known for {} before {}",
+        Elapsed(since - time),
+        since.format("%Y-%m-%d %H:%M UTC")
+    ));
+    last
 }
 
 fn earlier_decides(mut earlier: Finding, time: DateTime<Utc>) -> Finding {

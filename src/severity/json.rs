@@ -30,7 +30,7 @@ pub(crate) struct Fragments {
 #[derive(Debug, Clone, Default)]
 struct RuleFragments {
     /// From the beginning to the reason's opening quote, by outcome.
-    heads: [String; 5],
+    heads: [String; 6],
     /// What a matched rule adds: runbook, first action, containment.
     tail: String,
     /// The name as a JSON string.

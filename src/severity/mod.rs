@@ -7,6 +7,7 @@ mod alert;
 mod blocks;
 mod brief;
 mod catalog;
+mod circumstances;
 mod classification;
 mod classify;
 mod compile;
@@ -19,19 +20,23 @@ mod history;
 mod json;
 mod persistence;
 mod quantity;
+mod ruling;
 mod scheme;
 mod shipped;
 mod stream;
+mod sustain;
 mod symptom;
 mod truth;
 mod wording;
 
 pub use alert::{Alert, AlertClassifier, Given};
-pub use classification::{Classification, LookedAt, Outcome, RuleResult, UnknownMetric};
-pub use classify::classify;
+pub use circumstances::{Began, Cause, Circumstances};
+pub use classification::{Classification, Held, Kept, LookedAt, Outcome, RuleResult, UnknownMetric};
+pub use classify::{classify, classify_in};
 pub use compile::{CompiledExpression, Judgement};
 pub use config::{
-    Catalog, LevelConfig, MetricConfig, PostmortemConfig, PostmortemKind, Proposes, RuleConfig, SchemeConfig,
+    Catalog, LevelConfig, MetricConfig, PostmortemConfig, PostmortemKind, Proposes, RecurrenceConfig,
+    RuleConfig, SchemeConfig,
 };
 pub use evidence::Evidence;
 pub use expression::{Expression, ExpressionError};
@@ -40,6 +45,7 @@ pub use quantity::{Quantity, Suffix};
 pub use scheme::{Scheme, SchemeProblem};
 pub use shipped::{DEFAULT_SCHEME, resolve_scheme, shipped, shipped_scheme};
 pub use stream::{Framing, Handler, Input, LineError, StreamSummary, classify_stream};
+pub use sustain::{KeepConfig, OnNoData, WarmUp};
 pub use symptom::SymptomSummary;
 pub use truth::Truth;
 

@@ -7,7 +7,7 @@ use super::catalog::{SlotId, Table};
 use super::condition::{self, Condition};
 use super::config::{LevelConfig, PostmortemConfig, RuleConfig, SchemeConfig};
 use super::json::Fragments;
-use super::{Persistence, similar};
+use super::{Expression, KeepConfig, OnNoData, Persistence, similar, sustain};
 use crate::base::Verdict;
 
 /// Something wrong in a scheme, and where.
@@ -51,6 +51,8 @@ pub(crate) struct Rule {
     pub(crate) rank: usize,
     /// The verdict of its level.
     pub(crate) verdict: Verdict,
+    /// What keeps a match for as long as it holds: the opposite of `until`, and the slots it reads.
+    pub(crate) kept_while: Option<(Condition, Vec<SlotId>)>,
 }
 
 impl Rule {
@@ -215,21 +217,69 @@ fn compile_rule(
         let wrong = SchemeProblem::new(format!("/rules/{index}/level"), no_level(&rule.level));
         problems.push(wrong.suggest(&rule.level, config.levels.keys()));
     }
-    let mut errors = Vec::new();
-    let condition = condition::compile(rule.when.node(), &config.metrics, table, &mut errors);
-    problems.extend(errors.into_iter().map(|error| SchemeProblem {
-        pointer: format!("/rules/{index}/when"),
-        offset: error.offset,
-        length: error.length,
-        message: error.message,
-        help: error.help,
-    }));
+    let condition = compile_condition(&format!("/rules/{index}/when"), &rule.when, config, table, problems);
+    let kept_while = compile_keep(index, rule, config, table, problems);
+    check_lengths(index, rule, problems);
     let condition = condition?;
     Some(Rule {
+        kept_while,
         slots: condition.slots(),
         condition,
         rank: order.iter().position(|name| *name == rule.level)?,
         verdict: level?.verdict,
         config: rule.clone(),
     })
+}
+
+/// Compiles a condition; what is wrong with it is a problem at `pointer`.
+fn compile_condition(
+    pointer: &str,
+    expression: &Expression,
+    config: &SchemeConfig,
+    table: &mut Table,
+    problems: &mut Vec<SchemeProblem>,
+) -> Option<Condition> {
+    let mut errors = Vec::new();
+    let condition = condition::compile(expression.node(), &config.metrics, table, &mut errors);
+    problems.extend(errors.into_iter().map(|error| SchemeProblem {
+        pointer: pointer.to_owned(),
+        offset: error.offset,
+        length: error.length,
+        message: error.message,
+        help: error.help,
+    }));
+    condition
+}
+
+fn compile_keep(
+    index: usize,
+    rule: &RuleConfig,
+    config: &SchemeConfig,
+    table: &mut Table,
+    problems: &mut Vec<SchemeProblem>,
+) -> Option<(Condition, Vec<SlotId>)> {
+    let Some(KeepConfig::Until(until)) = &rule.keep else { return None };
+    let pointer = format!("/rules/{index}/keep/until");
+    let ends = compile_condition(&pointer, until, config, table, problems)?;
+    // Of several series all have to have ended: none may still hold the opposite.
+    let keeps = Condition::Not(Box::new(ends));
+    let slots = keeps.slots();
+    Some((keeps, slots))
+}
+
+/// Lengths of time that no sample can be measured by.
+fn check_lengths(index: usize, rule: &RuleConfig, problems: &mut Vec<SchemeProblem>) {
+    let mut check = |key: &str, duration| {
+        if let Some(why) = sustain::unusable(duration) {
+            let mut problem = SchemeProblem::new(format!("/rules/{index}/{key}"), why);
+            problem.help = Some("write a length like `30m`".to_owned());
+            problems.push(problem);
+        }
+    };
+    if let Some(KeepConfig::For(duration)) = rule.keep {
+        check("keep/for", duration);
+    }
+    if let Some(OnNoData::Hold(duration)) = rule.on_no_data {
+        check("on_no_data/hold", duration);
+    }
 }

@@ -35,9 +35,11 @@ impl<'a> SymptomSummary<'a> {
         self.with(Outcome::Matched).find(|rule| Some(rule.level.as_str()) == self.level)
     }
 
-    /// Whether evidence says that it is good: something was looked at, nothing matched, nothing is left open.
+    /// Whether evidence says that it is good: something was looked at, nothing matched, nothing is left open, and
+    /// nothing only stands as it was decided earlier.
     pub fn is_good(&self) -> bool {
         self.with(Outcome::Missed).next().is_some()
+            && self.rules.iter().all(|rule| rule.held.is_none())
             && self.rules.iter().all(|rule| matches!(rule.outcome, Outcome::Missed | Outcome::Unreported))
     }
 

@@ -130,6 +130,13 @@ impl Page<'_> {
             .map(|(name, reading)| format!("{} {}", terminal(name), reading.show()))
             .collect();
         self.add(&mut out, "values", &non_empty(&values.join(" · ")));
+        let others: Vec<String> = incident
+            .affected_services
+            .iter()
+            .filter(|name| name.raw() != incident.service)
+            .map(ToString::to_string)
+            .collect();
+        self.add(&mut out, "affects", &non_empty(&others.join(", ")));
         self.add(&mut out, "levels", &self.levels(incident));
         self.add(&mut out, "first", &first_action(incident));
         self.add(

@@ -5,10 +5,11 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use crate::base::{Digest, Duration, Error, SecretReference};
+use crate::config::maintenance::{LocalTime, TimeOfDay};
 use crate::notify::Given;
 use crate::probe::log::{LinePattern, TimeFormat};
 use crate::probe::prometheus::ServerAddress;
-use crate::severity::{Expression, Persistence, Quantity};
+use crate::severity::{Expression, Persistence, Quantity, WarmUp};
 
 /// Why a text does not follow its grammar.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,13 +38,16 @@ pub struct Formats(BTreeMap<&'static str, Check>);
 impl Formats {
     /// The formats of the rooms below. A room's new grammar gets its line here.
     pub fn standard() -> Self {
-        let table: [(&'static str, Check); 14] = [
+        let table: [(&'static str, Check); 17] = [
             ("duration", parsed::<Duration>),
             ("digest", parsed::<Digest>),
             ("secret-reference", parsed::<SecretReference>),
             ("expression", expression),
             ("quantity", parsed::<Quantity>),
             ("persistence", parsed::<Persistence>),
+            ("warm-up", parsed::<WarmUp>),
+            ("local-time", parsed::<LocalTime>),
+            ("time-of-day", parsed::<TimeOfDay>),
             ("value-or-secret", parsed::<Given>),
             ("server-address", parsed::<ServerAddress>),
             ("line-pattern", parsed::<LinePattern>),
