@@ -4,10 +4,12 @@ use std::io::{IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 
 use super::Context;
+use super::classify_input::{self, Opened};
 use super::classify_text::Renderer;
 use crate::base::error::exit;
 use crate::base::{Error, ErrorCode, Result, Untrusted, Verdict};
 use crate::config::Scope;
+use crate::severity::input::Format;
 use crate::severity::{
     Alert, AlertClassifier, Classification, DEFAULT_SCHEME, Evidence, Framing, Given, Handler, Input, Scheme,
     StreamSummary, classify, classify_stream, resolve_scheme, shipped,
@@ -21,9 +23,12 @@ use crate::severity::{
 /// An alert is a JSON object with `alert_name`, `description`, `affected_services` and `metrics`; several are an array,
 /// or one on each line (JSONL). A metric's value is a number in the metric's unit, true or false, or a text with a unit
 /// ("60%", "200ms").
+///
+/// Webhooks of Alertmanager, Grafana, CloudWatch (by SNS), PagerDuty and healthchecks are recognised by their shape;
+/// docs/inputs.md says what becomes of each, and how a mapping file reads any other.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  irctl classify alert.json\n  irctl classify alerts.jsonl --output json\n  irctl classify --metric error_rate=60% --metric availability=0.99\n  irctl classify --scheme rila --metric mape_weekly=31% --exit-code"
+    after_help = "Examples:\n  irctl classify alert.json\n  irctl classify alerts.jsonl --output json\n  irctl classify webhook.json --format grafana\n  irctl classify --metric error_rate=60% --metric availability=0.99\n  irctl classify --scheme rila --metric mape_weekly=31% --exit-code"
 )]
 pub struct Args {
     /// The file with the alerts; `-`, or none, is standard input.
@@ -32,6 +37,13 @@ pub struct Args {
     /// A metric of one alert, as error_rate=0.6 or error_rate=60%; may be given several times.
     #[arg(long = "metric", value_name = "NAME=VALUE", value_parser = metric)]
     metrics: Vec<(String, Given)>,
+    /// What the input is, where its shape does not say: irctl, alertmanager, grafana, cloudwatch, pagerduty,
+    /// healthchecks.
+    #[arg(long, value_name = "FORMAT", value_parser = Format::NAMED.map(Format::as_str), hide_possible_values = true, conflicts_with = "metrics")]
+    format: Option<String>,
+    /// Read the input by this mapping: a file, or the name of one in config/mappings.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["metrics", "format"])]
+    mapping: Option<String>,
     /// The severity scheme that judges.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_SCHEME)]
     scheme: String,
@@ -112,7 +124,8 @@ fn from_metrics(args: &Args, scheme: &Scheme, context: &Context) -> Result<Verdi
 
 fn from_stream(args: &Args, scheme: &Scheme, context: &Context) -> Result<Verdict> {
     let file = args.file.as_deref().filter(|file| *file != Path::new("-"));
-    let mut reader: Box<dyn Read> = match file {
+    let asked = classify_input::asked(args.format.as_deref(), args.mapping.as_deref(), context)?;
+    let reader: Box<dyn Read> = match file {
         Some(file) => Box::new(fs_err::File::open(context.directory.join(file))?),
         None if std::io::stdin().is_terminal() => {
             return Err(Error::new(ErrorCode::Usage, "there is no alert to classify")
@@ -120,8 +133,11 @@ fn from_stream(args: &Args, scheme: &Scheme, context: &Context) -> Result<Verdic
         }
         None => Box::new(std::io::stdin().lock()),
     };
-    let extension = file.and_then(Path::extension);
-    let lines = extension.is_some_and(|extension| extension == "jsonl" || extension == "ndjson");
+    let mut reader = match classify_input::open(reader, asked)? {
+        Opened::Own(reader) => reader,
+        Opened::Foreign(reader, how) => return classify_input::run(reader, &how, scheme, context),
+    };
+    let lines = classify_input::is_lines(file);
     let mut writer = context.out.writer();
     let summary = if context.out.is_json() {
         let framing = Framing { open: b"[\n", between: b",\n", close: b"\n]\n", after: b"\n" };

@@ -4,6 +4,7 @@ mod adapter;
 mod audit;
 mod check;
 mod classify;
+mod classify_input;
 mod classify_text;
 mod completions;
 mod config;

@@ -17,6 +17,7 @@ use crate::rollback::snapshot::{Removed, Snapshot, Verification};
 use crate::rollback::targets::command::TrialReport;
 use crate::rollback::{ContainOutcome, Plan, RollbackOutcome, SavedPlan, follow};
 use crate::severity::Classification;
+use crate::severity::input::ClassifiedMessage;
 use crate::{postmortem, verify};
 
 /// Each command, as a file name, with the schema of its output.
@@ -25,6 +26,7 @@ pub fn shapes() -> Vec<(&'static str, Schema)> {
         ("irctl", shape::<Overview>()),
         ("check", shape::<Round>()),
         ("classify", shape::<Classification>()),
+        ("classify-message", shape::<ClassifiedMessage>()),
         ("contain", shape::<ContainOutcome>()),
         ("rollback", shape::<RollbackOutcome>()),
         ("rollback-bisect", shape::<rollback::search::BisectReport<'_>>()),

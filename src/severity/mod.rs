@@ -16,6 +16,7 @@ mod evidence;
 pub mod expression;
 mod frame;
 mod history;
+pub mod input;
 mod json;
 mod persistence;
 mod quantity;

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use crate::base::{Digest, Duration, Error, SecretReference};
 use crate::notify::Given;
 use crate::probe::prometheus::ServerAddress;
+use crate::severity::input::mapping::{JsonPointer, TemplateText};
 use crate::severity::{Expression, Persistence, Quantity};
 
 /// Why a text does not follow its grammar.
@@ -36,7 +37,7 @@ pub struct Formats(BTreeMap<&'static str, Check>);
 impl Formats {
     /// The formats of the rooms below. A room's new grammar gets its line here.
     pub fn standard() -> Self {
-        let table: [(&'static str, Check); 12] = [
+        let table: [(&'static str, Check); 14] = [
             ("duration", parsed::<Duration>),
             ("digest", parsed::<Digest>),
             ("secret-reference", parsed::<SecretReference>),
@@ -49,6 +50,8 @@ impl Formats {
             ("timezone", timezone),
             ("name", name),
             ("date", date),
+            ("json-pointer", parsed::<JsonPointer>),
+            ("template", parsed::<TemplateText>),
         ];
         Self(BTreeMap::from(table))
     }
