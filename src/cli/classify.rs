@@ -1,14 +1,17 @@
 //! `irctl classify`: alerts in, levels and reasons out.
 
+use chrono::{DateTime, Utc};
 use std::io::{IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::classify_input::{self, Opened};
+use super::classify_replay;
 use super::classify_text::Renderer;
+use crate::base::clock::parse_instant;
 use crate::base::error::exit;
 use crate::base::{Error, ErrorCode, Result, Untrusted, Verdict};
-use crate::config::Scope;
+use crate::config::{Scope, alone};
 use crate::severity::input::Format;
 use crate::severity::{
     Alert, AlertClassifier, Classification, DEFAULT_SCHEME, Evidence, Framing, Given, Handler, Input, Scheme,
@@ -28,7 +31,7 @@ use crate::severity::{
 /// docs/inputs.md says what becomes of each, and how a mapping file reads any other.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  irctl classify alert.json\n  irctl classify alerts.jsonl --output json\n  irctl classify webhook.json --format grafana\n  irctl classify --metric error_rate=60% --metric availability=0.99\n  irctl classify --scheme rila --metric mape_weekly=31% --exit-code"
+    after_help = "Examples:\n  irctl classify alert.json\n  irctl classify alerts.jsonl --output json\n  irctl classify webhook.json --format grafana\n  irctl classify --metric error_rate=60% --metric availability=0.99\n  irctl classify --scheme rila --metric mape_weekly=31% --exit-code\n  irctl classify --replay --rules new.yaml --from 2026-10-01T00:00:00Z"
 )]
 pub struct Args {
     /// The file with the alerts; `-`, or none, is standard input.
@@ -47,6 +50,19 @@ pub struct Args {
     /// The severity scheme that judges.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_SCHEME)]
     scheme: String,
+    /// Judge by the scheme in this file.
+    #[arg(long, value_name = "FILE", conflicts_with = "scheme")]
+    rules: Option<String>,
+    /// Judge the past again by --rules: which incidents would have had another level, which deadlines would have been
+    /// kept or missed, who would have been told.
+    #[arg(long, requires = "rules", conflicts_with_all = ["file", "metrics", "format", "mapping", "exit_code"])]
+    replay: bool,
+    /// Replay from this instant on.
+    #[arg(long, value_name = "RFC3339", requires = "replay", value_parser = parse_instant)]
+    from: Option<DateTime<Utc>>,
+    /// Replay until this instant.
+    #[arg(long, value_name = "RFC3339", requires = "replay", value_parser = parse_instant)]
+    to: Option<DateTime<Utc>>,
     /// End with the status of the worst verdict: 0 OK, 1 WARN, 2 CRIT, 3 UNKNOWN.
     #[arg(long)]
     exit_code: bool,
@@ -70,7 +86,12 @@ fn metric(text: &str) -> std::result::Result<(String, Given), String> {
 
 /// Runs it and returns the exit status.
 pub fn run(args: &Args, context: &Context) -> Result<u8> {
-    let scheme = Scheme::compile_or_error(&scheme(&args.scheme, context)?)?;
+    let rules = match &args.rules {
+        Some(file) if args.replay => return classify_replay::run(file, args.from, args.to, context),
+        Some(file) => alone::scheme_file(&context.directory.join(file), file)?,
+        None => scheme(&args.scheme, context)?,
+    };
+    let scheme = Scheme::compile_or_error(&rules)?;
     let worst = if args.metrics.is_empty() {
         from_stream(args, &scheme, context)?
     } else {

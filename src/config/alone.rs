@@ -59,3 +59,38 @@ fn invalid(shown: &str, text: &str) -> Error {
     Error::new(ErrorCode::InvalidConfiguration, format!("{shown} has errors\n\n{}", text.trim_end()))
         .hint("`irctl config schema` prints what each kind of file may say")
 }
+
+/// Where things stand in the file of a scheme.
+pub struct SchemePlaces {
+    /// The file as it is shown.
+    pub shown: String,
+    file: Option<File>,
+}
+
+impl SchemePlaces {
+    /// The places in the file that a workspace has the scheme from, or in the shipped one.
+    pub fn of(workspace: &super::Workspace, scheme: &str) -> Self {
+        let formats = Formats::standard();
+        if let Some(real) = workspace.source(Kind::Severity, Some(scheme)) {
+            let shown = real.strip_prefix(&workspace.root).unwrap_or(&real).display().to_string();
+            let file = File::read(Kind::Severity, &real, &shown, &formats);
+            return Self { shown, file: Some(file) };
+        }
+        let shown = format!("(shipped) severity/{scheme}.yaml");
+        let text = crate::severity::shipped().iter().find(|(name, _)| *name == scheme).map(|(_, text)| text);
+        let file = text.map(|text| File::from_bytes(Kind::Severity, &shown, text.as_bytes(), &formats));
+        Self { shown, file }
+    }
+
+    /// A place as `file:line:column`: of some bytes of the text that a JSON pointer leads to.
+    pub fn at(&self, pointer: &str, (offset, length): (usize, usize)) -> String {
+        let Some(file) = &self.file else { return self.shown.clone() };
+        let finding = super::finding::Finding::error(Kind::Severity, &file.name, pointer, "", "")
+            .at(Some(offset..offset + length));
+        let Some(found) = super::finding::locate(&finding, std::slice::from_ref(file)) else {
+            return self.shown.clone();
+        };
+        let position = found.source.position(found.span.start);
+        format!("{}:{}:{}", self.shown, position.line, position.column)
+    }
+}

@@ -24,6 +24,7 @@ mod scheme;
 mod shipped;
 mod stream;
 mod symptom;
+pub mod thresholds;
 mod truth;
 mod wording;
 
