@@ -16,12 +16,15 @@ use crate::store::{Sample, SampleFilter, Store};
 /// What became of every threshold.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ThresholdReport {
-    /// OK where every threshold fires, CRIT where one never does, UNKNOWN where there was none to try.
+    /// OK where every threshold fires, CRIT where one never does, UNKNOWN where there was none to try or a file with
+    /// errors was left out.
     pub verdict: Verdict,
     /// How many thresholds were tried.
     pub thresholds: usize,
     /// How many never fire.
     pub never: usize,
+    /// Files with errors, which were left out.
+    pub left_out: Vec<String>,
     /// Scheme by scheme.
     pub schemes: Vec<SchemeReport>,
 }
@@ -76,7 +79,9 @@ pub fn run(
         (_, 0) => Verdict::Ok,
         _ => Verdict::Crit,
     };
-    Ok(ThresholdReport { verdict, thresholds, never, schemes })
+    let left_out = workspace.left_out_of_rounds();
+    let verdict = if left_out.is_empty() { verdict } else { verdict.worst(Verdict::Unknown) };
+    Ok(ThresholdReport { verdict, thresholds, never, left_out, schemes })
 }
 
 fn scheme(

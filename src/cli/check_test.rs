@@ -50,6 +50,9 @@ fn text(report: &ThresholdReport, context: &Context) -> String {
     let plural = if tried == 1 { "" } else { "s" };
     let _ = match report.verdict {
         Verdict::Ok => writeln!(text, "{tried} threshold{plural}: each fires, and is quiet next to it"),
+        Verdict::Unknown if tried > 0 => {
+            writeln!(text, "{tried} threshold{plural}: each fires; files with errors were left out")
+        }
         Verdict::Unknown => {
             writeln!(text, "there is no threshold to try: no scheme is the workspace's own or used")
         }
