@@ -339,3 +339,40 @@ fn what_a_real_alertmanager_sends_is_classified() {
     }
     assert_eq!((found["verdict"].as_str(), exit), (Some("UNKNOWN"), 3));
 }
+
+/// More bad news never makes a message better, and what is not known is never OK.
+#[test]
+fn adding_alerts_never_lowers_the_verdict_and_the_unknown_is_never_ok() {
+    use irctl::severity::input::{Format, classify_message, read};
+    use irctl::severity::{Scheme, resolve_scheme};
+    let scheme = Scheme::compile(&resolve_scheme("protocol-25", None).unwrap()).unwrap();
+    let now = "2026-11-20T03:00:00Z".parse().unwrap();
+    let alert = |status: &str, annotations: Value| json!({"status": status, "labels": {"alertname": "A"}, "annotations": annotations});
+    let good =
+        json!({"error_rate": "0", "availability": "1", "accuracy_drop": "0", "latency_increase_pct": "0"});
+    let kinds = [
+        alert("firing", good.clone()),
+        alert("resolved", good.clone()),
+        alert("firing", json!({})),
+        alert("firing", json!({"error_rate": "NaN"})),
+        alert("firing", json!({"error_rate": "7"})),
+        alert("firing", json!({"error_rate": "0.6"})),
+        alert("pending", good),
+    ];
+    let verdict = |alerts: &[&Value]| {
+        let message = read(Format::Alertmanager, &json!({"version": "4", "alerts": alerts})).unwrap();
+        classify_message(&scheme, message, now).verdict
+    };
+    for first in &kinds {
+        let alone = verdict(&[first]);
+        assert_ne!(alone, irctl::base::Verdict::Ok, "{first}");
+        for second in &kinds {
+            let both = verdict(&[first, second]);
+            let lasts = |alert: &Value| alert["status"] != "resolved";
+            if lasts(first) {
+                assert_eq!(both.worst(alone), both, "{first} {second}");
+            }
+            assert_eq!(verdict(&[second, first]), both, "the order does not matter");
+        }
+    }
+}

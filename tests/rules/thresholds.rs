@@ -56,9 +56,9 @@ fn a_threshold_that_never_fires_fails_at_its_place() {
     );
     let run = workspace.irctl(&["check", "--test"]).expect(2);
     for says in [
-        "config/severity/shop.yaml:9:46: contradiction `ratio > 30%`: the condition contradicts itself",
-        "config/severity/shop.yaml:10:39: beyond `ratio > 100%`: no value from 0 % to 100 % makes it hold",
-        "config/severity/shop.yaml:11:56: shadowed `queue > 500`: another part of the condition always decides",
+        "config/severity/shop.yaml:9:44: contradiction `ratio > 30%`: the condition contradicts itself",
+        "config/severity/shop.yaml:10:37: beyond `ratio > 100%`: no value from 0 % to 100 % makes it hold",
+        "config/severity/shop.yaml:11:54: shadowed `queue > 500`: another part of the condition always decides",
         "no-buckets `queue > 100`: no probe sums queue up over buckets, so `for: 3 buckets` is never met",
         "too-short `queue > 100`: 101 for 5m with rounds every 15m does not fire",
         "unmeasured `elsewhere > 0`: no probe of shop emits `elsewhere`",

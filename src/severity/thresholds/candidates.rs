@@ -31,14 +31,24 @@ pub(super) fn around(slot: &Slot, at: f64) -> Vec<f64> {
 
 /// What the metric can have, in order, each once.
 fn tidy(slot: &Slot, mut values: Vec<f64>) -> Vec<f64> {
-    values.retain(|value| slot.accepts(*value));
+    values.retain(|value| possible(slot, *value));
     values.sort_by(f64::total_cmp);
     values.dedup();
     values
 }
 
-/// Values of one metric for the others to be tried beside: the measured one first, then what lies on and around every
-/// threshold of the rule, between them, and beyond.
+/// Whether a metric can have a value: in its range, and where things are counted a whole number.
+fn possible(slot: &Slot, value: f64) -> bool {
+    let whole = match slot.unit {
+        Unit::Flag => value == 0.0 || value == 1.0,
+        Unit::Count => value.fract() == 0.0,
+        _ => true,
+    };
+    whole && slot.accepts(value)
+}
+
+/// Values of one metric for the others to be tried beside: the measured one first, then what lies between, on and
+/// around the thresholds of the rule, then usual ones, and the ends of its range last.
 pub(super) fn of(rule: &Rule, id: SlotId, slot: &Slot, measured: &BTreeMap<String, f64>) -> Vec<f64> {
     let mut pivots = Vec::new();
     rule.condition.leaves(&mut |leaf, _| {
@@ -49,17 +59,18 @@ pub(super) fn of(rule: &Rule, id: SlotId, slot: &Slot, measured: &BTreeMap<Strin
     pivots.sort_by(f64::total_cmp);
     pivots.dedup();
     let between = pivots.iter().zip(pivots.iter().skip(1)).map(|(low, high)| f64::midpoint(*low, *high));
-    let mut values: Vec<f64> = between.collect();
-    values.extend(pivots.iter().flat_map(|pivot| around(slot, *pivot)));
+    let mut wanted: Vec<f64> = between.collect();
+    wanted.extend(pivots.iter().flat_map(|pivot| around(slot, *pivot)));
     if slot.unit == Unit::Flag {
-        values.extend([0.0, 1.0]);
+        wanted.push(0.0);
     }
-    values.extend([slot.low, slot.high]);
-    values.extend([f64::midpoint(slot.low, slot.high), 1.0, 100.0, 0.5]);
-    let mut values = tidy(slot, values);
-    if let Some(known) = measured.get(&slot.key).filter(|known| slot.accepts(**known)) {
-        values.retain(|value| value != known);
-        values.insert(0, *known);
+    wanted.extend([100.0, 1.0, 0.5, f64::midpoint(slot.low, slot.high), slot.low, slot.high]);
+    let mut values: Vec<f64> =
+        measured.get(&slot.key).copied().filter(|known| slot.accepts(*known)).into_iter().collect();
+    for value in wanted {
+        if possible(slot, value) && !values.contains(&value) {
+            values.push(value);
+        }
     }
     values
 }
