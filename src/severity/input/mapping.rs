@@ -328,7 +328,8 @@ mod tests {
     use serde_json::json;
 
     fn mapping(yaml: &str) -> MappingConfig {
-        serde_yaml::from_str(yaml).unwrap()
+        let value: Value = serde_yaml::from_str(yaml).unwrap();
+        serde_json::from_value(value).unwrap()
     }
 
     const SENSU: &str = r#"
