@@ -18,10 +18,11 @@ fn another_level_has_other_deadlines_and_tells_others() {
     let workspace = Workspace::variant("mape-two-weeks");
     workspace.irctl(&["check"]).expect(2);
     let listed = workspace.irctl(&["incident", "list", "--output", "json"]).expect(0).json();
-    let accuracy =
-        listed.as_array().unwrap().iter().find(|incident| incident["symptom"] == "accuracy").unwrap();
+    let listed: Vec<&serde_json::Value> =
+        listed.as_array().unwrap().iter().map(|shown| &shown["incident"]).collect();
+    let accuracy = listed.iter().find(|incident| incident["symptom"] == "accuracy").unwrap();
     let id = accuracy["id"].as_str().unwrap().to_owned();
-    assert_eq!(accuracy["level"], "P0");
+    assert_eq!(accuracy["level"]["name"], "P0");
     // Half an hour: too late for P0, in time for P1.
     workspace.set_clock("2026-11-20T03:30:00Z");
     workspace.irctl(&["incident", "ack", &id]).expect(0);
