@@ -33,12 +33,14 @@ pub(super) fn run(
 fn text(found: &Replay, context: &Context) -> String {
     let mut text = String::new();
     let from = found.from.map(|from| format!("from {} ", format_minute(from))).unwrap_or_default();
-    let (rounds, count) = (found.rounds, found.incidents.len());
+    let count = found.incidents.len();
     let _ = writeln!(
         text,
-        "scheme {}, {from}until {}: {rounds} rounds and {count} incidents judged again",
+        "scheme {}, {from}until {}: {} and {} judged again",
         found.scheme,
-        format_minute(found.to)
+        format_minute(found.to),
+        counted(found.rounds, "round"),
+        counted(found.incidents.len() as u64, "incident"),
     );
     for incident in &found.incidents {
         one(&mut text, incident, context);
@@ -66,7 +68,8 @@ fn text(found: &Replay, context: &Context) -> String {
         }
     }
     if found.other_schemes > 0 {
-        let _ = writeln!(text, "\n{} incidents of other schemes were left aside", found.other_schemes);
+        let others = counted(found.other_schemes as u64, "incident");
+        let _ = writeln!(text, "\n{others} of other schemes left aside");
     }
     let changed = found.incidents.iter().filter(|incident| incident.changes).count();
     let _ = writeln!(
@@ -76,6 +79,10 @@ fn text(found: &Replay, context: &Context) -> String {
         found.not_replayed.len()
     );
     text
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn one(text: &mut String, incident: &ReplayedIncident, context: &Context) {

@@ -82,7 +82,7 @@ fn another_level_has_other_deadlines_and_tells_others() {
     let text = workspace.irctl(&["classify", "--replay", "--rules", "new.yaml"]).expect(0);
     for says in [
         "P0 → P1",
-        "acknowledge missed (due 2026-11-20 03:15 UTC) → kept",
+        "acknowledge missed (due 2026-11-20 03:22 UTC) → kept",
         "would tell",
         "cannot be replayed",
     ] {
