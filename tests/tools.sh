@@ -21,6 +21,7 @@ if [ "$purpose" = test ]; then
     need git git
     need strace strace
     need prometheus prometheus
+    need prometheus-alertmanager prometheus-alertmanager
     need redis-server redis-server
     need kubectl kubernetes-client
     need script bsdutils

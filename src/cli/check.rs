@@ -17,18 +17,30 @@ use crate::severity::Outcome;
 /// Meant for cron: rounds do not overlap (75), nothing is opened twice, and with `--quiet` a round that changed
 /// nothing and found nothing prints nothing.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  irctl check\n  irctl check --service rila_6y20b --output json\n  \
+#[command(
+    after_help = "Examples:\n  irctl check\n  irctl check --service rila_6y20b --output json\n  irctl check --test\n  \
                         */15 * * * * irctl -C /srv/pricing check --quiet\n\n\
                         Exit status: 0 OK, 1 WARN, 2 CRIT, 3 UNKNOWN; where it rolled back, the rollback's; \
-                        75 another round is running.")]
+                        75 another round is running."
+)]
 pub struct Args {
     /// Only this service; may be given several times.
     #[arg(long, visible_alias = "model", value_name = "NAME")]
     service: Vec<String>,
+    /// Judge nothing; instead try every threshold of the schemes until it fires, and say which never does.
+    ///
+    /// Nothing is measured, opened, contained or told. Each threshold is given values on both sides of it, starting
+    /// from the newest samples, for as long as its rule's `for` asks. Ends with 0 where all fire, 2 where one never
+    /// does.
+    #[arg(long)]
+    test: bool,
 }
 
 /// Runs one round and returns the exit status.
 pub fn run(args: &Args, context: &Context) -> Result<u8> {
+    if args.test {
+        return super::check_test::run(&args.service, context);
+    }
     let workspace = context.workspace()?;
     let round = match round(args, context) {
         Err(error) if check::blind::is_state(error.code) => {
