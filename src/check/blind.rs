@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::after::Hand;
-use super::{act, measure, scope, select};
+use super::{Orders, act, measure, scope};
 use crate::base::{Clock, ErrorCode, Result};
 use crate::config::{ServiceConfig, Workspace};
 use crate::operation::{self, Ending, Stop};
@@ -19,8 +19,8 @@ pub const fn is_state(code: ErrorCode) -> bool {
 
 /// Measures the services once more, contains those that harm, and says what it did. The next round that has a store
 /// opens the incidents and tells people.
-pub fn contain(workspace: &Workspace, clock: &Clock, services: &[String]) -> Vec<String> {
-    let selected = select(workspace, services).unwrap_or_default();
+pub fn contain(workspace: &Workspace, clock: &Clock, orders: &Orders) -> Vec<String> {
+    let selected = orders.select(workspace).unwrap_or_default();
     let able = selected
         .into_iter()
         .filter(|one| one.rollback.as_ref().is_some_and(|rollback| !rollback.contain.is_empty()));

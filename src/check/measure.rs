@@ -1,8 +1,11 @@
 //! Measuring a service: its probes, what is already known, and the judgement of its scheme.
 
 use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Surroundings;
+use super::measuring::{Found, Taken};
 use crate::base::{Error, ErrorCode, Result};
 use crate::config::{ServiceConfig, Workspace};
 use crate::probe::{self, Outcome, VersionMap};
@@ -22,6 +25,8 @@ pub struct Measured {
     pub versions: VersionMap,
     /// Why it is not known which version serves, where it is not.
     pub doubt: Option<String>,
+    /// The probes that were not measured in time.
+    pub overrun: Vec<String>,
 }
 
 /// A scheme by name, compiled.
@@ -40,7 +45,42 @@ pub fn scheme(workspace: &Workspace, name: &str) -> Result<Scheme> {
     })
 }
 
-/// Measures and judges a service.
+/// Schemes, each compiled once for all services of a round that it judges.
+pub struct Schemes<'a> {
+    workspace: &'a Workspace,
+    compiled: BTreeMap<String, Arc<Scheme>>,
+}
+
+impl<'a> Schemes<'a> {
+    /// Of a workspace.
+    pub fn new(workspace: &'a Workspace) -> Self {
+        Self { workspace, compiled: BTreeMap::new() }
+    }
+
+    /// A scheme by name.
+    pub fn get(&mut self, name: &str) -> Result<Arc<Scheme>> {
+        if let Some(scheme) = self.compiled.get(name) {
+            return Ok(Arc::clone(scheme));
+        }
+        let compiled = Arc::new(scheme(self.workspace, name)?);
+        self.compiled.insert(name.to_owned(), Arc::clone(&compiled));
+        Ok(compiled)
+    }
+}
+
+/// Judges a service by what was measured and by what is known of earlier.
+pub fn classified(
+    surroundings: &Surroundings<'_>,
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    taken: Taken,
+    now: DateTime<Utc>,
+) -> Result<Measured> {
+    let known = history(surroundings, service, scheme, now)?;
+    Ok(judge(service, scheme, now, known, taken))
+}
+
+/// Measures a service once more, here and now, and judges it with what is known of earlier.
 pub fn service(
     surroundings: &Surroundings<'_>,
     service: &ServiceConfig,
@@ -51,19 +91,34 @@ pub fn service(
     Ok(judged(surroundings.workspace, service, scheme, now, known))
 }
 
-/// Measures a service and judges it by that and by what is `known` of earlier.
+/// Measures a service, here and now, and judges it by that and by what is `known` of earlier.
 pub fn judged(
     workspace: &Workspace,
     service: &ServiceConfig,
     scheme: &Scheme,
     now: DateTime<Utc>,
-    mut known: Vec<Sample>,
+    known: Vec<Sample>,
 ) -> Measured {
     let (versions, doubt) = super::scope::versions(workspace, service);
     let root = &workspace.root;
     let request =
         probe::Request { service: &service.service, root, now, versions: &versions, untrusted: false };
     let outcomes = probe::measure_all(&service.probes, &request);
+    let mut taken = Taken::new(0);
+    taken.add(Found::Versions(versions, doubt));
+    taken.add(Found::Outcomes(outcomes));
+    judge(service, scheme, now, known, taken)
+}
+
+fn judge(
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    now: DateTime<Utc>,
+    mut known: Vec<Sample>,
+    taken: Taken,
+) -> Measured {
+    let Taken { versions, doubt, outcomes, overrun, .. } = taken;
+    let versions = Arc::unwrap_or_clone(versions);
     let samples: Vec<Sample> = outcomes.iter().flat_map(|outcome| outcome.samples.iter().cloned()).collect();
     known.extend(samples.iter().cloned());
     let evidence = Evidence::from_samples(&known, versions.served.as_ref(), now);
@@ -72,7 +127,7 @@ pub fn judged(
         service = %service.service, probes = outcomes.len(), samples = samples.len(),
         verdict = %classification.verdict, "measured"
     );
-    Measured { outcomes, samples, classification, versions, doubt }
+    Measured { outcomes, samples, classification, versions, doubt, overrun }
 }
 
 /// Earlier samples, as far back as the rules that ask for a duration look.

@@ -4,6 +4,7 @@
 
 mod act;
 pub mod after;
+mod arrivals;
 mod audit;
 mod automatic;
 pub mod blind;
@@ -11,19 +12,28 @@ mod catch_up;
 pub mod failing;
 pub mod findings;
 pub mod hands;
+mod heartbeat;
 pub mod held;
-mod lock;
+pub mod lock;
 pub mod measure;
+mod measuring;
 mod modes;
+mod news;
 pub mod notices;
+mod orders;
+pub mod overlaps;
 mod overview;
 mod owed;
+mod pool;
 pub mod post;
 pub mod proposal;
 pub mod readiness;
 pub mod release;
 pub mod report;
+mod rounds;
 pub mod scope;
+pub mod shard;
+mod textfile;
 mod triggers;
 mod updates;
 mod warming;
@@ -31,14 +41,20 @@ mod watches;
 
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
+use std::time::Instant;
 
-use crate::base::{Clock, ErrorCode, Result, Verdict, fault};
+use crate::base::{Clock, Error, ErrorCode, Result, Verdict, fault};
 use crate::config::{ServiceConfig, Workspace};
 use crate::incident::{Change, Ledger, Observed, State};
 use crate::rollback;
 use crate::severity::Scheme;
 use crate::store::{Actor, Store};
-use measure::Measured;
+use arrivals::Arrivals;
+use heartbeat::Heartbeat;
+use lock::Holder;
+use measure::{Measured, Schemes};
+use measuring::{RoundJob, Taken};
+pub use orders::Orders;
 pub use overview::{Overview, Pending, overview};
 pub use report::{Round, ServiceRound};
 
@@ -54,32 +70,107 @@ pub struct Surroundings<'a> {
     pub actor: Actor,
 }
 
-/// Runs one round over these services (all, if none is named).
+/// Runs one round.
+///
+/// `workspace` is the one of the surroundings: what measures may outlive the round, where it hangs.
 ///
 /// # Errors
 /// `busy` when another round runs; anything that keeps the state from being used. What keeps a service from being
 /// measured is a verdict, not an error.
-pub fn run(surroundings: &Surroundings<'_>, services: &[String]) -> Result<Round> {
-    let workspace = surroundings.workspace;
-    let _round = lock::take(&workspace.state)?;
+pub fn run(surroundings: &Surroundings<'_>, workspace: &Arc<Workspace>, orders: &Orders) -> Result<Round> {
+    let clock = Instant::now();
     let begun = surroundings.clock.now()?;
-    let selected = select(workspace, services)?;
+    let selected = orders.select(workspace)?;
+    let holder = Holder::here(orders.shard, begun)?;
+    let lock = match lock::take(&workspace.state, &holder) {
+        Err(error) if error.code == ErrorCode::Busy => return Err(kept_out(surroundings, error, begun)),
+        lock => lock?,
+    };
+    let heartbeat = workspace.settings.check.heartbeat.as_ref();
+    let heartbeat = heartbeat.map(|config| Heartbeat::begin(config, &holder.run, begun));
+    let mut round = round(surroundings, workspace, orders, &selected, begun)?;
+    round.run = holder.run;
+    round.elapsed_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if let Some(path) = orders.textfile(workspace)
+        && let Err(error) = textfile::write(&path, &textfile::of(&round))
+    {
+        round.warnings.push(format!("the metrics could not be written: {}", error.message));
+    }
+    // The next round need not wait for whoever is told that this one is over.
+    drop(lock);
+    if let Some(heartbeat) = heartbeat {
+        let said = format!("{}: {}, {} services", round.run, round.verdict, round.services.len());
+        round.warnings.extend(heartbeat.end(Some(round.verdict), &said));
+    }
+    round.changes = news::take(&*surroundings.store, &round)?;
+    Ok(round)
+}
+
+/// Tells whoever watches rounds that this one could not be run to its end. Returns what could not be told.
+pub fn failed(workspace: &Workspace, orders: &Orders, clock: &Clock, error: &Error) -> Vec<String> {
+    let mut problems = Vec::new();
+    // A round that was kept out is no failure: the one that runs tells how it ends.
+    let Some(now) = clock.now().ok().filter(|_| error.code != ErrorCode::Busy) else { return problems };
+    if let Some(path) = orders.textfile(workspace) {
+        let old = fs_err::read_to_string(&path).unwrap_or_default();
+        if let Err(error) = textfile::write(&path, &textfile::of_failure(&old, orders.shard, now)) {
+            problems.push(format!("the metrics could not be written: {}", error.message));
+        }
+    }
+    if let Some(config) = &workspace.settings.check.heartbeat {
+        problems.extend(heartbeat::failed(config, &error.message, now));
+    }
+    problems
+}
+
+/// Counts a round that another one kept out.
+fn kept_out(surroundings: &Surroundings<'_>, error: Error, now: DateTime<Utc>) -> Error {
+    let holder = error.details.as_ref().and_then(|details| details.get("holder"));
+    let holder = holder.and_then(|holder| serde_json::from_value(holder.clone()).ok());
+    if let Err(problem) = overlaps::count(&*surroundings.store, holder, now) {
+        tracing::warn!("that a round was kept out cannot be noted: {problem}");
+    }
+    error
+}
+
+fn round(
+    surroundings: &Surroundings<'_>,
+    workspace: &Arc<Workspace>,
+    orders: &Orders,
+    selected: &[&ServiceConfig],
+    begun: DateTime<Utc>,
+) -> Result<Round> {
+    surroundings.store.write_relaxed(&mut overlaps::forget)?;
     crate::operation::drain_spool(&*surroundings.store, &workspace.state)?;
-    let mut rounds = Vec::new();
+    let job = RoundJob {
+        workspace: Arc::clone(workspace),
+        services: selected.iter().map(|service| service.service.clone()).collect(),
+        now: begun,
+        timeout: orders.probe_timeout(workspace),
+    };
+    let taken = pool::start(job, selected.len(), orders.limits(workspace, Instant::now()));
+    let mut schemes = Schemes::new(workspace);
     let mut problems = Vec::new();
     let mut stopped = Vec::new();
-    // Nobody waits for another service's rollback, or for its samples, before it is contained itself.
-    for service in selected {
-        match stop_harm(surroundings, service, begun) {
-            Ok(one) => stopped.push(one),
+    // Nobody waits for another service's slow probe, its rollback, or its samples, before it is contained itself.
+    for taken in Arrivals::new(taken) {
+        let Some(service) = selected.get(taken.number) else { continue };
+        let number = taken.number;
+        match stop_harm(surroundings, &mut schemes, service, taken, begun) {
+            Ok(one) => stopped.push((number, one)),
             // What is wrong with one service's files must not keep the others from being contained.
             Err(error) if error.code == ErrorCode::InvalidConfiguration => {
-                problems.push(format!("{} was not judged: {}", service.service, error.message));
+                problems.push((number, format!("{} was not judged: {}", service.service, error.message)));
             }
             Err(error) => return Err(error),
         }
     }
-    for one in stopped {
+    // From here on everything is in the order of the names, whoever was ready first.
+    stopped.sort_by_key(|(number, _)| *number);
+    problems.sort();
+    let mut problems: Vec<String> = problems.into_iter().map(|(_, problem)| problem).collect();
+    let mut rounds = Vec::new();
+    for (_, one) in stopped {
         let service = &one.service.service;
         match finish(surroundings, one, begun) {
             Ok(round) => rounds.push(round),
@@ -92,13 +183,21 @@ pub fn run(surroundings: &Surroundings<'_>, services: &[String]) -> Result<Round
             Err(error) => return Err(error),
         }
     }
+    problems.extend(nobody(workspace, orders, selected));
     fault::point("check:before-delivery");
     let deliveries = post::deliver(surroundings)?;
     fault::point("check:delivered");
     // Forgotten in a power failure, it makes the next look say that a round is overdue, which is then true.
-    let last = crate::base::clock::format_instant(begun);
-    surroundings.store.write_relaxed(&mut |session| session.set_value("check.last_round", &last))?;
-    Ok(Round::new(begun, rounds, deliveries, workspace.left_out_of_rounds(), problems))
+    surroundings.store.write_relaxed(&mut |session| rounds::note(session, workspace, orders, begun))?;
+    let mut round = Round::new(begun, rounds, deliveries, workspace.left_out_of_rounds(), problems);
+    round.shard = orders.shard;
+    Ok(round)
+}
+
+/// A part of the services in which there is none was not looked at, and must not seem so.
+fn nobody(workspace: &Workspace, orders: &Orders, selected: &[&ServiceConfig]) -> Option<String> {
+    let shard = orders.shard.filter(|_| selected.is_empty())?;
+    Some(format!("no service belongs to the part {shard} of {}: nothing was looked at", workspace.services.len()))
 }
 
 fn select<'a>(workspace: &'a Workspace, names: &[String]) -> Result<Vec<&'a ServiceConfig>> {
@@ -111,23 +210,25 @@ fn select<'a>(workspace: &'a Workspace, names: &[String]) -> Result<Vec<&'a Serv
 /// A service that was measured, judged and contained.
 struct Stopped<'a> {
     service: &'a ServiceConfig,
-    scheme: Scheme,
+    scheme: Arc<Scheme>,
     measured: Measured,
     observed: Vec<Observed>,
     warming: bool,
     acted: act::Acted,
 }
 
-/// Measures and judges a service, and stops what harms.
+/// Judges a service by what was measured, and stops what harms.
 fn stop_harm<'a>(
     surroundings: &Surroundings<'_>,
+    schemes: &mut Schemes<'_>,
     service: &'a ServiceConfig,
+    taken: Taken,
     now: DateTime<Utc>,
 ) -> Result<Stopped<'a>> {
-    let scheme = measure::scheme(surroundings.workspace, &service.scheme)?;
+    let scheme = schemes.get(&service.scheme)?;
     // What ended while nobody could write it down: an incident must not be judged as if it had not.
     catch_up::ended(surroundings, service)?;
-    let measured = measure::service(surroundings, service, &scheme, now)?;
+    let measured = measure::classified(surroundings, service, &scheme, taken, now)?;
     fault::point("check:measured");
     let (observed, warming) = record(surroundings, service, &scheme, &measured, now)?;
     fault::point("check:recorded");

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::output::{Format, Output};
-use crate::base::{Clock, Result};
+use crate::base::{Clock, Error, ErrorCode, Result};
 use crate::config::{Scope, Workspace};
 use crate::store::{Actor, Store};
 
@@ -61,7 +61,7 @@ pub struct Context {
     pub directory: PathBuf,
     /// Who typed the command.
     pub actor: Actor,
-    workspace: OnceCell<Workspace>,
+    workspace: OnceCell<Arc<Workspace>>,
     store: OnceCell<Arc<dyn Store>>,
 }
 
@@ -112,7 +112,14 @@ impl Context {
         for warning in workspace.left_out() {
             self.out.warning(&warning);
         }
-        Ok(self.workspace.get_or_init(|| workspace))
+        Ok(self.workspace.get_or_init(|| Arc::new(workspace)))
+    }
+
+    /// The workspace for threads that may outlive whoever started them.
+    pub fn shared_workspace(&self) -> Result<Arc<Workspace>> {
+        self.workspace()?;
+        let loaded = self.workspace.get().map(Arc::clone);
+        loaded.ok_or_else(|| Error::new(ErrorCode::Bug, "the workspace was loaded and is not there"))
     }
 
     /// The state store of the workspace, opened once.

@@ -172,9 +172,14 @@ impl Output {
     pub fn error(&self, error: &Error) -> u8 {
         let mut stderr = std::io::stderr().lock();
         if self.format == Format::Json {
-            let value = serde_json::json!({"error": {
+            let mut value = serde_json::json!({"error": {
                 "code": error.code.as_str(), "message": error.message, "hint": error.hint, "exit": error.exit(),
             }});
+            if let (Some(details), Some(body)) =
+                (&error.details, value.get_mut("error").and_then(serde_json::Value::as_object_mut))
+            {
+                body.insert("details".to_owned(), details.clone());
+            }
             let _ = writeln!(stderr, "{}", visible_json(&value.to_string()));
             return error.exit();
         }

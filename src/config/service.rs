@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+use crate::base::Duration;
 use crate::incident::PolicyConfig;
 use crate::probe::ProbeConfig;
 use crate::rollback::{RollbackConfig, ServingConfig};
@@ -40,6 +41,9 @@ pub struct ServiceConfig {
     /// What is measured, by probe name.
     #[serde(default)]
     pub probes: BTreeMap<String, ProbeConfig>,
+    /// How long a round of `irctl check` waits for a probe, by its name, where that is not the usual time.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub timeouts: BTreeMap<String, Duration>,
     /// When incidents are lowered and resolved.
     #[serde(default)]
     pub incidents: PolicyConfig,

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::base::{Unit, Untrusted};
+use crate::base::{Duration, Unit, Untrusted};
 use crate::store::{Measurement, Sample};
 pub use coefficients::CoefficientsConfig;
 pub use command::CommandConfig;
@@ -59,6 +59,22 @@ impl ProbeConfig {
     /// Whether it does more than read the workspace's files: it then runs only from trusted configuration.
     pub const fn needs_trust(&self) -> bool {
         matches!(self, ProbeConfig::Command(_) | ProbeConfig::Prometheus(_))
+    }
+
+    /// Whether it reads rows of files, and shares one pass over them with others that do.
+    pub const fn reads_rows(&self) -> bool {
+        matches!(self, ProbeConfig::Table(_) | ProbeConfig::Forecast(_) | ProbeConfig::Coefficients(_))
+    }
+
+    /// How long it waits by its own configuration for whatever it runs or asks, where that says so.
+    pub fn timeout(&self) -> Option<Duration> {
+        if !self.needs_trust() {
+            return None;
+        }
+        // Every kind that has a limit calls it so; one that is added later is not forgotten here.
+        let written = serde_json::to_value(self).ok()?;
+        let inner = written.as_object()?.values().next()?;
+        inner.get("timeout")?.as_str()?.parse().ok()
     }
 }
 
@@ -185,18 +201,24 @@ impl Outcome {
 ///
 /// The outcomes stand in the order of the probes' names.
 pub fn measure_all(probes: &BTreeMap<String, ProbeConfig>, request: &Request<'_>) -> Vec<Outcome> {
+    let all: Vec<_> = probes.iter().map(|(name, config)| (name.as_str(), config)).collect();
+    measure_these(&all, request)
+}
+
+/// Runs some probes of a service, as [`measure_all`] does all of them.
+pub fn measure_these(probes: &[(&str, &ProbeConfig)], request: &Request<'_>) -> Vec<Outcome> {
     let mut outcomes: BTreeMap<&str, Outcome> = BTreeMap::new();
     let mut tables = Vec::new();
     for (name, config) in probes {
-        if reading(name, config, request).is_some() {
-            tables.push((name, config));
+        if config.reads_rows() {
+            tables.push((*name, *config));
         } else {
             outcomes.insert(name, measure(name, config, request));
         }
     }
     let build = |number: usize| tables.get(number).and_then(|(name, config)| reading(name, config, request));
     let read = scan::run(tables.len(), &build, request);
-    outcomes.extend(tables.iter().map(|(name, _)| name.as_str()).zip(read));
+    outcomes.extend(tables.iter().map(|(name, _)| *name).zip(read));
     outcomes.into_values().collect()
 }
 
