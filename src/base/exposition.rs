@@ -35,10 +35,8 @@ impl Exposition {
         let _ = write!(self.text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
         for (labels, value) in samples {
             let common = self.labels.iter().map(|(name, value)| (name.as_str(), value.clone()));
-            let labels: Vec<String> = common
-                .chain(labels)
-                .map(|(name, value)| format!("{name}=\"{}\"", label(&value)))
-                .collect();
+            let labels: Vec<String> =
+                common.chain(labels).map(|(name, value)| format!("{name}=\"{}\"", label(&value))).collect();
             let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
             let _ = writeln!(self.text, "{name}{labels} {}", number(value));
         }

@@ -63,7 +63,10 @@ pub fn failed(config: &HeartbeatConfig, said: &str, now: DateTime<Utc>) -> Vec<S
 impl Heartbeat {
     fn only_end(self, said: &str) -> Vec<String> {
         let patience = patience(&self.config);
-        waited(&sent(self.config, Beat::Fail, format!("{said}\n"), self.now), patience).err().into_iter().collect()
+        waited(&sent(self.config, Beat::Fail, format!("{said}\n"), self.now), patience)
+            .err()
+            .into_iter()
+            .collect()
     }
 }
 
@@ -166,7 +169,8 @@ mod tests {
     #[test]
     fn the_path_says_what_happened() {
         let (_folder, config) = config("https://beats.example.org/ping/abc/?create=1\n");
-        let found = [Beat::Start, Beat::Success, Beat::Fail].map(|beat| address(&config, beat).unwrap().unwrap());
+        let found =
+            [Beat::Start, Beat::Success, Beat::Fail].map(|beat| address(&config, beat).unwrap().unwrap());
         assert_eq!(
             found,
             [

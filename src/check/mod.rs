@@ -197,7 +197,10 @@ fn round(
 /// A part of the services in which there is none was not looked at, and must not seem so.
 fn nobody(workspace: &Workspace, orders: &Orders, selected: &[&ServiceConfig]) -> Option<String> {
     let shard = orders.shard.filter(|_| selected.is_empty())?;
-    Some(format!("no service belongs to the part {shard} of {}: nothing was looked at", workspace.services.len()))
+    Some(format!(
+        "no service belongs to the part {shard} of {}: nothing was looked at",
+        workspace.services.len()
+    ))
 }
 
 fn select<'a>(workspace: &'a Workspace, names: &[String]) -> Result<Vec<&'a ServiceConfig>> {

@@ -60,9 +60,9 @@ fn of_service(session: &mut dyn Session, service: &ServiceRound, found: &mut Vec
         lines.push(format!("{} → {}{}", before.verdict, service.verdict, why(service)));
     }
     if service.warming_is_news {
-        let rules: Vec<_> =
-            service.classification.with(Outcome::Warming).map(|rule| rule.rule.as_str()).collect();
-        lines.push(format!("warming: {}", rules.join(", ")));
+        let warming = service.classification.with(Outcome::Warming);
+        let rules: Vec<_> = warming.map(|rule| format!("{} {}", rule.level, rule.rule)).collect();
+        lines.push(format!("warming, with no evidence of its own yet: {}", rules.join(", ")));
     }
     let facts = facts(service);
     lines.extend(news(&before, &facts));
@@ -142,7 +142,11 @@ fn facts(service: &ServiceRound) -> Vec<Fact> {
         facts.push(Fact::new(format!("unready: {}, {}", unready.what, unready.next), "", line));
     }
     for probe in &service.overrun {
-        facts.push(Fact::new(format!("overrun: {probe}"), "", format!("probe {probe} was not measured in time")));
+        facts.push(Fact::new(
+            format!("overrun: {probe}"),
+            "",
+            format!("probe {probe} was not measured in time"),
+        ));
     }
     facts
 }

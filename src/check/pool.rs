@@ -204,7 +204,8 @@ impl<J: Job> Pool<J> {
                 drop(state);
                 return pool.give_up("the round's deadline had passed");
             }
-            let late: Vec<u64> = state.running.iter().filter(|(_, one)| one.until <= now).map(|(id, _)| *id).collect();
+            let late: Vec<u64> =
+                state.running.iter().filter(|(_, one)| one.until <= now).map(|(id, _)| *id).collect();
             for id in late {
                 let Some(running) = state.running.remove(&id) else { continue };
                 drop(state);
@@ -216,7 +217,8 @@ impl<J: Job> Pool<J> {
             }
             let next = state.running.values().map(|one| one.until).min();
             let next = next.into_iter().chain(pool.limits.deadline.map(|deadline| deadline + GRACE)).min();
-            let wait = next.map_or(Duration::from_secs(1), |next| next.saturating_duration_since(Instant::now()));
+            let wait =
+                next.map_or(Duration::from_secs(1), |next| next.saturating_duration_since(Instant::now()));
             // What begins meanwhile may have a shorter limit than whatever runs.
             let wait = wait.min(Duration::from_millis(50));
             state = pool.change.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
@@ -368,7 +370,8 @@ mod tests {
         let begun = Instant::now();
         let services: Vec<&[&str]> = vec![&["p60000", "d60000"]; 20];
         let deadline = Some(Instant::now() + Duration::from_millis(200));
-        let taken: Vec<_> = start(sleepers(&services, 50_000), 20, Limits { jobs: 2, deadline }).iter().collect();
+        let taken: Vec<_> =
+            start(sleepers(&services, 50_000), 20, Limits { jobs: 2, deadline }).iter().collect();
         assert!(begun.elapsed() < Duration::from_secs(20));
         assert_eq!(taken.len(), 20);
         for one in &taken {

@@ -172,7 +172,8 @@ impl ServiceRound {
         warming_is_news: bool,
         unready: Vec<Unready>,
     ) -> Self {
-        let incidents = observed.iter().filter_map(|one| incident_round(service, scheme, one, &acted)).collect();
+        let incidents =
+            observed.iter().filter_map(|one| incident_round(service, scheme, one, &acted)).collect();
         // Nothing is broken by it, and no incident is opened; but it is not well either.
         let prepared = if unready.is_empty() { Verdict::Ok } else { Verdict::Warn };
         let verdict = verdict(&measured, &acted).worst(prepared);

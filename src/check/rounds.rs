@@ -26,7 +26,9 @@ pub fn note(
     // Everything was looked at since the oldest of the parts.
     let mut oldest = begun;
     for number in 1..=shard.of {
-        let Some(at) = session.value(&format!("check.last_round.{number}/{}", shard.of))? else { return Ok(()) };
+        let Some(at) = session.value(&format!("check.last_round.{number}/{}", shard.of))? else {
+            return Ok(());
+        };
         oldest = oldest.min(parse_instant(&at)?);
     }
     let known = session.value(LAST)?.as_deref().map(parse_instant).transpose()?;

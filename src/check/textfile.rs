@@ -54,9 +54,10 @@ pub fn of(round: &Round) -> String {
     text.single("irctl_probes_overrun", "Probes that were not measured in time.", count(overrun));
     let undelivered = round.deliveries.waiting + round.deliveries.failed + round.deliveries.ambiguous;
     text.single("irctl_messages_undelivered", "Messages that have not got through.", f64::from(undelivered));
-    let verdicts = round.services.iter().map(|service| {
-        (vec![("service", service.service.clone())], f64::from(service.verdict.exit()))
-    });
+    let verdicts = round
+        .services
+        .iter()
+        .map(|service| (vec![("service", service.service.clone())], f64::from(service.verdict.exit())));
     let help = "Verdict of a service: 0 OK, 1 WARN, 2 CRIT, 3 UNKNOWN.";
     text.gauge("irctl_service_verdict", help, verdicts);
     let incidents = round.services.iter().map(|service| {

@@ -15,6 +15,23 @@ pub enum Format {
     Text,
     /// JSON for programs.
     Json,
+    /// JUnit XML; `verify` only.
+    Junit,
+    /// TAP 14; `verify` only.
+    Tap,
+    /// A log with annotations for GitHub Actions; `verify` only.
+    Github,
+    /// One line as monitoring plugins print it; `verify` only.
+    Nagios,
+    /// Prometheus' text format; `verify` only.
+    Prometheus,
+}
+
+impl Format {
+    /// Whether it is a report of verification, which no other command has.
+    pub const fn is_report(self) -> bool {
+        !matches!(self, Format::Text | Format::Json)
+    }
 }
 
 /// Standard output and standard error of this process.
@@ -67,6 +84,16 @@ impl Output {
     /// Plain text, before the command line is understood.
     pub fn plain() -> Self {
         Self::new(Format::Text, false)
+    }
+
+    /// What results look like.
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// A report that carries commands for a CI system, which it has escaped itself.
+    pub fn commands(&self, text: &str) -> Result<()> {
+        raw(&visible(text))
     }
 
     /// Whether results go out as JSON.

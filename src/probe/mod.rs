@@ -66,6 +66,11 @@ impl ProbeConfig {
         matches!(self, ProbeConfig::Table(_) | ProbeConfig::Forecast(_) | ProbeConfig::Coefficients(_))
     }
 
+    /// Whether what it measures hangs on nothing but files that its configuration names.
+    pub const fn reads_only_named_files(&self) -> bool {
+        matches!(self, ProbeConfig::File(_) | ProbeConfig::Json(_)) || self.reads_rows()
+    }
+
     /// How long it waits by its own configuration for whatever it runs or asks, where that says so.
     pub fn timeout(&self) -> Option<Duration> {
         if !self.needs_trust() {

@@ -12,6 +12,9 @@ const VERDICT_WIDTH: usize = 7;
 const NAME_WIDTH: usize = 32;
 
 pub(super) fn render(summary: &Summary, style: &Style<'_>) -> String {
+    if let (true, Some(why)) = (summary.suites.is_empty(), style.nothing) {
+        return format!("nothing was verified: {why}\n");
+    }
     if summary.suites.is_empty() {
         return format!(
             "{}: no suite was selected, so nothing was verified\n",
