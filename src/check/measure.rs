@@ -88,17 +88,7 @@ pub fn service(
     now: DateTime<Utc>,
 ) -> Result<Measured> {
     let known = history(surroundings, service, scheme, now)?;
-    Ok(judged(surroundings.workspace, service, scheme, now, known))
-}
-
-/// Measures a service, here and now, and judges it by that and by what is `known` of earlier.
-pub fn judged(
-    workspace: &Workspace,
-    service: &ServiceConfig,
-    scheme: &Scheme,
-    now: DateTime<Utc>,
-    known: Vec<Sample>,
-) -> Measured {
+    let workspace = surroundings.workspace;
     let (versions, doubt) = super::scope::versions(workspace, service);
     let root = &workspace.root;
     let request =
@@ -107,10 +97,11 @@ pub fn judged(
     let mut taken = Taken::new(0);
     taken.add(Found::Versions(versions, doubt));
     taken.add(Found::Outcomes(outcomes));
-    judge(service, scheme, now, known, taken)
+    Ok(judge(service, scheme, now, known, taken))
 }
 
-fn judge(
+/// Judges a service by what was measured and by what is `known` of earlier.
+pub fn judge(
     service: &ServiceConfig,
     scheme: &Scheme,
     now: DateTime<Utc>,

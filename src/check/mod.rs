@@ -28,6 +28,7 @@ mod pool;
 pub mod post;
 pub mod proposal;
 pub mod readiness;
+mod record;
 pub mod release;
 pub mod report;
 mod rounds;
@@ -45,7 +46,7 @@ use std::time::Instant;
 
 use crate::base::{Clock, Error, ErrorCode, Result, Verdict, fault};
 use crate::config::{ServiceConfig, Workspace};
-use crate::incident::{Change, Ledger, Observed, State};
+use crate::incident::{Observed, State};
 use crate::rollback;
 use crate::severity::Scheme;
 use crate::store::{Actor, Store};
@@ -86,8 +87,7 @@ pub fn run(surroundings: &Surroundings<'_>, workspace: &Arc<Workspace>, orders: 
         Err(error) if error.code == ErrorCode::Busy => return Err(kept_out(surroundings, error, begun)),
         lock => lock?,
     };
-    let heartbeat = workspace.settings.check.heartbeat.as_ref();
-    let heartbeat = heartbeat.map(|config| Heartbeat::begin(config, &holder.run, begun));
+    let heartbeat = orders.heartbeat(workspace).map(|config| Heartbeat::begin(config, &holder.run, begun));
     let mut round = round(surroundings, workspace, orders, &selected, begun)?;
     round.run = holder.run;
     round.elapsed_ms = u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -109,15 +109,16 @@ pub fn run(surroundings: &Surroundings<'_>, workspace: &Arc<Workspace>, orders: 
 /// Tells whoever watches rounds that this one could not be run to its end. Returns what could not be told.
 pub fn failed(workspace: &Workspace, orders: &Orders, clock: &Clock, error: &Error) -> Vec<String> {
     let mut problems = Vec::new();
-    // A round that was kept out is no failure: the one that runs tells how it ends.
-    let Some(now) = clock.now().ok().filter(|_| error.code != ErrorCode::Busy) else { return problems };
+    // A round that was kept out is no failure: the one that runs tells how it ends. A name that is none is a slip.
+    let is_failure = !matches!(error.code, ErrorCode::Busy | ErrorCode::NotFound | ErrorCode::Usage);
+    let Some(now) = clock.now().ok().filter(|_| is_failure) else { return problems };
     if let Some(path) = orders.textfile(workspace) {
         let old = fs_err::read_to_string(&path).unwrap_or_default();
         if let Err(error) = textfile::write(&path, &textfile::of_failure(&old, orders.shard, now)) {
             problems.push(format!("the metrics could not be written: {}", error.message));
         }
     }
-    if let Some(config) = &workspace.settings.check.heartbeat {
+    if let Some(config) = orders.heartbeat(workspace) {
         problems.extend(heartbeat::failed(config, &error.message, now));
     }
     problems
@@ -231,10 +232,14 @@ fn stop_harm<'a>(
     let scheme = schemes.get(&service.scheme)?;
     // What ended while nobody could write it down: an incident must not be judged as if it had not.
     catch_up::ended(surroundings, service)?;
-    let measured = measure::classified(surroundings, service, &scheme, taken, now)?;
+    let mut measured = measure::classified(surroundings, service, &scheme, taken, now)?;
     fault::point("check:measured");
-    let (observed, warming) = record(surroundings, service, &scheme, &measured, now)?;
+    let (observed, warming) = record::samples(surroundings, service, &scheme, &measured, now)?;
     fault::point("check:recorded");
+    if service.rollback.is_none() {
+        // Only conditions of a rollback or a release look at them again.
+        measured.samples = Vec::new();
+    }
     // Harm first: nobody is told, and nothing else is looked at, before consumers are stopped.
     let contained = act::contain(surroundings, service, &scheme, &observed);
     fault::point("check:contained");
@@ -248,7 +253,11 @@ fn stop_harm<'a>(
 /// Everything that may take its time: rolling back, confirming what was rolled back, letting back.
 fn finish(surroundings: &Surroundings<'_>, one: Stopped<'_>, now: DateTime<Utc>) -> Result<ServiceRound> {
     let Stopped { service, scheme, mut measured, observed, warming, mut acted } = one;
-    match catch_up::running(surroundings, service)? {
+    let running = match &service.rollback {
+        Some(_) => catch_up::running(surroundings, service)?,
+        None => None,
+    };
+    match running {
         Some(running) => acted.rollback = Some(automatic::yielded(&running)),
         None => {
             acted.rollback = automatic::run(surroundings, service, &scheme, &measured, &observed);
@@ -264,31 +273,6 @@ fn finish(surroundings: &Surroundings<'_>, one: Stopped<'_>, now: DateTime<Utc>)
     }
     let readiness = readiness::round(surroundings, service, now);
     Ok(ServiceRound::new(service, &scheme, measured, observed, acted, warming, readiness))
-}
-
-/// Stores the samples and what they mean for incidents, together or not at all. Also returns whether rules are
-/// warming of which this was not said before.
-fn record(
-    surroundings: &Surroundings<'_>,
-    service: &ServiceConfig,
-    scheme: &Scheme,
-    measured: &Measured,
-    now: DateTime<Utc>,
-) -> Result<(Vec<Observed>, bool)> {
-    let observations = findings::observations(service, scheme, measured);
-    surroundings.store.with(|session| {
-        session.put_samples(&measured.samples)?;
-        let mut observed = Vec::new();
-        let mut ledger = Ledger::load(session, &service.service)?;
-        for (observation, timings) in &observations {
-            let timings = |level: &str| timings(level);
-            observed.push(ledger.observe(session, observation, &service.incidents, &timings, now)?);
-        }
-        observed.retain(|one| one.change != Change::Quiet);
-        let owed = observed.iter().filter_map(|one| owed::of(one, now)).collect();
-        owed::owe(session, &service.service, owed)?;
-        Ok((observed, warming::is_news(session, service, measured)?))
-    })
 }
 
 /// What served, and whether it served without an incident: from this, versions get their evidence.

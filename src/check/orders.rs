@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::pool::Limits;
 use super::shard::Shard;
 use crate::base::{self, Result};
-use crate::config::{ServiceConfig, Workspace};
+use crate::config::{HeartbeatConfig, ServiceConfig, Workspace};
 
 /// How long a probe may take if nothing says so.
 const TIMEOUT: base::Duration = base::Duration::seconds(30);
@@ -62,9 +62,20 @@ impl Orders {
         Limits { jobs: jobs.max(1), deadline }
     }
 
+    /// Whether whoever watches rounds hears of this one. One over some services by name is somebody's look at them; it
+    /// says nothing about the others.
+    fn is_watched(&self, workspace: &Workspace) -> bool {
+        self.shard.is_some() || self.is_whole(workspace)
+    }
+
     /// Where metrics go: as typed, or relative to the workspace as configured.
     pub fn textfile(&self, workspace: &Workspace) -> Option<PathBuf> {
-        let configured = || workspace.settings.check.textfile.as_ref().map(|path| workspace.root.join(path));
-        self.textfile.clone().or_else(configured)
+        let configured = workspace.settings.check.textfile.as_ref().filter(|_| self.is_watched(workspace));
+        self.textfile.clone().or_else(|| Some(workspace.root.join(configured?)))
+    }
+
+    /// Who is told that a round begins and ends.
+    pub fn heartbeat<'a>(&self, workspace: &'a Workspace) -> Option<&'a HeartbeatConfig> {
+        workspace.settings.check.heartbeat.as_ref().filter(|_| self.is_watched(workspace))
     }
 }

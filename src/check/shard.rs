@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(parts, PARTS);
     }
 
-    const PARTS: [u32; 4] = [0, 0, 0, 0];
+    const PARTS: [u32; 4] = [9, 2, 11, 5];
 
     #[test]
     fn what_is_no_part_is_refused() {

@@ -6,7 +6,7 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::file::File;
 use super::kind::Kind;
 use super::yaml::inside_text;
-use super::{automation, measured, places, recipes, semantic, suites, targets};
+use super::{automation, measured, places, recipes, rounds, semantic, suites, targets};
 
 /// Something that a check found.
 #[derive(Debug, Clone)]
@@ -82,6 +82,7 @@ pub const CHECKS: &[SemanticCheck] = &[
     suites::check,
     measured::metrics,
     measured::levels,
+    rounds::limits,
     places::state,
     places::paths,
     recipes::own,

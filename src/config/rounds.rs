@@ -4,6 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
+use super::Workspace;
+use super::diagnostic::{Severity, code};
+use super::finding::Finding;
+use super::kind::Kind;
+use super::schema::suggestion;
 use crate::base::{Duration, SecretReference, Verdict};
 
 /// How rounds of `irctl check` run.
@@ -64,4 +69,57 @@ impl HeartbeatConfig {
             None => matches!(verdict, Verdict::Crit | Verdict::Unknown | Verdict::Blocked),
         }
     }
+}
+
+/// Limits that can be kept, of probes that there are, and a heartbeat that goes somewhere.
+pub fn limits(workspace: &Workspace) -> Vec<Finding> {
+    let mut found = of_rounds(workspace);
+    for (name, service) in &workspace.services {
+        for (probe, limit) in &service.timeouts {
+            let pointer = format!("/timeouts/{}", probe.replace('~', "~0").replace('/', "~1"));
+            if !service.probes.contains_key(probe) {
+                let known: Vec<&str> = service.probes.keys().map(String::as_str).collect();
+                let message = format!("{name} has no probe `{}`", probe.escape_debug());
+                let finding =
+                    Finding::error(Kind::Service, name, &pointer, code::DANGLING_REFERENCE, message);
+                let finding = finding.help(suggestion(probe, &known));
+                found.push(Finding { on_key: true, ..finding });
+            }
+            found.extend(zero(Kind::Service, name, &pointer, Some(*limit)));
+        }
+    }
+    found
+}
+
+fn of_rounds(workspace: &Workspace) -> Vec<Finding> {
+    let rounds = &workspace.settings.check;
+    let mut found = Vec::new();
+    found.extend(zero(Kind::Irctl, "", "/check/timeout", rounds.timeout));
+    found.extend(zero(Kind::Irctl, "", "/check/deadline", rounds.deadline));
+    if let (Some(deadline), Some(cadence)) = (rounds.deadline, workspace.settings.cadence)
+        && deadline.approximate() > cadence.approximate()
+    {
+        let message = format!(
+            "a round that measures for {deadline} keeps out the next one, which comes after {cadence}"
+        );
+        let finding = Finding::error(Kind::Irctl, "", "/check/deadline", code::CADENCE, message);
+        let finding = finding.help(Some(format!("measure for {cadence} at most, or check less often")));
+        found.push(Finding { severity: Severity::Warning, ..finding });
+    }
+    if let Some(heartbeat) = &rounds.heartbeat {
+        let addresses = [&heartbeat.url, &heartbeat.start, &heartbeat.success, &heartbeat.fail];
+        if addresses.iter().all(|address| address.is_none()) {
+            let message = "the heartbeat has no address";
+            let finding = Finding::error(Kind::Irctl, "", "/check/heartbeat", code::MISSING_KEY, message);
+            found.push(finding.help(Some("give it a `url:`, as `url: env:HEARTBEAT_URL`".to_owned())));
+        }
+        found.extend(zero(Kind::Irctl, "", "/check/heartbeat/timeout", heartbeat.timeout));
+    }
+    found
+}
+
+/// Within no time nothing can be measured.
+fn zero(kind: Kind, name: &str, pointer: &str, limit: Option<Duration>) -> Option<Finding> {
+    limit.filter(|limit| limit.approximate().is_zero())?;
+    Some(Finding::error(kind, name, pointer, code::OUT_OF_RANGE, "nothing can be measured within no time"))
 }
