@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::report::{Change, IncidentRound, Round, ServiceRound};
+use crate::base::untrusted::{Sink, escape};
 use crate::base::{Error, ErrorCode, Result, Verdict};
 use crate::severity::Outcome;
 use crate::store::{Session, Store};
@@ -66,7 +67,7 @@ fn of_service(session: &mut dyn Session, service: &ServiceRound, found: &mut Vec
     }
     let facts = facts(service);
     lines.extend(news(&before, &facts));
-    found.extend(lines.into_iter().map(|text| Change { service: Some(service.service.clone()), text }));
+    found.extend(lines.iter().map(|line| change(Some(&service.service), line)));
     write(session, &key, &before, standing(service.verdict, facts))
 }
 
@@ -87,8 +88,13 @@ fn of_round(session: &mut dyn Session, round: &Round, found: &mut Vec<Change>) -
             facts.push(Fact::new(format!("messages {name}"), "", line));
         }
     }
-    found.extend(news(&before, &facts).into_iter().map(|text| Change { service: None, text }));
+    found.extend(news(&before, &facts).iter().map(|line| change(None, line)));
     write(session, &key, &before, standing(round.verdict, facts))
+}
+
+/// One line, whatever stands in it.
+fn change(service: Option<&String>, line: &str) -> Change {
+    Change { service: service.cloned(), text: escape(line, Sink::Terminal) }
 }
 
 /// `INC-… opened as P0: RILA 6Y20B: …; contained`, where the round changed an incident.

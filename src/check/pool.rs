@@ -89,7 +89,8 @@ pub fn start<J: Job>(job: J, count: usize, limits: Limits) -> Receiver<Taken> {
         change: Condvar::new(),
         done: Mutex::new(Some(sender)),
     });
-    for _ in 0..limits.jobs.clamp(1, count.max(1)) {
+    // One service may have many probes that wait.
+    for _ in 0..limits.jobs.clamp(1, count.saturating_mul(16).max(1)) {
         Pool::hire(&pool);
     }
     let watched = Arc::clone(&pool);

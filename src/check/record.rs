@@ -20,7 +20,7 @@ pub fn samples(
     now: DateTime<Utc>,
 ) -> Result<(Vec<Observed>, bool)> {
     let observations = findings::observations(service, scheme, measured);
-    let mut work = |session: &mut dyn Session| {
+    let work = |session: &mut dyn Session| {
         session.put_samples(&measured.samples)?;
         let mut observed = Vec::new();
         let mut ledger = Ledger::load(session, &service.service)?;

@@ -1,6 +1,8 @@
 //! TAP 14 (<https://testanything.org/tap-version-14-specification.html>), flat: one test for each expectation of each
 //! suite. CRIT and UNKNOWN are not ok, BLOCKED is skipped; WARN is not ok only where it fails the run.
 
+use std::collections::BTreeMap;
+
 use super::super::report::{Check, Report, Summary};
 use super::{Style, text};
 use crate::base::Verdict;
@@ -44,9 +46,12 @@ fn test(number: usize, report: &Report, check: &Check, style: &Style<'_>) -> Str
     if let Some(why) = &check.description {
         line("description", &quoted(why));
     }
-    for value in &check.values {
-        line(&quoted(&value.metric), &quoted(value.text.raw()));
-    }
+    // A metric may be called as any other key is.
+    let values: BTreeMap<&str, &str> =
+        check.values.iter().map(|value| (value.metric.as_str(), value.text.raw())).collect();
+    let values: Vec<_> =
+        values.iter().map(|(metric, text)| format!("{}: {}", quoted(metric), quoted(text))).collect();
+    line("values", &format!("{{{}}}", values.join(", ")));
     let looked: Vec<_> = text::looked_at(report, check).iter().map(|looked| quoted(looked)).collect();
     line("examined", &format!("[{}]", looked.join(", ")));
     out.push_str("  ...\n");

@@ -116,20 +116,21 @@ pub(super) fn looked_at(report: &Report, check: &Check) -> Vec<String> {
 }
 
 fn facts(examination: &Examination) -> String {
+    let plain = |text: &str| escape(text, Sink::Terminal);
     let shown = |text: &Untrusted| match text.raw().parse::<Digest>() {
         Ok(digest) => digest.short().to_owned(),
         Err(_) => text.escaped(Sink::Terminal),
     };
     let mut parts: Vec<String> =
-        examination.facts.iter().map(|fact| format!("{} {}", fact.label, shown(&fact.value))).collect();
+        examination.facts.iter().map(|fact| format!("{} {}", plain(&fact.label), shown(&fact.value))).collect();
     parts.extend(examination.problems.iter().map(|problem| {
-        let metric = problem.metric.as_ref().map(|metric| format!("{metric}: ")).unwrap_or_default();
+        let metric = problem.metric.as_ref().map(|metric| format!("{}: ", plain(metric))).unwrap_or_default();
         format!("problem: {metric}{}", shown(&problem.reason))
     }));
     if parts.is_empty() {
         parts.push("nothing".to_owned());
     }
-    format!("{} looked at: {}", escape(&examination.probe, Sink::Terminal), parts.join(", "))
+    format!("{} looked at: {}", plain(&examination.probe), parts.join(", "))
 }
 
 /// Breaks a text at spaces; a word that is too long stays whole.
