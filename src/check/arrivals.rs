@@ -10,8 +10,9 @@ use super::measuring::Taken;
 /// the same services tell the same story; it is too short to matter to whoever is harmed.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Measured services, each once.
+/// Measured services, each once. One that needs others comes after them, however long they take.
 pub struct Arrivals {
+    needs: BTreeMap<usize, BTreeSet<usize>>,
     receiver: Receiver<Taken>,
     ready: BTreeMap<usize, Taken>,
     gone: BTreeSet<usize>,
@@ -20,17 +21,25 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
-    /// Of what a pool measures.
-    pub fn new(receiver: Receiver<Taken>) -> Self {
-        Self { receiver, ready: BTreeMap::new(), gone: BTreeSet::new(), next: 0, patience: PATIENCE }
+    /// Of what a pool measures. `needs` are the services that have to come before each, by number.
+    pub fn new(receiver: Receiver<Taken>, needs: BTreeMap<usize, BTreeSet<usize>>) -> Self {
+        Self { needs, receiver, ready: BTreeMap::new(), gone: BTreeSet::new(), next: 0, patience: PATIENCE }
     }
 
-    fn pass(&mut self, taken: Taken) -> Taken {
-        self.gone.insert(taken.number);
-        while self.gone.remove(&self.next) {
+    fn pass(&mut self, number: usize) -> Option<Taken> {
+        let taken = self.ready.remove(&number)?;
+        self.gone.insert(number);
+        while self.gone.contains(&self.next) {
             self.next += 1;
         }
-        taken
+        Some(taken)
+    }
+
+    /// The first that is ready and needs nothing that is still to come.
+    fn free(&self) -> Option<usize> {
+        let is_free =
+            |number: &&usize| self.needs.get(*number).is_none_or(|needs| needs.is_subset(&self.gone));
+        self.ready.keys().find(is_free).copied()
     }
 }
 
@@ -39,10 +48,11 @@ impl Iterator for Arrivals {
 
     fn next(&mut self) -> Option<Taken> {
         loop {
-            if let Some(taken) = self.ready.remove(&self.next) {
-                return Some(self.pass(taken));
+            let free = self.free();
+            if free == Some(self.next) {
+                return self.pass(self.next);
             }
-            let arrived = if self.ready.is_empty() {
+            let arrived = if free.is_none() {
                 self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected)
             } else {
                 let begun = Instant::now();
@@ -54,7 +64,8 @@ impl Iterator for Arrivals {
                 Ok(taken) => {
                     self.ready.insert(taken.number, taken);
                 }
-                Err(_) => return self.ready.pop_first().map(|(_, taken)| self.pass(taken)),
+                // Who waits for one that never comes is looked at all the same.
+                Err(_) => return self.pass(free.or_else(|| self.ready.keys().next().copied())?),
             }
         }
     }
@@ -65,10 +76,14 @@ mod tests {
     use super::*;
 
     fn numbers(sent: &[usize]) -> Vec<usize> {
+        in_order(sent, BTreeMap::new())
+    }
+
+    fn in_order(sent: &[usize], needs: BTreeMap<usize, BTreeSet<usize>>) -> Vec<usize> {
         let (sender, receiver) = std::sync::mpsc::channel();
         sent.iter().for_each(|number| sender.send(Taken::new(*number)).unwrap());
         drop(sender);
-        Arrivals::new(receiver).map(|taken| taken.number).collect()
+        Arrivals::new(receiver, needs).map(|taken| taken.number).collect()
     }
 
     #[test]
@@ -79,10 +94,28 @@ mod tests {
     }
 
     #[test]
+    fn what_others_need_comes_before_them() {
+        let needs = |pairs: &[(usize, usize)]| {
+            let mut needs: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+            for (number, other) in pairs {
+                needs.entry(*number).or_default().insert(*other);
+            }
+            needs
+        };
+        assert_eq!(in_order(&[0, 1, 2, 3], needs(&[(0, 3), (1, 0)])), [2, 3, 0, 1]);
+        assert_eq!(
+            in_order(&[0, 1], needs(&[(0, 7)])),
+            [1, 0],
+            "one that never comes holds up nobody for good"
+        );
+        assert_eq!(in_order(&[0, 1], needs(&[(0, 1), (1, 0)])), [0, 1], "nor does a circle");
+    }
+
+    #[test]
     fn nobody_waits_long_for_one_that_is_slow() {
         let (sender, receiver) = std::sync::mpsc::channel();
         sender.send(Taken::new(1)).unwrap();
-        let mut arrivals = Arrivals::new(receiver);
+        let mut arrivals = Arrivals::new(receiver, BTreeMap::new());
         let begun = Instant::now();
         assert_eq!(arrivals.next().map(|taken| taken.number), Some(1));
         assert!(begun.elapsed() < Duration::from_secs(5));

@@ -1,6 +1,7 @@
 //! A round without a store: nothing can be remembered, but what harms can still be stopped.
 
 use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -42,7 +43,7 @@ pub fn contain(workspace: &Arc<Workspace>, clock: &Clock, orders: &Orders) -> Ve
         able.len(),
         orders.limits(workspace, Instant::now()),
     );
-    let said = Arrivals::new(taken).filter_map(|taken| {
+    let said = Arrivals::new(taken, BTreeMap::new()).filter_map(|taken| {
         let service = able.get(taken.number)?;
         match one(workspace, clock, service, taken, now) {
             Ok(said) => said,

@@ -41,6 +41,7 @@ mod warming;
 mod watches;
 
 use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -154,7 +155,7 @@ fn round(
     let mut problems = Vec::new();
     let mut stopped = Vec::new();
     // Nobody waits for another service's slow probe, its rollback, or its samples, before it is contained itself.
-    for taken in Arrivals::new(taken) {
+    for taken in Arrivals::new(taken, BTreeMap::new()) {
         let Some(service) = selected.get(taken.number) else { continue };
         let number = taken.number;
         match stop_harm(surroundings, &mut schemes, service, taken, begun) {

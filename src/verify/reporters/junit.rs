@@ -66,7 +66,10 @@ fn case(report: &Report, check: &Check, style: &Style<'_>) -> TestCase {
         case.set_system_out(description);
     }
     for value in &check.values {
-        case.add_property((escape(&value.metric, Sink::Terminal).as_str(), escape(value.text.raw(), Sink::Plain).as_str()));
+        case.add_property((
+            escape(&value.metric, Sink::Terminal).as_str(),
+            escape(value.text.raw(), Sink::Plain).as_str(),
+        ));
     }
     case
 }

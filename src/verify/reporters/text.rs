@@ -121,8 +121,11 @@ fn facts(examination: &Examination) -> String {
         Ok(digest) => digest.short().to_owned(),
         Err(_) => text.escaped(Sink::Terminal),
     };
-    let mut parts: Vec<String> =
-        examination.facts.iter().map(|fact| format!("{} {}", plain(&fact.label), shown(&fact.value))).collect();
+    let mut parts: Vec<String> = examination
+        .facts
+        .iter()
+        .map(|fact| format!("{} {}", plain(&fact.label), shown(&fact.value)))
+        .collect();
     parts.extend(examination.problems.iter().map(|problem| {
         let metric = problem.metric.as_ref().map(|metric| format!("{}: ", plain(metric))).unwrap_or_default();
         format!("problem: {metric}{}", shown(&problem.reason))
