@@ -168,9 +168,9 @@ mod tests {
         let first = take(state.path(), &me(Some("1/2"))).unwrap();
         let second = take(state.path(), &me(Some("2/2"))).unwrap();
         assert_eq!(running(state.path()).len(), 2);
-        for shard in [Some("1/2"), None] {
+        for (shard, who) in [(Some("1/2"), "shard 1/2"), (None, ", shard ")] {
             let error = take(state.path(), &me(shard)).unwrap_err();
-            assert!(error.message.contains("shard 1/2"), "{error}");
+            assert!(error.message.contains(who), "{error}");
         }
         drop((first, second));
         let _whole = take(state.path(), &me(None)).unwrap();

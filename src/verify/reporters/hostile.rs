@@ -4,6 +4,7 @@ use super::super::config::ExpectationSeverity;
 use super::super::report::{Check, Examination, Report, Summary, Value};
 use super::{Reporter, Style, step_summary};
 use crate::base::clock::parse_instant;
+use crate::base::untrusted::{Sink, escape};
 use crate::base::{Unit, Untrusted, Verdict};
 use crate::probe::Fact;
 
@@ -64,6 +65,11 @@ fn summary(text: &str) -> Summary {
     }])
 }
 
+/// Letters, as many as the text has where it is shown.
+fn harmless(hostile: &str) -> String {
+    "h".repeat(escape(hostile, Sink::Terminal).chars().count())
+}
+
 /// As many lines as the same report of harmless text has: nothing that was quoted began one.
 fn same_shape(name: &str, hostile: &str, report: &str, harmless: &str) {
     let lines = |text: &str| text.split('\n').count();
@@ -76,7 +82,7 @@ fn nothing_that_was_quoted_is_obeyed() {
     for hostile in HOSTILE {
         for (name, reporter) in Reporter::ALL {
             let report = reporter.render(&summary(hostile), &style).unwrap();
-            let harmless = reporter.render(&summary("harmless"), &style).unwrap();
+            let harmless = reporter.render(&summary(&harmless(hostile)), &style).unwrap();
             let hidden = |c: char| c.is_control() && c != '\n' && c != '\t';
             let disguised = ['\u{202e}', '\u{200b}', '\u{2028}'];
             // JSON holds texts as they came; what writes it to a terminal makes them visible.
@@ -131,7 +137,7 @@ fn nothing_that_was_quoted_is_obeyed() {
             }
         }
         let markdown = step_summary(&summary(hostile));
-        same_shape("step summary", hostile, &markdown, &step_summary(&summary("harmless")));
+        same_shape("step summary", hostile, &markdown, &step_summary(&summary(&harmless(hostile))));
         let rows = markdown.lines().filter(|line| line.starts_with("| "));
         for row in rows {
             assert_eq!(row.replace("\\|", "").matches('|').count(), 5, "{row}");
