@@ -151,7 +151,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let holder = me(None);
         let first = take(state.path(), &holder).unwrap();
-        assert_eq!(running(state.path()), [holder.clone()]);
+        assert_eq!(running(state.path()), std::slice::from_ref(&holder));
         let error = take(state.path(), &me(None)).unwrap_err();
         assert_eq!(error.code, ErrorCode::Busy);
         assert!(error.message.contains(&holder.run), "{error}");
