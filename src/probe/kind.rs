@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 use super::baseline::{self, BaselineConfig};
 use super::calibration::{self, CalibrationConfig};
@@ -120,6 +121,64 @@ impl ProbeConfig {
             | ProbeConfig::Systemd(_)
             | ProbeConfig::Host(_) => true,
         }
+    }
+
+    /// Whether it reads rows of files, and shares one pass over them with others that do.
+    pub const fn reads_rows(&self) -> bool {
+        matches!(
+            self,
+            ProbeConfig::Table(_)
+                | ProbeConfig::Forecast(_)
+                | ProbeConfig::Coefficients(_)
+                | ProbeConfig::Drift(_)
+                | ProbeConfig::Calibration(_)
+                | ProbeConfig::Returns(_)
+                | ProbeConfig::Leakage(_)
+        )
+    }
+
+    /// Whether it compares what the other probes of the round measured, and so comes after them.
+    pub const fn compares(&self) -> bool {
+        matches!(self, ProbeConfig::Baseline(_))
+    }
+
+    /// Whether what it measures hangs on nothing but files that its configuration names.
+    pub fn reads_only_named_files(&self) -> bool {
+        let reads = matches!(self, ProbeConfig::File(_) | ProbeConfig::Json(_)) || self.reads_rows();
+        reads && !self.needs_trust()
+    }
+
+    /// How long it takes at most by its own configuration, where that, or what it does without, says so.
+    pub fn timeout(&self) -> Option<Duration> {
+        let limit = match self {
+            ProbeConfig::Command(config) => config.timeout,
+            ProbeConfig::Prometheus(config) => config.timeout,
+            ProbeConfig::Imports(config) => config.timeout,
+            ProbeConfig::Sql(config) => config.timeout,
+            ProbeConfig::Redis(config) => config.timeout,
+            ProbeConfig::S3(config) => config.timeout,
+            ProbeConfig::Kubernetes(config) => config.timeout,
+            ProbeConfig::Tcp(config) => config.timeout,
+            ProbeConfig::Git(config) => config.timeout,
+            ProbeConfig::Systemd(config) => config.timeout,
+            ProbeConfig::Http(config) => Some(config.limit()),
+            ProbeConfig::TestSuite(config) => Some(config.limit()),
+            ProbeConfig::Parity(config) => config.timeout(),
+            ProbeConfig::Leakage(config) => return config.programs_take(),
+            ProbeConfig::Table(_)
+            | ProbeConfig::Forecast(_)
+            | ProbeConfig::Coefficients(_)
+            | ProbeConfig::Drift(_)
+            | ProbeConfig::Calibration(_)
+            | ProbeConfig::Returns(_)
+            | ProbeConfig::File(_)
+            | ProbeConfig::Json(_)
+            | ProbeConfig::Log(_)
+            | ProbeConfig::Baseline(_)
+            | ProbeConfig::Process(_)
+            | ProbeConfig::Host(_) => None,
+        };
+        limit.map(|limit| limit.to_std())
     }
 
     /// The metrics of other probes of the round that it works with.
