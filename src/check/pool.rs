@@ -309,7 +309,7 @@ mod tests {
         }
 
         fn last(&self, number: usize, taken: &Taken) -> Option<Step> {
-            let names = self.services[number].iter().any(|name| *name == "last");
+            let names = self.services[number].contains(&"last");
             let seen =
                 taken.outcomes.iter().map(|outcome| outcome.probe.clone()).collect::<Vec<_>>().join(" ");
             names.then(|| Step::Compare(vec![seen], Arc::default()))
