@@ -23,6 +23,7 @@ if [ "$purpose" = test ]; then
     need prometheus prometheus
     need promtool prometheus
     need prove perl
+    need prometheus-alertmanager prometheus-alertmanager
     need redis-server redis-server
     need kubectl kubernetes-client
     need script bsdutils

@@ -44,6 +44,19 @@ pub fn render(name: &str, source: &str, context: impl Serialize, sink: Sink) -> 
     )
 }
 
+/// Whether `source` is a template at all.
+///
+/// # Errors
+/// Says in which line it is none.
+pub fn check(source: &str) -> Result<()> {
+    Environment::new().template_from_str(source).map(drop).map_err(|error| {
+        let place = error.line().map(|line| format!(" line {line}")).unwrap_or_default();
+        let why = error.detail().map_or_else(|| error.to_string(), str::to_owned);
+        Error::new(ErrorCode::Template, format!("this is not a template,{place}: {why}"))
+            .hint("write a value as {{ name }}, or {{ name.part }}")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,11 +21,13 @@ use crate::severity::Outcome;
 /// Meant for cron: rounds do not overlap (75), nothing is opened twice, a probe that hangs keeps nobody waiting, and
 /// with `--quiet` a round prints one line for each change, and nothing where nothing changed.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  irctl check\n  irctl check --service rila_6y20b --output json\n  \
+#[command(
+    after_help = "Examples:\n  irctl check\n  irctl check --service rila_6y20b --output json\n  irctl check --test\n  \
                         */15 * * * * irctl -C /srv/pricing check --quiet\n  \
                         irctl check --quiet --shard 3/16 --deadline 10m\n\n\
                         Exit status: 0 OK, 1 WARN, 2 CRIT, 3 UNKNOWN; where it rolled back, the rollback's; \
-                        75 another round is running.")]
+                        75 another round is running."
+)]
 pub struct Args {
     /// Only this service; may be given several times.
     #[arg(long, visible_alias = "model", value_name = "NAME")]
@@ -45,10 +47,20 @@ pub struct Args {
     /// Write metrics for Prometheus' textfile collector to this file.
     #[arg(long, value_name = "FILE")]
     textfile: Option<PathBuf>,
+    /// Judge nothing; instead try every threshold of the schemes until it fires, and say which never does.
+    ///
+    /// Nothing is measured, opened, contained or told. Each threshold is given values on both sides of it, starting
+    /// from the newest samples, for as long as its rule's `for` asks. Ends with 0 where all fire, 2 where one never
+    /// does.
+    #[arg(long, conflicts_with_all = ["shard", "jobs", "timeout", "deadline", "textfile"])]
+    test: bool,
 }
 
 /// Runs one round and returns the exit status.
 pub fn run(args: &Args, context: &Context) -> Result<u8> {
+    if args.test {
+        return super::check_test::run(&args.service, context);
+    }
     let workspace = context.shared_workspace()?;
     let orders = Orders {
         services: args.service.clone(),

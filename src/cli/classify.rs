@@ -1,13 +1,18 @@
 //! `irctl classify`: alerts in, levels and reasons out.
 
+use chrono::{DateTime, Utc};
 use std::io::{IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
 
 use super::Context;
+use super::classify_input::{self, Opened};
+use super::classify_replay;
 use super::classify_text::Renderer;
+use crate::base::clock::parse_instant;
 use crate::base::error::exit;
 use crate::base::{Error, ErrorCode, Result, Untrusted, Verdict};
-use crate::config::Scope;
+use crate::config::{Scope, alone};
+use crate::severity::input::Format;
 use crate::severity::{
     Alert, AlertClassifier, Classification, DEFAULT_SCHEME, Evidence, Framing, Given, Handler, Input, Scheme,
     StreamSummary, classify, classify_stream, resolve_scheme, shipped,
@@ -21,9 +26,12 @@ use crate::severity::{
 /// An alert is a JSON object with `alert_name`, `description`, `affected_services` and `metrics`; several are an array,
 /// or one on each line (JSONL). A metric's value is a number in the metric's unit, true or false, or a text with a unit
 /// ("60%", "200ms").
+///
+/// Webhooks of Alertmanager, Grafana, CloudWatch (by SNS), PagerDuty and healthchecks are recognised by their shape;
+/// docs/inputs.md says what becomes of each, and how a mapping file reads any other.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  irctl classify alert.json\n  irctl classify alerts.jsonl --output json\n  irctl classify --metric error_rate=60% --metric availability=0.99\n  irctl classify --scheme rila --metric mape_weekly=31% --exit-code"
+    after_help = "Examples:\n  irctl classify alert.json\n  irctl classify alerts.jsonl --output json\n  irctl classify webhook.json --format grafana\n  irctl classify --metric error_rate=60% --metric availability=0.99\n  irctl classify --scheme rila --metric mape_weekly=31% --exit-code\n  irctl classify --replay --rules new.yaml --from 2026-10-01T00:00:00Z"
 )]
 pub struct Args {
     /// The file with the alerts; `-`, or none, is standard input.
@@ -32,9 +40,29 @@ pub struct Args {
     /// A metric of one alert, as error_rate=0.6 or error_rate=60%; may be given several times.
     #[arg(long = "metric", value_name = "NAME=VALUE", value_parser = metric)]
     metrics: Vec<(String, Given)>,
+    /// What the input is, where its shape does not say: irctl, alertmanager, grafana, cloudwatch, pagerduty,
+    /// healthchecks.
+    #[arg(long, value_name = "FORMAT", value_parser = Format::NAMED.map(Format::as_str), hide_possible_values = true, conflicts_with = "metrics")]
+    format: Option<String>,
+    /// Read the input by this mapping: a file, or the name of one in config/mappings.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["metrics", "format"])]
+    mapping: Option<String>,
     /// The severity scheme that judges.
     #[arg(long, value_name = "NAME", default_value = DEFAULT_SCHEME)]
     scheme: String,
+    /// Judge by the scheme in this file.
+    #[arg(long, value_name = "FILE", conflicts_with = "scheme")]
+    rules: Option<String>,
+    /// Judge the past again by --rules: which incidents would have had another level, which deadlines would have been
+    /// kept or missed, who would have been told.
+    #[arg(long, requires = "rules", conflicts_with_all = ["file", "metrics", "format", "mapping", "exit_code"])]
+    replay: bool,
+    /// Replay from this instant on.
+    #[arg(long, value_name = "RFC3339", requires = "replay", value_parser = parse_instant)]
+    from: Option<DateTime<Utc>>,
+    /// Replay until this instant.
+    #[arg(long, value_name = "RFC3339", requires = "replay", value_parser = parse_instant)]
+    to: Option<DateTime<Utc>>,
     /// End with the status of the worst verdict: 0 OK, 1 WARN, 2 CRIT, 3 UNKNOWN.
     #[arg(long)]
     exit_code: bool,
@@ -58,7 +86,12 @@ fn metric(text: &str) -> std::result::Result<(String, Given), String> {
 
 /// Runs it and returns the exit status.
 pub fn run(args: &Args, context: &Context) -> Result<u8> {
-    let scheme = Scheme::compile_or_error(&scheme(&args.scheme, context)?)?;
+    let rules = match &args.rules {
+        Some(file) if args.replay => return classify_replay::run(file, args.from, args.to, context),
+        Some(file) => alone::scheme_file(&context.directory.join(file), file)?,
+        None => scheme(&args.scheme, context)?,
+    };
+    let scheme = Scheme::compile_or_error(&rules)?;
     let worst = if args.metrics.is_empty() {
         from_stream(args, &scheme, context)?
     } else {
@@ -112,7 +145,8 @@ fn from_metrics(args: &Args, scheme: &Scheme, context: &Context) -> Result<Verdi
 
 fn from_stream(args: &Args, scheme: &Scheme, context: &Context) -> Result<Verdict> {
     let file = args.file.as_deref().filter(|file| *file != Path::new("-"));
-    let mut reader: Box<dyn Read> = match file {
+    let asked = classify_input::asked(args.format.as_deref(), args.mapping.as_deref(), context)?;
+    let reader: Box<dyn Read> = match file {
         Some(file) => Box::new(fs_err::File::open(context.directory.join(file))?),
         None if std::io::stdin().is_terminal() => {
             return Err(Error::new(ErrorCode::Usage, "there is no alert to classify")
@@ -120,8 +154,11 @@ fn from_stream(args: &Args, scheme: &Scheme, context: &Context) -> Result<Verdic
         }
         None => Box::new(std::io::stdin().lock()),
     };
-    let extension = file.and_then(Path::extension);
-    let lines = extension.is_some_and(|extension| extension == "jsonl" || extension == "ndjson");
+    let mut reader = match classify_input::open(reader, asked)? {
+        Opened::Own(reader) => reader,
+        Opened::Foreign(reader, how) => return classify_input::run(reader, &how, scheme, context),
+    };
+    let lines = classify_input::is_lines(file);
     let mut writer = context.out.writer();
     let summary = if context.out.is_json() {
         let framing = Framing { open: b"[\n", between: b",\n", close: b"\n]\n", after: b"\n" };

@@ -170,6 +170,7 @@ fn of_kind(workspace: &Workspace, kind: Kind) -> Result<Json> {
         Kind::Contacts => value(&workspace.contacts),
         Kind::Runbook => value(&workspace.runbooks),
         Kind::Recipe => value(&workspace.recipes),
+        Kind::Mapping => value(&workspace.mappings),
     }
 }
 
@@ -180,6 +181,7 @@ fn one(workspace: &Workspace, kind: Kind, name: &str) -> Result<Json> {
         Kind::Verify => value(workspace.suite(name)?),
         Kind::Runbook => value(workspace.runbook(name)?),
         Kind::Recipe => value(workspace.recipe(name)?),
+        Kind::Mapping => value(workspace.mapping(name)?),
         Kind::Irctl | Kind::Notify | Kind::Contacts => {
             let message = format!("there is one `{kind}` only, without a name");
             Err(Error::new(ErrorCode::Usage, message).hint(format!("`irctl config show {kind}`")))

@@ -3,7 +3,10 @@
 mod adapter;
 mod audit;
 mod check;
+mod check_test;
 mod classify;
+mod classify_input;
+mod classify_replay;
 mod classify_text;
 mod completions;
 mod config;

@@ -4,6 +4,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
 use super::{drill, incident, notify, recipe, rollback, snapshot};
+use crate::check::replay::Replay;
+use crate::check::thresholds::ThresholdReport;
 use crate::check::{Overview, Round};
 use crate::incident::timeline::Line;
 use crate::notify::Summary as Deliveries;
@@ -17,6 +19,7 @@ use crate::rollback::snapshot::{Removed, Snapshot, Verification};
 use crate::rollback::targets::command::TrialReport;
 use crate::rollback::{ContainOutcome, Plan, RollbackOutcome, SavedPlan, follow};
 use crate::severity::Classification;
+use crate::severity::input::ClassifiedMessage;
 use crate::{postmortem, verify};
 
 /// Each command, as a file name, with the schema of its output.
@@ -24,7 +27,10 @@ pub fn shapes() -> Vec<(&'static str, Schema)> {
     vec![
         ("irctl", shape::<Overview>()),
         ("check", shape::<Round>()),
+        ("check-test", shape::<ThresholdReport>()),
         ("classify", shape::<Classification>()),
+        ("classify-message", shape::<ClassifiedMessage>()),
+        ("classify-replay", shape::<Replay>()),
         ("contain", shape::<ContainOutcome>()),
         ("rollback", shape::<RollbackOutcome>()),
         ("rollback-bisect", shape::<rollback::search::BisectReport<'_>>()),

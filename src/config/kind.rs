@@ -12,6 +12,7 @@ use crate::notify::{ContactsConfig, NotifyConfig};
 use crate::rollback::targets::command::Recipe;
 use crate::runbook::RunbookConfig;
 use crate::severity::SchemeConfig;
+use crate::severity::input::MappingConfig;
 use crate::verify::SuiteConfig;
 
 /// A kind of configuration file.
@@ -33,11 +34,13 @@ pub enum Kind {
     Runbook,
     /// A recipe.
     Recipe,
+    /// How to read the messages of another system.
+    Mapping,
 }
 
 impl Kind {
     /// Every kind, in the order in which they are loaded and listed.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Irctl,
         Kind::Severity,
         Kind::Service,
@@ -46,6 +49,7 @@ impl Kind {
         Kind::Contacts,
         Kind::Runbook,
         Kind::Recipe,
+        Kind::Mapping,
     ];
 
     /// The name, as in `irctl config schema NAME`.
@@ -59,6 +63,7 @@ impl Kind {
             Kind::Contacts => "contacts",
             Kind::Runbook => "runbook",
             Kind::Recipe => "recipe",
+            Kind::Mapping => "mapping",
         }
     }
 
@@ -78,6 +83,7 @@ impl Kind {
             Kind::Contacts => "contact list",
             Kind::Runbook => "runbook",
             Kind::Recipe => "recipe",
+            Kind::Mapping => "mapping",
         }
     }
 
@@ -89,13 +95,14 @@ impl Kind {
             Kind::Verify => Some("suite"),
             Kind::Runbook => Some("runbook"),
             Kind::Recipe => Some("recipe"),
+            Kind::Mapping => Some("mapping"),
             Kind::Irctl | Kind::Notify | Kind::Contacts => None,
         }
     }
 
     /// The JSON Schema of the kind's files.
     pub fn schema(self) -> &'static Json {
-        static SCHEMAS: [OnceLock<Json>; 8] = [const { OnceLock::new() }; 8];
+        static SCHEMAS: [OnceLock<Json>; 9] = [const { OnceLock::new() }; 9];
         static NONE: Json = Json::Null;
         let cell = SCHEMAS.get(self as usize);
         cell.map_or(&NONE, |cell| cell.get_or_init(|| self.generate()))
@@ -111,6 +118,7 @@ impl Kind {
             Kind::Contacts => of::<ContactsConfig>(),
             Kind::Runbook => of::<RunbookConfig>(),
             Kind::Recipe => of::<Recipe>(),
+            Kind::Mapping => of::<MappingConfig>(),
         };
         if let Some(object) = schema.as_object_mut() {
             object.insert("$id".into(), json!(format!("urn:irctl:schema:{self}")));

@@ -100,6 +100,7 @@ impl Loader<'_> {
         let notify = self.take(Kind::Notify, &mut broken).into_values().next().unwrap_or_default();
         let contacts = self.take(Kind::Contacts, &mut broken).into_values().next().unwrap_or_default();
         let recipes = self.take(Kind::Recipe, &mut broken);
+        let mappings = self.take(Kind::Mapping, &mut broken);
         let shipped = self.files.get(self.files.len() - self.shipped..).unwrap_or_default();
         let mut sources = BTreeMap::new();
         for file in self.own() {
@@ -124,6 +125,7 @@ impl Loader<'_> {
             contacts,
             runbooks,
             recipes,
+            mappings,
             warnings: Report::default(),
             broken,
         })
@@ -231,6 +233,7 @@ pub fn check_bytes(kind: Kind, path: &str, bytes: &[u8]) -> Report {
         Kind::Contacts => drop(file.typed::<crate::notify::ContactsConfig>()),
         Kind::Runbook => drop(file.typed::<crate::runbook::RunbookConfig>()),
         Kind::Recipe => drop(file.typed::<crate::rollback::targets::command::Recipe>()),
+        Kind::Mapping => drop(file.typed::<crate::severity::input::MappingConfig>()),
     }
     file.report.sort();
     file.report

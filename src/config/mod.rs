@@ -2,6 +2,7 @@
 //!
 //! This room composes the configuration structs of the rooms below it and owns no adapter.
 
+pub mod alone;
 mod automation;
 mod cadence;
 mod compared;
@@ -40,6 +41,7 @@ use crate::notify::{AUDIT_CHANNEL, ChannelConfig, ContactsConfig, NotifyConfig};
 use crate::rollback::targets::command::Recipe;
 use crate::runbook::RunbookConfig;
 use crate::severity::SchemeConfig;
+use crate::severity::input::MappingConfig;
 use crate::store::Store;
 use crate::verify::SuiteConfig;
 use diagnostic::Report;
@@ -78,6 +80,8 @@ pub struct Workspace {
     pub recipes: BTreeMap<String, Recipe>,
     /// The recipes that are part of the program and that the workspace does not replace.
     pub shipped_recipes: BTreeSet<String>,
+    /// How to read the messages of other systems, by name.
+    pub mappings: BTreeMap<String, MappingConfig>,
     /// The schemes that are part of the program and that the workspace does not replace.
     pub shipped: BTreeSet<String>,
     /// What does not stop the command that loaded this, and should still be said.
@@ -199,6 +203,11 @@ impl Workspace {
     /// A recipe by name.
     pub fn recipe(&self, name: &str) -> Result<&Recipe> {
         self.named(Kind::Recipe, &self.recipes, name)
+    }
+
+    /// A mapping by name.
+    pub fn mapping(&self, name: &str) -> Result<&MappingConfig> {
+        self.named(Kind::Mapping, &self.mappings, name)
     }
 
     fn named<'a, T>(&self, kind: Kind, map: &'a BTreeMap<String, T>, name: &str) -> Result<&'a T> {

@@ -17,8 +17,8 @@ impl Scope {
     /// Everything, and all of it good: `config check`.
     pub const ALL: Scope = Scope { needed: &Kind::ALL, wanted: &[] };
 
-    /// Severity schemes alone: `classify`.
-    pub const CLASSIFY: Scope = Scope { needed: &[Kind::Severity], wanted: &[] };
+    /// Severity schemes, and the mappings that may be asked for: `classify`.
+    pub const CLASSIFY: Scope = Scope { needed: &[Kind::Severity], wanted: &[Kind::Mapping] };
 
     /// Whatever is good: everything that is typed, or run by cron, while something burns. A broken notify.yaml does
     /// not stop a rollback; a broken service file stops only what concerns that service. A round of `check` with a

@@ -68,6 +68,10 @@ pub struct LoadSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("items" = {"type": "string", "format": "glob"}))]
     pub recipes: Option<Vec<String>>,
+    /// Mappings of other systems' messages; `mappings/*.yaml`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("items" = {"type": "string", "format": "glob"}))]
+    pub mappings: Option<Vec<String>>,
 }
 
 /// The patterns of one kind.
@@ -94,6 +98,7 @@ impl LoadSettings {
             Kind::Contacts => ("contacts", one(&self.contacts), "contacts.yaml"),
             Kind::Runbook => ("runbooks", self.runbooks.clone(), "../runbooks/*.yaml"),
             Kind::Recipe => ("recipes", self.recipes.clone(), "recipes/*.yaml"),
+            Kind::Mapping => ("mappings", self.mappings.clone(), "mappings/*.yaml"),
         };
         let named = written.is_some();
         Some(Patterns { key, patterns: written.unwrap_or_else(|| vec![usual.to_owned()]), named })

@@ -131,7 +131,7 @@ impl<'a> Folder<'a> {
             let outside = error.code == ErrorCode::OutsideRoot;
             return if outside { Ok(Err(NoFile::Unfit(error.message))) } else { Err(error) };
         }
-        match statat(self.base, self.from_base(name), AtFlags::SYMLINK_NOFOLLOW) {
+        match statat(self.base, self.below_base(name), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
                 Ok(Ok(Identity::of_stat(&stat)))
             }
@@ -147,7 +147,7 @@ impl<'a> Folder<'a> {
         use std::os::unix::fs::FileExt as _;
         let size = usize::try_from(looked.size()).ok().filter(|_| looked.size() <= limit)?;
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let open = openat(self.base, self.from_base(name), flags, Mode::empty()).ok()?;
+        let open = openat(self.base, self.below_base(name), flags, Mode::empty()).ok()?;
         if Identity::of_stat(&fstat(&open).ok()?) != *looked {
             return None;
         }
@@ -157,7 +157,7 @@ impl<'a> Folder<'a> {
         (read == size).then_some(bytes)
     }
 
-    fn from_base(&self, name: &str) -> Vec<u8> {
+    fn below_base(&self, name: &str) -> Vec<u8> {
         let mut whole = Vec::with_capacity(self.own.len() + 1 + name.len());
         whole.extend_from_slice(self.own.as_bytes());
         whole.push(b'/');

@@ -126,20 +126,20 @@ impl Evidence {
         Self::from_given(values.into_iter().map(|(name, value)| (name.to_owned(), Given::Number(value))))
     }
 
+    /// Evidence from what another system sent: one undated value for each series.
+    pub(crate) fn from_readings(readings: BTreeMap<(String, Labels), Given>) -> Self {
+        let mut metrics: BTreeMap<String, Vec<Series>> = BTreeMap::new();
+        for ((name, labels), given) in readings {
+            let series = Series { labels, points: vec![Point::undated(given)], ..Series::default() };
+            metrics.entry(name).or_default().push(series);
+        }
+        Self { metrics, now: None, max_age: None, alert_name: None, from_alert: true }
+    }
+
     fn from_given(values: impl Iterator<Item = (String, Given)>) -> Self {
         let metrics = values
             .map(|(name, given)| {
-                let point = Point {
-                    value: Value::Given(given),
-                    event_time: None,
-                    bucket: None,
-                    input: None,
-                    rows: 0,
-                    stored: false,
-                    recorded_at: DateTime::UNIX_EPOCH,
-                    probe: String::new(),
-                };
-                (name, vec![Series { points: vec![point], ..Series::default() }])
+                (name, vec![Series { points: vec![Point::undated(given)], ..Series::default() }])
             })
             .collect();
         Self { metrics, now: None, max_age: None, alert_name: None, from_alert: false }
@@ -213,6 +213,22 @@ impl Evidence {
                 Elapsed(allowed)
             )),
             _ => Ok(()),
+        }
+    }
+}
+
+impl Point {
+    /// What an alert says.
+    fn undated(given: Given) -> Self {
+        Self {
+            value: Value::Given(given),
+            event_time: None,
+            bucket: None,
+            input: None,
+            rows: 0,
+            stored: false,
+            recorded_at: DateTime::UNIX_EPOCH,
+            probe: String::new(),
         }
     }
 }

@@ -17,6 +17,7 @@ mod evidence;
 pub mod expression;
 mod frame;
 mod history;
+pub mod input;
 mod json;
 mod persistence;
 mod quantity;
@@ -26,6 +27,7 @@ mod shipped;
 mod stream;
 mod sustain;
 mod symptom;
+pub mod thresholds;
 mod truth;
 mod wording;
 

@@ -43,9 +43,9 @@ pub(crate) fn rule(scheme: &Scheme, rule: &Rule, evidence: &Evidence, around: &C
     if let Some(why) = case.warming(now) {
         return Ruling::plain(Finding { outcome: Outcome::Warming, reason: why, ..finding });
     }
-    let finding = match case.kept(finding, now) {
+    let finding = match case.kept(Box::new(finding), now) {
         Ok(kept) => return kept,
-        Err(finding) => finding,
+        Err(finding) => *finding,
     };
     case.without_data(finding, now)
 }
@@ -119,7 +119,7 @@ impl Case<'_> {
     }
 
     /// A rule that does not match any more, and is kept; otherwise the finding as it was.
-    fn kept(&self, finding: Finding, now: DateTime<Utc>) -> Result<Ruling, Finding> {
+    fn kept(&self, finding: Box<Finding>, now: DateTime<Utc>) -> Result<Ruling, Box<Finding>> {
         let over = matches!(finding.outcome, Outcome::Matched | Outcome::Warming | Outcome::Blocked);
         let (Some(keep), Some(named)) =
             (&self.rule.config.keep, self.around.open.get(self.rule.config.symptom()))
@@ -138,7 +138,12 @@ impl Case<'_> {
         }
     }
 
-    fn kept_for(&self, length: Duration, finding: Finding, now: DateTime<Utc>) -> Result<Ruling, Finding> {
+    fn kept_for(
+        &self,
+        length: Duration,
+        finding: Box<Finding>,
+        now: DateTime<Utc>,
+    ) -> Result<Ruling, Box<Finding>> {
         let since = now - length.approximate();
         let times = self.times(&self.rule.slots, since);
         let matched = |at: &&DateTime<Utc>| self.at(Moment::Then(**at)).outcome == Outcome::Matched;
@@ -151,7 +156,7 @@ impl Case<'_> {
             finding.reason
         );
         let kept = Kept { matched_at: Some(matched_at), until: Some(until), condition: None };
-        Ok(matching(finding, reason, Some(kept)))
+        Ok(matching(*finding, reason, Some(kept)))
     }
 
     /// From the newest sample backwards: what comes first, the end of it or a match? Where the samples do not reach
@@ -160,9 +165,9 @@ impl Case<'_> {
         &self,
         condition: &str,
         named: bool,
-        finding: Finding,
+        finding: Box<Finding>,
         now: DateTime<Utc>,
-    ) -> Result<Ruling, Finding> {
+    ) -> Result<Ruling, Box<Finding>> {
         let Some((keeps, slots)) = &self.rule.kept_while else { return Err(finding) };
         let table = &self.scheme.table;
         let ended = |moment| {
@@ -190,7 +195,7 @@ impl Case<'_> {
         let when = matched_at.map(|at| format!(" at {}", minute(at))).unwrap_or_default();
         let reason = format!("kept: it matched{when} and is kept until {condition}; now {}", finding.reason);
         let kept = Kept { matched_at, until: None, condition: Some(condition.to_owned()) };
-        Ok(matching(finding, reason, Some(kept)))
+        Ok(matching(*finding, reason, Some(kept)))
     }
 
     /// What it means that nothing is known.

@@ -17,7 +17,7 @@ pub enum KeepConfig {
     /// For this long after the condition last held, in event time.
     For(Duration),
     /// Until this condition has held, for every series that the rule reads.
-    Until(Expression),
+    Until(Box<Expression>),
 }
 
 /// What it means that a rule cannot be decided: no sample, one that is too old, an error, an impossible value.

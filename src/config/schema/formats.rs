@@ -9,6 +9,7 @@ use crate::config::maintenance::{LocalTime, TimeOfDay};
 use crate::notify::Given;
 use crate::probe::log::{LinePattern, TimeFormat};
 use crate::probe::prometheus::ServerAddress;
+use crate::severity::input::mapping::{JsonPointer, TemplateText};
 use crate::severity::{Expression, Persistence, Quantity, WarmUp};
 
 /// Why a text does not follow its grammar.
@@ -38,7 +39,7 @@ pub struct Formats(BTreeMap<&'static str, Check>);
 impl Formats {
     /// The formats of the rooms below. A room's new grammar gets its line here.
     pub fn standard() -> Self {
-        let table: [(&'static str, Check); 17] = [
+        let table: [(&'static str, Check); 19] = [
             ("duration", parsed::<Duration>),
             ("digest", parsed::<Digest>),
             ("secret-reference", parsed::<SecretReference>),
@@ -56,6 +57,8 @@ impl Formats {
             ("timezone", timezone),
             ("name", name),
             ("date", date),
+            ("json-pointer", parsed::<JsonPointer>),
+            ("template", parsed::<TemplateText>),
         ];
         Self(BTreeMap::from(table))
     }
