@@ -56,6 +56,8 @@ struct State {
     /// How many services have not been handed on.
     left: usize,
     workers: u64,
+    /// Why nothing more is measured, once that is so.
+    given_up: Option<String>,
     closed: bool,
 }
 
@@ -81,6 +83,7 @@ pub fn start<J: Job>(job: J, count: usize, limits: Limits) -> Receiver<Taken> {
         partial: BTreeMap::new(),
         left: count,
         workers: 0,
+        given_up: None,
         closed: count == 0,
     };
     let pool = Arc::new(Pool {
@@ -124,7 +127,8 @@ impl<J: Job> Pool<J> {
     /// Takes one service after the other, until there is none or this worker was given up.
     fn work(&self, id: u64) {
         let mut state = self.state();
-        while !state.closed {
+        // What is left when everything is given up is for whoever gives it up.
+        while !state.closed && state.given_up.is_none() {
             let Some(mut task) = state.queue.pop_front() else {
                 state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
@@ -138,6 +142,10 @@ impl<J: Job> Pool<J> {
                 let Some(running) = state.running.remove(&id) else { return };
                 let steps = self.take(&mut state, number, &step, found).unwrap_or(running.rest);
                 task = Task { number, steps };
+                if state.given_up.is_some() {
+                    state.queue.push_front(task);
+                    break;
+                }
             }
         }
     }
@@ -183,11 +191,15 @@ impl<J: Job> Pool<J> {
         if !partial.ending {
             partial.ending = true;
             partial.taken.sort();
-            if let Some(last) = self.job.last(number, &partial.taken) {
-                partial.open = 1;
-                state.queue.push_front(Task { number, steps: VecDeque::from([last]) });
-                self.work.notify_one();
-                return more;
+            match (self.job.last(number, &partial.taken), &state.given_up) {
+                (Some(last), Some(why)) => partial.taken.add(self.job.undecided(number, &last, why)),
+                (Some(last), None) => {
+                    partial.open = 1;
+                    state.queue.push_front(Task { number, steps: VecDeque::from([last]) });
+                    self.work.notify_one();
+                    return more;
+                }
+                (None, _) => {}
             }
         }
         if let Some(partial) = state.partial.remove(&number) {
@@ -261,6 +273,7 @@ impl<J: Job> Pool<J> {
 
     /// Ends measuring: everything that is not measured is undecided.
     fn give_up(&self, why: &str) {
+        self.state().given_up = Some(why.to_owned());
         loop {
             let mut state = self.state();
             let running = state.running.pop_first().map(|(_, running)| {

@@ -230,3 +230,32 @@ pub fn metrics_of(name: &str, config: &ProbeConfig) -> Vec<(String, Unit)> {
         ProbeConfig::Host(config) => host::metrics(name, config),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeout(config: serde_json::Value) -> Option<u64> {
+        let config: ProbeConfig = serde_json::from_value(config).unwrap();
+        config.timeout().map(|limit| limit.as_secs())
+    }
+
+    #[test]
+    fn a_probe_that_may_take_long_says_so() {
+        let suite = |more: serde_json::Value| {
+            let mut config = serde_json::json!({"argv": ["pytest"], "report": "junit.xml"});
+            config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            serde_json::json!({ "test_suite": config })
+        };
+        assert_eq!(timeout(suite(serde_json::json!({}))), Some(600));
+        assert_eq!(timeout(suite(serde_json::json!({"timeout": "1h"}))), Some(3600));
+        assert_eq!(timeout(serde_json::json!({"http": {"url": "http://127.0.0.1:1/"}})), Some(30));
+        assert_eq!(timeout(serde_json::json!({"command": {"argv": ["true"]}})), None);
+        let r_squared = serde_json::json!({"of": {"command": {"argv": ["a"], "timeout": "1m"}}});
+        let shuffled = serde_json::json!({"of": {"command": {"argv": ["b"]}}});
+        let gates = serde_json::json!({"leakage": {"r_squared": r_squared, "shuffled": shuffled}});
+        assert_eq!(timeout(gates), Some(360), "one after the other");
+        let document = serde_json::json!({"of": {"json": {"file": "a.json", "pointer": "/r"}}});
+        assert_eq!(timeout(serde_json::json!({"leakage": {"r_squared": document}})), None);
+    }
+}
