@@ -45,6 +45,7 @@ bench: tools
 	$(CARGO) bench --locked --bench probe
 	$(CARGO) bench --locked --bench rollback
 	$(CARGO) bench --locked --bench plan
+	$(CARGO) bench --locked --bench scale
 
 # Writes the fixtures anew; they are the same, bit for bit, for the same arguments.
 fixtures:

@@ -21,6 +21,8 @@ if [ "$purpose" = test ]; then
     need git git
     need strace strace
     need prometheus prometheus
+    need promtool prometheus
+    need prove perl
     need prometheus-alertmanager prometheus-alertmanager
     need redis-server redis-server
     need kubectl kubernetes-client

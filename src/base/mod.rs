@@ -8,6 +8,7 @@ pub mod digest;
 pub mod duration;
 pub mod environment;
 pub mod error;
+pub mod exposition;
 pub mod fault;
 pub mod file;
 pub mod host;

@@ -1,5 +1,6 @@
 //! Child processes: argv only, a process group of their own, a timeout, and a cap on what they may print.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::{Read, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -13,6 +14,19 @@ use super::host::{self, ProcessIdentity};
 
 /// How much of a stream is kept; the rest is read and thrown away, so that the child does not block.
 pub const OUTPUT_LIMIT: usize = 1024 * 1024;
+
+thread_local! {
+    /// When whatever this thread does has to be over.
+    static UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Does some work on this thread; no program that it starts outlives `at`, whatever timeout of its own it has.
+pub fn until<T>(at: Instant, work: impl FnOnce() -> T) -> T {
+    let before = UNTIL.replace(Some(at));
+    let done = work();
+    UNTIL.set(before);
+    done
+}
 
 /// A program to run.
 #[derive(Debug, Clone)]
@@ -155,6 +169,8 @@ impl Invocation {
             command.current_dir(directory);
         }
         let begun = Instant::now();
+        let left = UNTIL.get().map(|until| until.saturating_duration_since(begun));
+        let timeout = left.map_or(self.timeout, |left| left.min(self.timeout));
         let mut child = command.spawn().map_err(|error| {
             Error::new(ErrorCode::Subprocess, format!("cannot start `{program}`: {error}")).source(error)
         })?;
@@ -170,7 +186,7 @@ impl Invocation {
             std::thread::spawn(move || pipe.write_all(&input));
         }
         let streams = [reader(child.stdout.take(), self.keep), reader(child.stderr.take(), self.keep)];
-        let ending = wait(child, group, begun + self.timeout, self.timeout)?;
+        let ending = wait(child, group, begun + timeout, timeout)?;
         let [stdout, stderr] = streams.map(|stream| collect(&stream));
         Ok(Output {
             ending,
@@ -247,6 +263,15 @@ mod tests {
             run(&["sh", "-c", "sleep 30 & sleep 30"]).timeout(Duration::from_millis(100)).run().unwrap();
         assert!(matches!(output.ending, Ending::TimedOut(_)));
         assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn nothing_outlives_the_work_that_it_belongs_to() {
+        let begun = Instant::now();
+        let output = until(begun + Duration::from_millis(100), || run(&["sleep", "30"]).run().unwrap());
+        assert!(matches!(output.ending, Ending::TimedOut(_)));
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert!(run(&["sleep", "0.2"]).run().unwrap().success(), "the limit went with the work");
     }
 
     #[test]

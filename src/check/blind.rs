@@ -1,9 +1,14 @@
 //! A round without a store: nothing can be remembered, but what harms can still be stopped.
 
+use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::after::Hand;
-use super::{act, measure, scope, select};
+use super::arrivals::Arrivals;
+use super::measuring::{RoundJob, Taken};
+use super::{Orders, act, measure, pool, scope};
 use crate::base::{Clock, ErrorCode, Result};
 use crate::config::{ServiceConfig, Workspace};
 use crate::operation::{self, Ending, Stop};
@@ -19,21 +24,45 @@ pub const fn is_state(code: ErrorCode) -> bool {
 
 /// Measures the services once more, contains those that harm, and says what it did. The next round that has a store
 /// opens the incidents and tells people.
-pub fn contain(workspace: &Workspace, clock: &Clock, services: &[String]) -> Vec<String> {
-    let selected = select(workspace, services).unwrap_or_default();
-    let able = selected
-        .into_iter()
-        .filter(|one| one.rollback.as_ref().is_some_and(|rollback| !rollback.contain.is_empty()));
-    able.filter_map(|service| match one(workspace, clock, service) {
-        Ok(said) => said,
-        Err(error) => Some(format!("{} could not be contained: {}", service.service, error.message)),
-    })
-    .collect()
+pub fn contain(workspace: &Arc<Workspace>, clock: &Clock, orders: &Orders) -> Vec<String> {
+    let selected = orders.select(workspace).unwrap_or_default();
+    let can =
+        |one: &&ServiceConfig| one.rollback.as_ref().is_some_and(|rollback| !rollback.contain.is_empty());
+    let able: Vec<&ServiceConfig> = selected.into_iter().filter(can).collect();
+    let now = match clock.now() {
+        Ok(now) => now,
+        Err(error) => return vec![format!("nothing could be contained: {}", error.message)],
+    };
+    let taken = pool::start(
+        RoundJob {
+            workspace: Arc::clone(workspace),
+            services: able.iter().map(|service| service.service.clone()).collect(),
+            now,
+            timeout: orders.probe_timeout(workspace),
+            earlier: BTreeMap::new(),
+        },
+        able.len(),
+        orders.limits(workspace, Instant::now()),
+    );
+    let said = Arrivals::new(taken, BTreeMap::new()).filter_map(|taken| {
+        let service = able.get(taken.number)?;
+        match one(workspace, clock, service, taken, now) {
+            Ok(said) => said,
+            Err(error) => Some(format!("{} could not be contained: {}", service.service, error.message)),
+        }
+    });
+    said.collect()
 }
 
-fn one(workspace: &Workspace, clock: &Clock, service: &ServiceConfig) -> Result<Option<String>> {
+fn one(
+    workspace: &Workspace,
+    clock: &Clock,
+    service: &ServiceConfig,
+    taken: Taken,
+    now: DateTime<Utc>,
+) -> Result<Option<String>> {
     let scheme = measure::scheme(workspace, &service.scheme)?;
-    let measured = measure::alone(workspace, service, &scheme, clock.now()?);
+    let measured = measure::alone(service, &scheme, taken, now);
     let Some(why) = harm(service, &scheme, &measured.classification) else { return Ok(None) };
     let own = |one: &operation::Summary| one.service == service.service;
     if operation::list(&workspace.state).unwrap_or_default().iter().any(|one| one.running && own(one)) {

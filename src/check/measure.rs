@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Surroundings;
 use super::around::{self, Open};
 use super::blocking::{self, Broken};
+use super::measuring::{Found, Taken};
 use crate::base::{Error, ErrorCode, Result};
 use crate::config::{ServiceConfig, ServiceKind, Workspace};
 use crate::probe::{self, Outcome, VersionMap, earlier};
@@ -27,12 +29,14 @@ pub struct Measured {
     pub doubt: Option<String>,
     /// The metrics that hang on something broken, and on what.
     pub blocked: BTreeMap<String, Cause>,
-    /// The datasets that were broken when it was measured.
+    /// The datasets that it needs and that were broken when it was judged.
     pub above: Broken,
     /// Until when the service as a whole is left alone after its beginning (UTC), where a time says so.
     pub warming_until: Option<DateTime<Utc>>,
     /// The services that need it, where it is a dataset.
     pub dependents: Vec<String>,
+    /// The probes that were not measured in time.
+    pub overrun: Vec<String>,
 }
 
 /// A scheme by name, compiled.
@@ -51,20 +55,31 @@ pub fn scheme(workspace: &Workspace, name: &str) -> Result<Scheme> {
     })
 }
 
-/// Measures and judges a service. `broken` are the datasets that are broken in this round.
-pub fn service(
-    surroundings: &Surroundings<'_>,
-    service: &ServiceConfig,
-    scheme: &Scheme,
-    broken: &Broken,
-    now: DateTime<Utc>,
-) -> Result<Measured> {
-    let earlier = earlier(surroundings, service, now)?;
-    with_earlier(surroundings, service, scheme, (broken, earlier), now)
+/// Schemes, each compiled once for all services of a round that it judges.
+pub struct Schemes<'a> {
+    workspace: &'a Workspace,
+    compiled: BTreeMap<String, Arc<Scheme>>,
 }
 
-/// Measures and judges a service once more in a round. What probes compare with is what it was the first time: the first
-/// look of the round is no earlier one.
+impl<'a> Schemes<'a> {
+    /// Of a workspace.
+    pub fn new(workspace: &'a Workspace) -> Self {
+        Self { workspace, compiled: BTreeMap::new() }
+    }
+
+    /// A scheme by name.
+    pub fn get(&mut self, name: &str) -> Result<Arc<Scheme>> {
+        if let Some(scheme) = self.compiled.get(name) {
+            return Ok(Arc::clone(scheme));
+        }
+        let compiled = Arc::new(scheme(self.workspace, name)?);
+        self.compiled.insert(name.to_owned(), Arc::clone(&compiled));
+        Ok(compiled)
+    }
+}
+
+/// Measures a service once more in a round, here and now, and judges it. What probes compare with is what it was the first
+/// time: the first look of the round is no earlier one.
 pub fn again(
     surroundings: &Surroundings<'_>,
     service: &ServiceConfig,
@@ -72,11 +87,21 @@ pub fn again(
     now: DateTime<Utc>,
     first: &Measured,
 ) -> Result<Measured> {
-    with_earlier(surroundings, service, scheme, (&first.above, first.versions.earlier.clone()), now)
+    let workspace = surroundings.workspace;
+    let (mut versions, doubt) = super::scope::versions(workspace, service);
+    versions.earlier.clone_from(&first.versions.earlier);
+    let root = &workspace.root;
+    let request =
+        probe::Request { service: &service.service, root, now, versions: &versions, untrusted: false };
+    let outcomes = probe::measure_all(&service.probes, &request);
+    let mut taken = Taken::new(0);
+    taken.add(Found::Versions(versions, doubt));
+    taken.add(Found::Outcomes(outcomes));
+    classified(surroundings, service, scheme, taken, first.above.clone(), now)
 }
 
 /// What the probes of a service need of earlier rounds. Most need nothing.
-fn earlier(
+pub fn earlier(
     surroundings: &Surroundings<'_>,
     service: &ServiceConfig,
     now: DateTime<Utc>,
@@ -88,31 +113,34 @@ fn earlier(
     surroundings.store.view(recall).map(Some)
 }
 
-fn with_earlier(
+/// Judges a service by what was measured and by what is known besides. `above` are the datasets that it needs and that are
+/// broken.
+pub fn classified(
     surroundings: &Surroundings<'_>,
     service: &ServiceConfig,
     scheme: &Scheme,
-    (broken, earlier): (&Broken, Option<Vec<Sample>>),
+    taken: Taken,
+    above: Broken,
     now: DateTime<Utc>,
 ) -> Result<Measured> {
-    let taken = take(surroundings.workspace, service, earlier, now);
+    let samples = taken.samples();
     let open = Open::read(surroundings, service, scheme, &taken.versions)?;
     let warms_up = scheme.warms_up() || service.warm_up.is_some();
     let began = match warms_up {
-        true => around::began(surroundings, service, &taken.versions, &taken.samples, now)?,
+        true => around::began(surroundings, service, &taken.versions, &samples, now)?,
         false => None,
     };
     let warm_up = service.warm_up.or(scheme.config().warm_up);
     let warming_until = began.as_ref().zip(warm_up).and_then(|(began, warm_up)| warm_up.until(began.at));
-    let stored = around::stored(surroundings, service, scheme, &taken.samples, &open, began.as_ref(), now)?;
+    let stored = around::stored(surroundings, service, scheme, &samples, &open, began.as_ref(), now)?;
     let around = Circumstances {
         began,
         warm_up: service.warm_up,
-        blocked: blocking::by_datasets(service, broken),
+        blocked: blocking::by_datasets(service, &above),
         open: open.rules,
     };
-    let mut measured = judge(service, scheme, taken, &stored, around, now);
-    measured.above = broken.clone();
+    let mut measured = judge(service, scheme, (taken, samples), &stored, around, now);
+    measured.above = above;
     measured.warming_until = warming_until;
     if service.kind == ServiceKind::Dataset {
         measured.dependents = surroundings.workspace.dependents(&service.service).into_iter().collect();
@@ -120,49 +148,22 @@ fn with_earlier(
     Ok(measured)
 }
 
-/// Measures a service and judges it by that alone.
-pub fn alone(
-    workspace: &Workspace,
-    service: &ServiceConfig,
-    scheme: &Scheme,
-    now: DateTime<Utc>,
-) -> Measured {
-    judge(service, scheme, take(workspace, service, None, now), &[], Circumstances::default(), now)
-}
-
-/// What the probes of a service said.
-struct Taken {
-    outcomes: Vec<Outcome>,
-    samples: Vec<Sample>,
-    versions: VersionMap,
-    doubt: Option<String>,
-}
-
-fn take(
-    workspace: &Workspace,
-    service: &ServiceConfig,
-    earlier: Option<Vec<Sample>>,
-    now: DateTime<Utc>,
-) -> Taken {
-    let (mut versions, doubt) = super::scope::versions(workspace, service);
-    versions.earlier = earlier;
-    let root = &workspace.root;
-    let request =
-        probe::Request { service: &service.service, root, now, versions: &versions, untrusted: false };
-    let outcomes = probe::measure_all(&service.probes, &request);
-    let samples = outcomes.iter().flat_map(|outcome| outcome.samples.iter().cloned()).collect();
-    Taken { outcomes, samples, versions, doubt }
+/// Judges a service by what was measured alone.
+pub fn alone(service: &ServiceConfig, scheme: &Scheme, taken: Taken, now: DateTime<Utc>) -> Measured {
+    let samples = taken.samples();
+    judge(service, scheme, (taken, samples), &[], Circumstances::default(), now)
 }
 
 fn judge(
     service: &ServiceConfig,
     scheme: &Scheme,
-    taken: Taken,
+    (taken, samples): (Taken, Vec<Sample>),
     stored: &[Sample],
     mut around: Circumstances,
     now: DateTime<Utc>,
 ) -> Measured {
-    let Taken { outcomes, samples, versions, doubt } = taken;
+    let Taken { versions, doubt, outcomes, overrun, .. } = taken;
+    let versions = Arc::unwrap_or_clone(versions);
     let evidence = Evidence::with_history(stored, &samples, versions.served.as_ref(), now);
     let mut classification = severity::classify_in(scheme, &evidence, &around);
     if !service.needs.is_empty() {
@@ -186,5 +187,6 @@ fn judge(
         above: Broken::new(),
         warming_until: None,
         dependents: Vec::new(),
+        overrun,
     }
 }

@@ -18,6 +18,10 @@ use crate::store::Session;
 /// not get to is told now.
 pub fn queue_owed(surroundings: &Surroundings<'_>, service: &ServiceConfig, scheme: &Scheme) -> Result<()> {
     let workspace = surroundings.workspace;
+    // Most services owe nothing, and looking costs no wait for the disk.
+    if !surroundings.store.view(|session| owed::is_any(session, &service.service))? {
+        return Ok(());
+    }
     let now = surroundings.clock.now()?;
     let silent = maintenance::active(workspace, service, now).is_some_and(|window| !window.notices);
     surroundings.store.with(|session| {

@@ -4,8 +4,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::lock::{self, Holder};
 use super::notices::kind;
+use super::overlaps::{self, Overlaps};
 use super::proposal::{self, Proposal};
+use super::rounds;
 use crate::base::clock::parse_instant;
 use crate::base::{Result, Untrusted, Verdict};
 use crate::config::Workspace;
@@ -25,6 +28,10 @@ pub struct Overview {
     pub verdict: Verdict,
     /// When the last round of `irctl check` began (UTC).
     pub last_round: Option<DateTime<Utc>>,
+    /// The rounds that are running.
+    pub running: Vec<Holder>,
+    /// Rounds that the last one, or the one that still runs, kept out.
+    pub overlaps: Option<Overlaps>,
     /// Whether that is longer ago than two rounds should take.
     pub overdue: bool,
     /// Open incidents, worst first.
@@ -76,12 +83,12 @@ pub struct Pending {
 
 /// Collects what stands now.
 pub fn overview(workspace: &Workspace, store: &dyn Store, now: DateTime<Utc>) -> Result<Overview> {
-    let (incidents, last_round, undelivered) = store.view(|session| {
+    let (incidents, last_round, undelivered, overlaps) = store.view(|session| {
         let incidents = incident::book::open(session, None)?;
-        let last = session.value("check.last_round")?;
+        let last = session.value(rounds::LAST)?;
         let stuck = [DeliveryState::Failed, DeliveryState::Ambiguous, DeliveryState::Queued];
         let undelivered = session.deliveries_in(&stuck)?.len();
-        Ok((incidents, last, undelivered))
+        Ok((incidents, last, undelivered, overlaps::read(session)?))
     })?;
     let last_round = last_round.as_deref().map(parse_instant).transpose()?;
     let operations: Vec<Summary> = operation::list(&workspace.state)?
@@ -108,6 +115,8 @@ pub fn overview(workspace: &Workspace, store: &dyn Store, now: DateTime<Utc>) ->
         at: now,
         verdict,
         last_round,
+        running: lock::running(&workspace.state),
+        overlaps,
         overdue,
         next: next(&incidents, &operations, &contained, &left_out, overdue),
         watches: rollback::watch::watches(&workspace.state)?,

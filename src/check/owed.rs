@@ -99,6 +99,11 @@ pub fn owe(session: &mut dyn Session, service: &str, more: Vec<Owed>) -> Result<
     session.set_value(&key(service), &text)
 }
 
+/// Whether anything is to be told of a service.
+pub fn is_any(session: &mut dyn Session, service: &str) -> Result<bool> {
+    Ok(session.value(&key(service))?.is_some_and(|text| !text.is_empty()))
+}
+
 /// Takes what is to be told of a service, an incident at a time, in the transaction that queues it.
 pub fn take(session: &mut dyn Session, service: &str) -> Result<Vec<Owed>> {
     let all = read(session, service)?;

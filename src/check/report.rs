@@ -9,11 +9,12 @@ use super::measure::Measured;
 use super::proposal::{self, Proposal};
 use super::readiness::Unready;
 use super::release::ReleaseReport;
+use super::shard::Shard;
 use super::watches::WatchReport;
 use crate::base::{Digest, Verdict};
 use crate::config::ServiceConfig;
 use crate::config::maintenance::Maintenance;
-use crate::incident::{Change, Observed};
+use crate::incident::{self, Observed};
 use crate::notify::Summary;
 use crate::probe::Outcome;
 use crate::severity::{Classification, Scheme};
@@ -21,8 +22,14 @@ use crate::severity::{Classification, Scheme};
 /// One round.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Round {
+    /// Its identifier: `RUN-20261120-030700-1f3a`.
+    pub run: String,
     /// When it began (UTC).
     pub at: DateTime<Utc>,
+    /// How long it took, in milliseconds.
+    pub elapsed_ms: u64,
+    /// The part of all services that it looked at; absent where that is all of them, or some by name.
+    pub shard: Option<Shard>,
     /// The worst verdict.
     pub verdict: Verdict,
     /// Every service.
@@ -33,6 +40,19 @@ pub struct Round {
     pub left_out: Vec<String>,
     /// Services that could not be judged, and why.
     pub problems: Vec<String>,
+    /// Who could not be told that the round ran: the heartbeat, the file of metrics.
+    pub warnings: Vec<String>,
+    /// What is new since the last round, a line for each change.
+    pub changes: Vec<Change>,
+}
+
+/// Something that changed since the last round.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Change {
+    /// The service; absent where it is about the round.
+    pub service: Option<String>,
+    /// In one line.
+    pub text: String,
 }
 
 /// One service of a round.
@@ -52,6 +72,8 @@ pub struct ServiceRound {
     pub classification: Classification,
     /// What each probe looked at.
     pub probes: Vec<Outcome>,
+    /// Probes that were not measured in time, so that what they measure is not known.
+    pub overrun: Vec<String>,
     /// The incidents that are open, or were until this round.
     pub incidents: Vec<IncidentRound>,
     /// What happened on its own.
@@ -113,7 +135,8 @@ pub struct IncidentRound {
 }
 
 /// The word for a change.
-const fn word(change: &Change) -> &'static str {
+const fn word(change: &incident::Change) -> &'static str {
+    use incident::Change;
     match change {
         Change::Quiet => "quiet",
         Change::Opened => "opened",
@@ -138,7 +161,19 @@ impl Round {
         // What was not looked at may be as bad as it likes.
         let unseen = left_out.iter().chain(&problems).map(|_| Verdict::Unknown);
         let verdict = Verdict::worst_of(services.iter().map(|service| service.verdict).chain(unseen));
-        Self { at, verdict, services, deliveries, left_out, problems }
+        Self {
+            run: String::new(),
+            at,
+            elapsed_ms: 0,
+            shard: None,
+            verdict,
+            services,
+            deliveries,
+            left_out,
+            problems,
+            warnings: Vec::new(),
+            changes: Vec::new(),
+        }
     }
 
     /// The exit status: of what was rolled back, else of the verdict.
@@ -158,7 +193,6 @@ impl ServiceRound {
         warming_is_news: bool,
         unready: Vec<Unready>,
     ) -> Self {
-        let incidents = observed.iter().filter_map(|one| incident(service, scheme, one, &acted)).collect();
         let own = |id: &str| observed.iter().filter_map(|one| one.incident.as_ref()).any(|one| one.id == id);
         let foreign = acted.contained.iter().filter(|(id, _)| !own(id));
         let contained_for = foreign
@@ -168,6 +202,8 @@ impl ServiceRound {
                 problem: now.problem.clone(),
             })
             .collect();
+        let incidents =
+            observed.iter().filter_map(|one| incident_round(service, scheme, one, &acted)).collect();
         // Nothing is broken by it, and no incident is opened; but it is not well either.
         let prepared = if unready.is_empty() { Verdict::Ok } else { Verdict::Warn };
         let verdict = verdict(&measured, &acted).worst(prepared);
@@ -179,6 +215,7 @@ impl ServiceRound {
             warming_is_news,
             classification: measured.classification,
             probes: measured.outcomes,
+            overrun: measured.overrun,
             incidents,
             rollback: acted.rollback,
             watches: acted.watches,
@@ -203,7 +240,7 @@ fn verdict(measured: &Measured, acted: &Acted) -> Verdict {
     measured.classification.verdict.worst(known)
 }
 
-fn incident(
+fn incident_round(
     service: &ServiceConfig,
     scheme: &Scheme,
     observed: &Observed,

@@ -1,25 +1,30 @@
 //! `irctl check`: the cron round.
 
 use chrono::{DateTime, Utc};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Context;
 use super::context::maintenance_line;
 use super::output::Tone;
-use crate::base::{Result, Verdict};
+use crate::base::{Duration, Result, Verdict};
 use crate::check::report::IncidentRound;
-use crate::check::{self, Round, ServiceRound, Surroundings};
+use crate::check::shard::Shard;
+use crate::check::{self, Orders, Round, ServiceRound, Surroundings};
+use crate::config::Workspace;
 use crate::config::maintenance::InMaintenance;
 use crate::incident::State;
 use crate::severity::Outcome;
 
 /// Measure, judge, open and update incidents, contain, notify, act by policy.
 ///
-/// Meant for cron: rounds do not overlap (75), nothing is opened twice, and with `--quiet` a round that changed
-/// nothing and found nothing prints nothing.
+/// Meant for cron: rounds do not overlap (75), nothing is opened twice, a probe that hangs keeps nobody waiting, and
+/// with `--quiet` a round prints one line for each change, and nothing where nothing changed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  irctl check\n  irctl check --service rila_6y20b --output json\n  irctl check --test\n  \
-                        */15 * * * * irctl -C /srv/pricing check --quiet\n\n\
+                        */15 * * * * irctl -C /srv/pricing check --quiet\n  \
+                        irctl check --quiet --shard 3/16 --deadline 10m\n\n\
                         Exit status: 0 OK, 1 WARN, 2 CRIT, 3 UNKNOWN; where it rolled back, the rollback's; \
                         75 another round is running."
 )]
@@ -27,12 +32,27 @@ pub struct Args {
     /// Only this service; may be given several times.
     #[arg(long, visible_alias = "model", value_name = "NAME")]
     service: Vec<String>,
+    /// Only this part of all services, as `3/16`: the third of sixteen, by a hash of their names.
+    #[arg(long, value_name = "PART/ALL")]
+    shard: Option<Shard>,
+    /// Measure so many things at the same time; twice as many as there are processors otherwise.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// Wait so long for a probe that has no limit of its own; it is UNKNOWN then. 30s otherwise.
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<Duration>,
+    /// Measure for so long altogether; what is not measured by then is UNKNOWN. The cadence otherwise.
+    #[arg(long, value_name = "DURATION")]
+    deadline: Option<Duration>,
+    /// Write metrics for Prometheus' textfile collector to this file.
+    #[arg(long, value_name = "FILE")]
+    textfile: Option<PathBuf>,
     /// Judge nothing; instead try every threshold of the schemes until it fires, and say which never does.
     ///
     /// Nothing is measured, opened, contained or told. Each threshold is given values on both sides of it, starting
     /// from the newest samples, for as long as its rule's `for` asks. Ends with 0 where all fire, 2 where one never
     /// does.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["shard", "jobs", "timeout", "deadline", "textfile"])]
     test: bool,
 }
 
@@ -41,55 +61,66 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
     if args.test {
         return super::check_test::run(&args.service, context);
     }
-    let workspace = context.workspace()?;
-    let round = match round(args, context) {
-        Err(error) if check::blind::is_state(error.code) => {
-            // Nothing can be remembered; what harms is stopped all the same.
-            for said in check::blind::contain(workspace, &context.clock, &args.service) {
+    let workspace = context.shared_workspace()?;
+    let orders = Orders {
+        services: args.service.clone(),
+        shard: args.shard,
+        jobs: args.jobs,
+        timeout: args.timeout,
+        deadline: args.deadline,
+        textfile: args.textfile.as_ref().map(|path| context.directory.join(path)),
+    };
+    let round = match round(&orders, &workspace, context) {
+        Ok(round) => round,
+        Err(error) => {
+            if check::blind::is_state(error.code) {
+                // Nothing can be remembered; what harms is stopped all the same.
+                for said in check::blind::contain(&workspace, &context.clock, &orders) {
+                    context.out.warning(&said);
+                }
+            }
+            for said in check::failed(&workspace, &orders, &context.clock, &error) {
                 context.out.warning(&said);
             }
             return Err(error);
         }
-        round => round?,
     };
     if context.out.is_json() {
         context.out.json(&round)?;
-    } else if !(context.out.is_quiet() && is_dull(&round)) {
+    } else if context.out.is_quiet() {
+        for change in &round.changes {
+            let service = change.service.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+            context.out.line(&format!("{service}{}", change.text))?;
+        }
+    } else {
         show(&round, context)?;
     }
     Ok(round.exit())
 }
 
-fn round(args: &Args, context: &Context) -> Result<Round> {
+fn round(orders: &Orders, workspace: &Arc<Workspace>, context: &Context) -> Result<Round> {
     let surroundings = Surroundings {
-        workspace: context.workspace()?,
+        workspace,
         store: context.store()?,
         clock: &context.clock,
         actor: context.actor.clone(),
     };
     let _progress = context.out.progress("measuring and judging");
-    check::run(&surroundings, &args.service)
-}
-
-/// Nothing is wrong, nothing changed, nobody was told anything.
-fn is_dull(round: &Round) -> bool {
-    round.verdict == Verdict::Ok
-        && round.deliveries.is_clear()
-        && round.services.iter().all(|service| {
-            service.watches.is_empty()
-                && service.release.is_none()
-                && !service.warming_is_news
-                && service.incidents.iter().all(|incident| matches!(incident.change, "unchanged" | "warming"))
-        })
+    check::run(&surroundings, workspace, orders)
 }
 
 fn show(round: &Round, context: &Context) -> Result<()> {
+    if let Some(shard) = round.shard {
+        let count = round.services.len();
+        let services = if count == 1 { "service" } else { "services" };
+        context.out.line(&format!("shard {shard}: {count} {services}"))?;
+    }
     let rows: Vec<_> = round.services.iter().map(row).collect();
     context.out.table(&["SERVICE", "VERDICT", "LEVEL", "SERVED", "INCIDENT"], &rows)?;
     for service in &round.services {
         explain(service, round.services.len() > 1, round.at, context)?;
     }
-    for problem in &round.problems {
+    for problem in round.problems.iter().chain(&round.warnings) {
         context.out.line(&format!("  {}", context.out.tone(Tone::Warning, problem)))?;
     }
     let told = &round.deliveries;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::output::{Format, Output};
 use crate::base::clock::format_near;
-use crate::base::{Clock, Result};
+use crate::base::{Clock, Error, ErrorCode, Result};
 use crate::config::maintenance::{self, InMaintenance};
 use crate::config::{Scope, Workspace};
 use crate::store::{Actor, Store};
@@ -63,7 +63,7 @@ pub struct Context {
     pub directory: PathBuf,
     /// Who typed the command.
     pub actor: Actor,
-    workspace: OnceCell<Workspace>,
+    workspace: OnceCell<Arc<Workspace>>,
     store: OnceCell<Arc<dyn Store>>,
 }
 
@@ -107,14 +107,26 @@ impl Context {
     /// The workspace as far as a command needs it, loaded once; the first scope asked for stays. Files that were left
     /// out because they have errors are named in warnings.
     pub fn workspace_for(&self, scope: Scope) -> Result<&Workspace> {
+        self.load(scope, true)
+    }
+
+    fn load(&self, scope: Scope, warn: bool) -> Result<&Workspace> {
         if let Some(workspace) = self.workspace.get() {
             return Ok(workspace);
         }
         let workspace = Workspace::load_for(&self.directory, scope)?;
-        for warning in workspace.left_out() {
-            self.out.warning(&warning);
+        for warning in workspace.left_out().iter().filter(|_| warn) {
+            self.out.warning(warning);
         }
-        Ok(self.workspace.get_or_init(|| workspace))
+        Ok(self.workspace.get_or_init(|| Arc::new(workspace)))
+    }
+
+    /// The workspace for threads that may outlive whoever started them. With `--quiet` nothing is said of files that
+    /// were left out: who asks does that when it is news.
+    pub fn shared_workspace(&self) -> Result<Arc<Workspace>> {
+        self.load(Scope::OPERATE, !self.out.is_quiet())?;
+        let loaded = self.workspace.get().map(Arc::clone);
+        loaded.ok_or_else(|| Error::new(ErrorCode::Bug, "the workspace was loaded and is not there"))
     }
 
     /// Says which services are in maintenance, where the workspace was loaded at all.

@@ -125,6 +125,10 @@ fn run_command(command: Option<Command>, now: &NowArgs, context: &Context) -> Re
         return Err(Error::new(ErrorCode::Usage, "`--now` stands after the command that it is for")
             .hint("commands that change something do not take it"));
     }
+    if context.out.format().is_report() && !matches!(command, Some(Command::Verify(_))) {
+        return Err(Error::new(ErrorCode::Usage, "only `irctl verify` has reports of this form")
+            .hint("--output text, or --output json"));
+    }
     match command {
         None => status::run(now, context),
         Some(Command::Check(args)) => check::run(&args, context),

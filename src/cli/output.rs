@@ -15,6 +15,23 @@ pub enum Format {
     Text,
     /// JSON for programs.
     Json,
+    /// JUnit XML; `verify` only.
+    Junit,
+    /// TAP 14; `verify` only.
+    Tap,
+    /// A log with annotations for GitHub Actions; `verify` only.
+    Github,
+    /// One line as monitoring plugins print it; `verify` only.
+    Nagios,
+    /// Prometheus' text format; `verify` only.
+    Prometheus,
+}
+
+impl Format {
+    /// Whether it is a report of verification, which no other command has.
+    pub const fn is_report(self) -> bool {
+        !matches!(self, Format::Text | Format::Json)
+    }
 }
 
 /// Standard output and standard error of this process.
@@ -67,6 +84,16 @@ impl Output {
     /// Plain text, before the command line is understood.
     pub fn plain() -> Self {
         Self::new(Format::Text, false)
+    }
+
+    /// What results look like.
+    pub const fn format(&self) -> Format {
+        self.format
+    }
+
+    /// A report that carries commands for a CI system, which it has escaped itself.
+    pub fn commands(&self, text: &str) -> Result<()> {
+        raw(&visible(text))
     }
 
     /// Whether results go out as JSON.
@@ -172,9 +199,14 @@ impl Output {
     pub fn error(&self, error: &Error) -> u8 {
         let mut stderr = std::io::stderr().lock();
         if self.format == Format::Json {
-            let value = serde_json::json!({"error": {
+            let mut value = serde_json::json!({"error": {
                 "code": error.code.as_str(), "message": error.message, "hint": error.hint, "exit": error.exit(),
             }});
+            if let (Some(details), Some(body)) =
+                (&error.details, value.get_mut("error").and_then(serde_json::Value::as_object_mut))
+            {
+                body.insert("details".to_owned(), details.clone());
+            }
             let _ = writeln!(stderr, "{}", visible_json(&value.to_string()));
             return error.exit();
         }

@@ -7,6 +7,7 @@ use super::output::Tone;
 use super::{Context, NowArgs};
 use crate::base::Result;
 use crate::base::clock::{Elapsed, format_minute, format_near};
+use crate::check::overlaps::Overlaps;
 use crate::check::{Overview, Pending, overview};
 use crate::incident::State;
 use crate::incident::deadlines::{Promise, Standing};
@@ -34,6 +35,12 @@ fn show(overview: &Overview, workspace: &str, context: &Context) -> Result<()> {
     };
     let late = if overview.overdue && overview.last_round.is_some() { " (overdue)" } else { "" };
     out.line(&format!("{workspace}: {verdict} at {}, {round}{late}", format_minute(overview.at)))?;
+    for running in &overview.running {
+        out.line(&format!("{} is running", running.said(overview.at)))?;
+    }
+    if let Some(overlaps) = &overview.overlaps {
+        out.line(&out.tone(Tone::Warning, &kept_out(overlaps, overview.at)))?;
+    }
     for pending in &overview.incidents {
         show_incident(pending, overview.at, context)?;
     }
@@ -72,6 +79,14 @@ fn show(overview: &Overview, workspace: &str, context: &Context) -> Result<()> {
         out.line(&format!("\nNext: {}", out.tone(Tone::Strong, next)))?;
     }
     Ok(())
+}
+
+/// Rounds that did nothing because another one was running: cron runs them too often, or one of them hangs.
+fn kept_out(overlaps: &Overlaps, now: DateTime<Utc>) -> String {
+    let count = overlaps.count;
+    let (rounds, were) = if count == 1 { ("round", "was") } else { ("rounds", "were") };
+    let by = overlaps.holder.as_ref().map(|holder| format!(" by {}", holder.said(now))).unwrap_or_default();
+    format!("{count} {rounds} {were} kept out{by}, last at {}", format_near(overlaps.last, now))
 }
 
 /// Whether an incident on the screen says already that the service is contained.

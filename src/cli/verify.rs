@@ -1,19 +1,22 @@
 //! `irctl verify`: suites of expectations.
 
+mod selection;
+
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::output::Tone;
+use super::output::{Format, Tone};
 use super::{Context, NowArgs};
+use crate::base::environment::variable;
 use crate::base::file::{parent, write_atomic};
 use crate::base::{Clock, Error, ErrorCode, Result, Verdict};
 use crate::check::scope::earlier;
 use crate::config::{Scope, ServiceConfig, Workspace};
 use crate::probe::{Request, VersionMap};
-use crate::verify::reporters::{Reporter, Style};
+use crate::verify::reporters::{Reporter, Style, step_summary};
 use crate::verify::{SuiteConfig, Summary, run as run_suite};
 
 /// Run suites of expectations and report their verdict.
@@ -22,7 +25,7 @@ use crate::verify::{SuiteConfig, Summary, run as run_suite};
 /// cannot be decided, and a run that selects nothing, is never 0.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  irctl verify\n  irctl verify rila-smoke --fail-on warn\n  irctl verify --untrusted --report junit=verify.xml     # in CI, on somebody else's change\n  irctl verify --list"
+    after_help = "Examples:\n  irctl verify\n  irctl verify rila-smoke --fail-on warn\n  irctl verify --untrusted --report junit=verify.xml     # in CI, on somebody else's change\n  irctl verify --list\n  irctl verify --changed origin/main --allow-nothing --output github\n  irctl verify rila-smoke --output nagios"
 )]
 pub struct Args {
     /// Run only these suites; all of them otherwise.
@@ -31,13 +34,21 @@ pub struct Args {
     /// Run only the suites of this service.
     #[arg(long, value_name = "NAME", visible_alias = "model")]
     service: Option<String>,
-    /// The mildest verdict that makes the exit status other than 0.
-    #[arg(long, value_name = "VERDICT", value_enum, default_value_t = FailOn::Crit)]
-    fail_on: FailOn,
+    /// The mildest verdict that makes the exit status other than 0. What is not known is never 0.
+    #[arg(long, value_name = "VERDICT", value_enum)]
+    fail_on: Option<FailOn>,
+    /// Run only suites of whose inputs git says that they differ from this commit, and those whose inputs nobody can
+    /// name: `--changed origin/main`.
+    #[arg(long, value_name = "COMMIT")]
+    changed: Option<String>,
+    /// With `--changed`: exit 0 where no suite has anything to do with what differs.
+    #[arg(long, requires = "changed")]
+    allow_nothing: bool,
     /// Run no programs: for configuration that somebody else may have changed, as in a merge request.
     #[arg(long)]
     untrusted: bool,
-    /// Also write a report to a file: `text`, `json` or `junit`, as in `junit=verify.xml`.
+    /// Also write a report to a file, as in `junit=verify.xml`; may be given several times. Reports: `text`, `json`,
+    /// `junit`, `tap`, `github`, `nagios`, `prometheus`.
     #[arg(long, value_name = "KIND=FILE")]
     report: Vec<ReportFile>,
     /// List the suites and run none.
@@ -51,6 +62,8 @@ pub struct Args {
 enum FailOn {
     /// WARN and everything worse.
     Warn,
+    /// What is not known, and CRIT.
+    Unknown,
     /// CRIT, and what is not known.
     Crit,
 }
@@ -68,7 +81,7 @@ impl FromStr for ReportFile {
     fn from_str(text: &str) -> Result<Self> {
         let wrong = || {
             Error::new(ErrorCode::Usage, format!("`{}` names no file", text.escape_debug()))
-                .hint("write it like --report junit=target/verify.xml; reports: text, json, junit")
+                .hint("write it like --report junit=target/verify.xml")
         };
         let (kind, path) = text.split_once('=').filter(|(_, path)| !path.is_empty()).ok_or_else(wrong)?;
         Ok(Self { reporter: kind.parse()?, path: path.into() })
@@ -78,30 +91,69 @@ impl FromStr for ReportFile {
 /// Runs it and returns the exit status.
 pub fn run(args: &Args, context: &Context) -> Result<u8> {
     let workspace = &Workspace::load_for(&context.directory, Scope::VERIFY)?;
-    let suites = select(args, workspace)?;
+    let mut suites = select(args, workspace)?;
+    let asked = suites.len();
+    if let Some(reference) = &args.changed {
+        selection::changed(&mut suites, workspace, reference, context);
+    }
     if args.list {
         return list(&suites, context);
     }
+    let reporter = reporter(context.out.format());
     let progress = context.out.progress("verifying");
     let summary = verify(args, context, workspace, &suites)?;
     drop(progress);
-    let warn_fails = args.fail_on == FailOn::Warn;
+    // A monitoring system is told of a warning by the exit status.
+    let usual = if reporter == Reporter::Nagios { FailOn::Warn } else { FailOn::Crit };
+    let fail_on = args.fail_on.unwrap_or(usual);
+    let warn_fails = fail_on == FailOn::Warn;
+    let untouched = args.allow_nothing && asked > 0 && suites.is_empty();
+    let nothing = untouched.then_some("no suite has anything to do with what differs");
     let style = Style {
         warn_fails,
+        nothing,
         width: context.out.width(),
         verdict: &|verdict| context.out.verdict(verdict),
         faint: &|text| context.out.tone(Tone::Faint, text),
     };
-    let reporter = if context.out.is_json() { Reporter::Json } else { Reporter::Text };
-    context.out.text(&reporter.render(&summary, &style)?)?;
-    if suites.is_empty() {
-        context.out.note(&nothing_selected(args, workspace));
+    let text = reporter.render(&summary, &style)?;
+    if reporter == Reporter::Github {
+        context.out.commands(&text)?;
+        summarize(&summary)?;
+    } else {
+        context.out.text(&text)?;
+    }
+    if suites.is_empty() && nothing.is_none() {
+        context.out.note(&nothing_selected(args, workspace, asked));
     }
     for file in &args.report {
-        let text = file.reporter.render(&summary, &Style::plain(warn_fails))?;
+        let text = file.reporter.render(&summary, &Style { nothing, ..Style::plain(warn_fails) })?;
         write(&context.directory.join(&file.path), &text)?;
     }
-    Ok(exit(summary.verdict, args.fail_on))
+    Ok(if untouched { Verdict::Ok.exit() } else { exit(summary.verdict, fail_on) })
+}
+
+const fn reporter(format: Format) -> Reporter {
+    match format {
+        Format::Text => Reporter::Text,
+        Format::Json => Reporter::Json,
+        Format::Junit => Reporter::Junit,
+        Format::Tap => Reporter::Tap,
+        Format::Github => Reporter::Github,
+        Format::Nagios => Reporter::Nagios,
+        Format::Prometheus => Reporter::Prometheus,
+    }
+}
+
+/// Adds the summary of a GitHub job, where this is one.
+fn summarize(summary: &Summary) -> Result<()> {
+    use std::io::Write as _;
+    let Some(path) = variable("GITHUB_STEP_SUMMARY") else { return Ok(()) };
+    let failed =
+        |error: std::io::Error| Error::io(format!("cannot write the summary of the job to {path}"), error);
+    // Other steps write there, too.
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(&path).map_err(failed)?;
+    file.write_all(step_summary(summary).as_bytes()).map_err(failed)
 }
 
 /// Writes a report; a CI job may not have made the folder for it yet.
@@ -114,7 +166,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 
 const fn exit(verdict: Verdict, fail_on: FailOn) -> u8 {
     match (verdict, fail_on) {
-        (Verdict::Warn, FailOn::Crit) => Verdict::Ok.exit(),
+        (Verdict::Warn, FailOn::Crit | FailOn::Unknown) => Verdict::Ok.exit(),
         (verdict, _) => verdict.exit(),
     }
 }
@@ -142,7 +194,13 @@ fn select<'a>(args: &Args, workspace: &'a Workspace) -> Result<Vec<&'a SuiteConf
 }
 
 /// Why nothing was selected, and what can be.
-fn nothing_selected(args: &Args, workspace: &Workspace) -> String {
+fn nothing_selected(args: &Args, workspace: &Workspace, asked: usize) -> String {
+    if let (Some(reference), true) = (&args.changed, asked > 0) {
+        let reference = reference.escape_debug();
+        return format!(
+            "no suite has anything to do with what differs from {reference}; where that is fine, say so with --allow-nothing"
+        );
+    }
     if workspace.suites.is_empty() {
         return "there are no suites: write one into config/verify/".to_owned();
     }

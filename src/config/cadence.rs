@@ -10,7 +10,7 @@ use super::yaml::Node;
 use crate::base::Duration;
 
 /// The keys of a level that promise something from the moment the harm begins.
-const PROMISES: [&str; 2] = ["detect", "acknowledge"];
+const PROMISES: [&str; 6] = ["detect", "notify_within", "acknowledge", "respond", "mitigate", "resolve"];
 
 /// A warning if a level of a scheme in use promises to be noticed sooner than the next round of `irctl check`.
 pub fn check(workspace: &Workspace, own: &[File], all: &[File]) -> Option<(Kind, Diagnostic)> {

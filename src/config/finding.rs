@@ -6,7 +6,9 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::file::File;
 use super::kind::Kind;
 use super::yaml::inside_text;
-use super::{automation, compared, maintenance, measured, needs, places, recipes, semantic, suites, targets};
+use super::{
+    automation, compared, maintenance, measured, needs, places, recipes, rounds, semantic, suites, targets,
+};
 
 /// Something that a check found.
 #[derive(Debug, Clone)]
@@ -85,6 +87,7 @@ pub const CHECKS: &[SemanticCheck] = &[
     compared::metrics,
     needs::check,
     maintenance::check,
+    rounds::limits,
     places::state,
     places::paths,
     recipes::own,

@@ -14,9 +14,15 @@ use crate::severity::Scheme;
 /// Every metric that a service's scheme asks for is measured by one of its probes, in a unit that can be compared.
 pub fn metrics(workspace: &Workspace) -> Vec<Finding> {
     let mut findings = Vec::new();
+    // Many services share a scheme.
+    let used: BTreeSet<&String> = workspace.services.values().map(|service| &service.scheme).collect();
+    let compiled: BTreeMap<&String, Scheme> = used
+        .into_iter()
+        .filter_map(|name| Some((name, Scheme::compile(workspace.schemes.get(name)?).ok()?)))
+        .collect();
     for (name, service) in &workspace.services {
         let Some(config) = workspace.schemes.get(&service.scheme) else { continue };
-        let Ok(scheme) = Scheme::compile(config) else { continue };
+        let Some(scheme) = compiled.get(&service.scheme) else { continue };
         let measured = measured(service);
         for (metric, probes) in &measured {
             if let [(first, _), (second, _), ..] = probes.as_slice() {
@@ -50,7 +56,7 @@ pub fn metrics(workspace: &Workspace) -> Vec<Finding> {
             }
         }
         if !service.probes.is_empty() {
-            findings.extend(unmeasured(name, service, &scheme, &measured));
+            findings.extend(unmeasured(name, service, scheme, &measured));
         }
     }
     findings

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::maintenance::MaintenanceConfig;
+use crate::base::Duration;
 use crate::incident::PolicyConfig;
 use crate::probe::ProbeConfig;
 use crate::rollback::{RollbackConfig, ServingConfig};
@@ -57,6 +58,9 @@ pub struct ServiceConfig {
     /// When it is worked on: it is measured, recorded and contained as ever, and nobody is called.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub maintenance: Vec<MaintenanceConfig>,
+    /// How long a round of `irctl check` waits for a probe, by its name, where that is not the usual time.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub timeouts: BTreeMap<String, Duration>,
     /// When incidents are lowered and resolved.
     #[serde(default)]
     pub incidents: PolicyConfig,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::kind::Kind;
 use super::maintenance::MaintenanceConfig;
+use super::rounds::RoundsConfig;
 use crate::base::Duration;
 use crate::notify::AuditConfig;
 
@@ -23,6 +24,9 @@ pub struct Settings {
     /// How often cron runs `irctl check`; compared with what the schemes promise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cadence: Option<Duration>,
+    /// How rounds of `irctl check` run, and who hears that they do.
+    #[serde(default)]
+    pub check: RoundsConfig,
     /// Gets an event of every rollback: `event_type`, `incident_id`, `rollback_version`, `timestamp`, `environment`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditConfig>,

@@ -47,6 +47,7 @@ mod tests {
             workspace: "w".into(),
             state: state.map(PathBuf::from),
             cadence: None,
+            check: Default::default(),
             audit: None,
             maintenance: Vec::new(),
             load: Default::default(),

@@ -146,7 +146,7 @@ pub(super) fn measure(name: &str, config: &HttpConfig, request: &Request<'_>) ->
     };
     let (tries, cut) = tries(config, &client);
     if tries.is_empty() {
-        let why = format!("no try came to its end within {} in all", total(config));
+        let why = format!("no try came to its end within {} in all", config.limit());
         return refused(name, config, request, why);
     }
     let mut outcome = Outcome::new(name);
@@ -154,7 +154,7 @@ pub(super) fn measure(name: &str, config: &HttpConfig, request: &Request<'_>) ->
     outcome.fact("address", config.url.to_string());
     outcome.fact("tries", tries.len().to_string());
     if cut > 0 {
-        outcome.problem(None, format!("{cut} tries were not made: {} in all were over", total(config)));
+        outcome.problem(None, format!("{cut} tries were not made: {} in all were over", config.limit()));
     }
     rates(name, request, &tries, &mut outcome);
     if config.url.is_encrypted() {
@@ -178,13 +178,16 @@ fn refused(name: &str, config: &HttpConfig, request: &Request<'_>, why: String) 
     outcome
 }
 
-fn total(config: &HttpConfig) -> Duration {
-    config.total.unwrap_or(Duration::seconds(30))
+impl HttpConfig {
+    /// How long all of its tries may take.
+    pub fn limit(&self) -> Duration {
+        self.total.unwrap_or(Duration::seconds(30))
+    }
 }
 
 /// Tries; also how many there was no time for.
 fn tries(config: &HttpConfig, client: &Client) -> (Vec<Try>, usize) {
-    let deadline = Instant::now() + total(config).to_std();
+    let deadline = Instant::now() + config.limit().to_std();
     let timeout = config.timeout.unwrap_or(Duration::seconds(5)).to_std();
     let count = usize::from(config.tries.unwrap_or(5).max(1));
     let mut tries = Vec::new();

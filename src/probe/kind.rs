@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 use super::baseline::{self, BaselineConfig};
 use super::calibration::{self, CalibrationConfig};
@@ -122,6 +123,64 @@ impl ProbeConfig {
         }
     }
 
+    /// Whether it reads rows of files, and shares one pass over them with others that do.
+    pub const fn reads_rows(&self) -> bool {
+        matches!(
+            self,
+            ProbeConfig::Table(_)
+                | ProbeConfig::Forecast(_)
+                | ProbeConfig::Coefficients(_)
+                | ProbeConfig::Drift(_)
+                | ProbeConfig::Calibration(_)
+                | ProbeConfig::Returns(_)
+                | ProbeConfig::Leakage(_)
+        )
+    }
+
+    /// Whether it compares what the other probes of the round measured, and so comes after them.
+    pub const fn compares(&self) -> bool {
+        matches!(self, ProbeConfig::Baseline(_))
+    }
+
+    /// Whether what it measures hangs on nothing but files that its configuration names.
+    pub fn reads_only_named_files(&self) -> bool {
+        let reads = matches!(self, ProbeConfig::File(_) | ProbeConfig::Json(_)) || self.reads_rows();
+        reads && !self.needs_trust()
+    }
+
+    /// How long it takes at most by its own configuration, where that, or what it does without, says so.
+    pub fn timeout(&self) -> Option<Duration> {
+        let limit = match self {
+            ProbeConfig::Command(config) => config.timeout,
+            ProbeConfig::Prometheus(config) => config.timeout,
+            ProbeConfig::Imports(config) => config.timeout,
+            ProbeConfig::Sql(config) => config.timeout,
+            ProbeConfig::Redis(config) => config.timeout,
+            ProbeConfig::S3(config) => config.timeout,
+            ProbeConfig::Kubernetes(config) => config.timeout,
+            ProbeConfig::Tcp(config) => config.timeout,
+            ProbeConfig::Git(config) => config.timeout,
+            ProbeConfig::Systemd(config) => config.timeout,
+            ProbeConfig::Http(config) => Some(config.limit()),
+            ProbeConfig::TestSuite(config) => Some(config.limit()),
+            ProbeConfig::Parity(config) => config.timeout(),
+            ProbeConfig::Leakage(config) => return config.programs_take(),
+            ProbeConfig::Table(_)
+            | ProbeConfig::Forecast(_)
+            | ProbeConfig::Coefficients(_)
+            | ProbeConfig::Drift(_)
+            | ProbeConfig::Calibration(_)
+            | ProbeConfig::Returns(_)
+            | ProbeConfig::File(_)
+            | ProbeConfig::Json(_)
+            | ProbeConfig::Log(_)
+            | ProbeConfig::Baseline(_)
+            | ProbeConfig::Process(_)
+            | ProbeConfig::Host(_) => None,
+        };
+        limit.map(|limit| limit.to_std())
+    }
+
     /// The metrics of other probes of the round that it works with.
     pub fn needs_metrics(&self) -> Vec<&str> {
         match self {
@@ -169,5 +228,34 @@ pub fn metrics_of(name: &str, config: &ProbeConfig) -> Vec<(String, Unit)> {
         ProbeConfig::Process(config) => process::metrics(name, config),
         ProbeConfig::Systemd(config) => systemd::metrics(name, config),
         ProbeConfig::Host(config) => host::metrics(name, config),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeout(config: serde_json::Value) -> Option<u64> {
+        let config: ProbeConfig = serde_json::from_value(config).unwrap();
+        config.timeout().map(|limit| limit.as_secs())
+    }
+
+    #[test]
+    fn a_probe_that_may_take_long_says_so() {
+        let suite = |more: serde_json::Value| {
+            let mut config = serde_json::json!({"argv": ["pytest"], "report": "junit.xml"});
+            config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            serde_json::json!({ "test_suite": config })
+        };
+        assert_eq!(timeout(suite(serde_json::json!({}))), Some(600));
+        assert_eq!(timeout(suite(serde_json::json!({"timeout": "1h"}))), Some(3600));
+        assert_eq!(timeout(serde_json::json!({"http": {"url": "http://127.0.0.1:1/"}})), Some(30));
+        assert_eq!(timeout(serde_json::json!({"command": {"argv": ["true"]}})), None);
+        let r_squared = serde_json::json!({"of": {"command": {"argv": ["a"], "timeout": "1m"}}});
+        let shuffled = serde_json::json!({"of": {"command": {"argv": ["b"]}}});
+        let gates = serde_json::json!({"leakage": {"r_squared": r_squared, "shuffled": shuffled}});
+        assert_eq!(timeout(gates), Some(360), "one after the other");
+        let document = serde_json::json!({"of": {"json": {"file": "a.json", "pointer": "/r"}}});
+        assert_eq!(timeout(serde_json::json!({"leakage": {"r_squared": document}})), None);
     }
 }

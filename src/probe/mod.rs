@@ -55,7 +55,7 @@ use crate::store::{Measurement, Sample};
 pub use kind::{ProbeConfig, metrics_of};
 pub use pattern::Pattern;
 pub use prometheus::PrometheusConfig;
-pub use round::measure_all;
+pub use round::{compare_these, measure_all, measure_these};
 pub use version::{Release, VersionMap, VersionSource};
 pub use zone::Zone;
 

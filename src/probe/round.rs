@@ -14,42 +14,45 @@ use crate::store::Sample;
 ///
 /// The outcomes stand in the order of the probes' names.
 pub fn measure_all(probes: &BTreeMap<String, ProbeConfig>, request: &Request<'_>) -> Vec<Outcome> {
+    let all: Vec<_> = probes.iter().map(|(name, config)| (name.as_str(), config)).collect();
+    measure_these(&all, request)
+}
+
+/// Runs some probes of a service, as [`measure_all`] does all of them. Those that compare do so with the others of these.
+pub fn measure_these(probes: &[(&str, &ProbeConfig)], request: &Request<'_>) -> Vec<Outcome> {
     let mut outcomes: BTreeMap<&str, Outcome> = BTreeMap::new();
     let mut tables = Vec::new();
-    for (name, config) in probes {
-        if reading(name, config, request).is_some() {
-            tables.push((name, config));
-        } else if !matches!(config, ProbeConfig::Baseline(_)) {
+    for (name, config) in probes.iter().filter(|(_, config)| !config.compares()) {
+        if config.reads_rows() {
+            tables.push((*name, *config));
+        } else {
             outcomes.insert(name, measure(name, config, request));
         }
     }
     let build = |number: usize| tables.get(number).and_then(|(name, config)| reading(name, config, request));
     let read = scan::run(tables.len(), &build, request);
-    outcomes.extend(tables.iter().map(|(name, _)| name.as_str()).zip(read));
-    compare(probes, request, &mut outcomes);
+    outcomes.extend(tables.iter().map(|(name, _)| *name).zip(read));
+    let comparing: Vec<_> = probes.iter().copied().filter(|(_, config)| config.compares()).collect();
+    if !comparing.is_empty() {
+        let round: Vec<Sample> =
+            outcomes.values().flat_map(|outcome| outcome.samples.iter().cloned()).collect();
+        let compared = compare_these(&comparing, request, &round);
+        outcomes.extend(comparing.iter().map(|(name, _)| *name).zip(compared));
+    }
     outcomes.into_values().collect()
 }
 
-/// Runs the probes that compare what the others measured.
-fn compare<'p>(
-    probes: &'p BTreeMap<String, ProbeConfig>,
+/// Runs the probes that compare what the others measured: the samples of `round`, in the order of their probes' names.
+pub fn compare_these(
+    probes: &[(&str, &ProbeConfig)],
     request: &Request<'_>,
-    outcomes: &mut BTreeMap<&'p str, Outcome>,
-) {
-    let comparing: Vec<_> = probes
-        .iter()
-        .filter_map(|(name, probe)| match probe {
-            ProbeConfig::Baseline(config) => Some((name.as_str(), config)),
-            _ => None,
-        })
-        .collect();
-    if comparing.is_empty() {
-        return;
-    }
-    let round: Vec<Sample> = outcomes.values().flat_map(|outcome| outcome.samples.iter().cloned()).collect();
-    for (name, config) in comparing {
-        outcomes.insert(name, baseline::measure(name, config, request, &round));
-    }
+    round: &[Sample],
+) -> Vec<Outcome> {
+    let one = |(name, config): &(&str, &ProbeConfig)| match config {
+        ProbeConfig::Baseline(config) => baseline::measure(name, config, request, round),
+        _ => measure(name, config, request),
+    };
+    probes.iter().map(one).collect()
 }
 
 /// The part of a probe that reads tables, if it does.

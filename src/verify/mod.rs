@@ -5,6 +5,7 @@
 //! never passes because it looked at nothing.
 
 mod analysis;
+pub mod changed;
 mod condition;
 mod config;
 mod judge;

@@ -96,6 +96,114 @@ fn one_service_is_checked_with_the_datasets_that_it_needs() {
     assert_eq!(incidents(&workspace).len(), 1);
 }
 
+/// The dataset is asked by a program, which takes its time: until `go` is there, and forever where that never comes.
+fn asked_by_a_program(workspace: &Workspace, more: &str) {
+    let program = "until [ -e go ]; do sleep 0.05; done\n\
+        [ -e feed.csv ]; echo \"{\\\"metrics\\\": {\\\"feed_exists\\\": $((1 - $?))}}\"\n";
+    workspace.write("ask.sh", program);
+    let service = format!(
+        "service: feed\nkind: dataset\nscheme: data\n{more}probes:\n  feed: {{command: {{argv: [sh, ask.sh], \
+         format: json, metrics: {{feed_exists: {{unit: flag}}}}, timeout: 60s}}}}\n"
+    );
+    workspace.write("config/services/feed.yaml", service);
+}
+
+fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !holds() {
+        assert!(begun.elapsed().as_secs() < 60, "not within a minute: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn who_needs_a_slow_dataset_waits_for_it_and_nobody_else_does() {
+    let workspace = twelve();
+    asked_by_a_program(&workspace, "");
+    // The first by name needs nothing.
+    let alone = SHOP.replace("service: shop\n", "service: alone\n")
+        + "rollback:\n  contain:\n    - settings: {file: alone.yml, set: {mode: disabled}}\n";
+    workspace.write("config/services/zoo.yaml", alone.replace("alone", "zoo"));
+    workspace.write("zoo.yml", "mode: active\n");
+    at(&workspace, "03:00", 0.50);
+    std::thread::scope(|scope| {
+        let check = scope.spawn(|| round(&workspace, 2));
+        eventually("contained", || workspace.read("zoo.yml") == "mode: disabled\n");
+        assert!(!check.is_finished(), "the dataset is still asked");
+        assert_eq!(workspace.read("model_01.yml"), "mode: active\n", "how its dataset is, is not known yet");
+        workspace.write("go", "");
+        let found = check.join().unwrap();
+        let names: Vec<_> = found["services"].as_array().unwrap().iter().map(|one| &one["service"]).collect();
+        assert_eq!((names[0], names[1], names[13]), (&"feed".into(), &"model_01".into(), &"zoo".into()));
+        assert_eq!(came_out(&found, "model_01", "errors").0, "blocked");
+        assert_eq!(came_out(&found, "zoo", "errors").0, "matched");
+    });
+    assert_eq!(workspace.read("model_01.yml"), "mode: disabled\n");
+    let subjects: Vec<_> = incidents(&workspace).iter().map(|one| one["service"].clone()).collect();
+    assert_eq!(subjects.len(), 2, "{subjects:?}");
+}
+
+#[test]
+fn a_dataset_that_is_given_up_is_unknown_however_many_measure() {
+    let mut answers = std::collections::BTreeSet::new();
+    for (jobs, more, limit) in [
+        ("1", "timeouts: {feed: 1s}\n", "50s"),
+        ("8", "timeouts: {feed: 1s}\n", "50s"),
+        ("4", "timeouts: {feed: 50s}\n", "5s"),
+    ] {
+        let workspace = twelve();
+        asked_by_a_program(&workspace, more);
+        let model = "config/services/model_07.yaml";
+        workspace.write(model, workspace.read(model).replace("now.json", "bad.json"));
+        at(&workspace, "03:00", 0.50);
+        workspace.write("bad.json", workspace.read("now.json"));
+        at(&workspace, "03:00", 0.01);
+        let arguments = ["check", "--jobs", jobs, "--deadline", limit, "--output", "json"];
+        let found = workspace.irctl(&arguments).expect(2).json();
+        let (outcome, reason) = came_out(&found, "model_01", "errors");
+        assert!(outcome == "blocked" && reason.starts_with("blocked by dataset/feed: unknown: "), "{reason}");
+        assert_eq!(came_out(&found, "model_07", "errors").0, "matched", "what is unknown hides no match");
+        assert_eq!(workspace.read("model_07.yml"), "mode: disabled\n");
+        assert_eq!(workspace.read("model_06.yml"), "mode: active\n");
+        let services = found["services"].as_array().unwrap();
+        let said =
+            |one: &Value| format!("{} {} {}", one["service"], one["verdict"], one["classification"]["level"]);
+        answers.insert(services.iter().map(said).collect::<Vec<_>>().join("\n"));
+    }
+    assert_eq!(answers.len(), 1, "{answers:#?}");
+}
+
+#[test]
+fn a_part_brings_the_datasets_that_its_services_need() {
+    let workspace = twelve();
+    at(&workspace, "03:00", 0.50);
+    let mut seen = std::collections::BTreeSet::new();
+    for part in ["1/3", "2/3", "3/3"] {
+        let run = workspace.irctl(&["check", "--shard", part, "--output", "json"]).expect(2).json();
+        for one in run["services"].as_array().unwrap() {
+            let name = one["service"].as_str().unwrap().to_owned();
+            if name != "feed" {
+                assert_eq!(came_out(&run, &name, "errors").0, "blocked", "{part}");
+            }
+            seen.insert(name);
+        }
+    }
+    assert_eq!(seen.len(), 13);
+    assert_eq!(incidents(&workspace).len(), 1, "the dataset's, once");
+}
+
+#[test]
+fn what_is_contained_for_a_dataset_is_said_once() {
+    let workspace = twelve();
+    at(&workspace, "03:00", 0.50);
+    let said = workspace.irctl(&["check", "--quiet"]).expect(2).stdout;
+    let own: Vec<&str> = said.lines().filter(|line| line.starts_with("model_01: ")).collect();
+    assert!(own.iter().any(|line| line.contains("contained for INC-20261120-030000, ")), "{said}");
+    assert!(own.iter().any(|line| line.contains("→ BLOCKED: blocked by dataset/feed")), "{said}");
+    at(&workspace, "03:05", 0.50);
+    assert_eq!(workspace.irctl(&["check", "--quiet"]).expect(2).stdout, "");
+}
+
 #[test]
 fn datasets_hang_on_datasets_and_the_first_cause_is_named() {
     let workspace = twelve();

@@ -311,9 +311,40 @@ impl LeakageConfig {
 
     /// Whether a gate runs a program.
     pub fn runs_programs(&self) -> bool {
-        let number = |number: &NumberConfig| matches!(number, NumberConfig::Command(_));
-        self.r_squared.as_ref().is_some_and(|gate| matches!(gate.of, RSquaredConfig::Command(_)))
-            || self.shuffled.as_ref().is_some_and(|gate| matches!(gate.of, ShuffledConfig::Command(_)))
-            || self.improvement.as_ref().is_some_and(|gate| number(&gate.model) || number(&gate.baseline))
+        !self.programs().is_empty()
+    }
+
+    /// How long the programs that it runs may take, one after the other; nothing where it runs none.
+    pub fn programs_take(&self) -> Option<std::time::Duration> {
+        let programs = self.programs();
+        let all = programs.iter().map(|program| program.limit().to_std());
+        (!programs.is_empty())
+            .then(|| all.fold(std::time::Duration::ZERO, std::time::Duration::saturating_add))
+    }
+
+    fn programs(&self) -> Vec<&NumberCommand> {
+        fn number(number: &NumberConfig) -> Option<&NumberCommand> {
+            match number {
+                NumberConfig::Command(command) => Some(command),
+                _ => None,
+            }
+        }
+        let of = self.r_squared.as_ref().and_then(|gate| match &gate.of {
+            RSquaredConfig::Command(command) => Some(command),
+            _ => None,
+        });
+        let shuffled = self.shuffled.as_ref().and_then(|gate| match &gate.of {
+            ShuffledConfig::Command(command) => Some(command),
+            _ => None,
+        });
+        let improvement = self.improvement.iter().flat_map(|gate| [&gate.model, &gate.baseline]);
+        of.into_iter().chain(shuffled).chain(improvement.filter_map(number)).collect()
+    }
+}
+
+impl NumberCommand {
+    /// How long it may run.
+    pub fn limit(&self) -> Duration {
+        self.timeout.unwrap_or(Duration::minutes(5))
     }
 }

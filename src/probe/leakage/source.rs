@@ -5,14 +5,11 @@ use serde_json::Value;
 use super::config::{DocumentValue, NumberCommand, NumberConfig};
 use crate::base::file::read_limited;
 use crate::base::process::{Ending, Invocation};
-use crate::base::{Digest, Duration, path};
+use crate::base::{Digest, path};
 use crate::probe::Request;
 
 /// The largest document that is read, in bytes.
 const LIMIT: u64 = 64 * 1024 * 1024;
-
-/// How long a program may run if the configuration does not say.
-const TIMEOUT: Duration = Duration::minutes(5);
 
 /// Something found, where, and the digest of what it was found in.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,9 +74,8 @@ pub(super) fn printed(config: &NumberCommand, request: &Request<'_>) -> Result<F
         return Err("not run: programs do not run from an untrusted configuration".to_owned());
     }
     let program = config.argv.first().map(String::as_str).unwrap_or_default();
-    let mut invocation = Invocation::new(config.argv.clone())
-        .directory(request.root)
-        .timeout(config.timeout.unwrap_or(TIMEOUT).to_std());
+    let mut invocation =
+        Invocation::new(config.argv.clone()).directory(request.root).timeout(config.limit().to_std());
     for (variable, value) in &config.environment {
         invocation = invocation.environment(variable, value);
     }

@@ -128,6 +128,14 @@ impl ParityConfig {
     pub fn connects(&self) -> bool {
         matches!(self.of, ParitySource::Prometheus(_))
     }
+
+    /// How long a server that it asks may take, where that is said.
+    pub const fn timeout(&self) -> Option<Duration> {
+        match &self.of {
+            ParitySource::Prometheus(counter) => counter.timeout,
+            ParitySource::Log(_) | ParitySource::Json(_) => None,
+        }
+    }
 }
 
 /// The metrics that it emits.

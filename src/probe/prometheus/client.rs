@@ -96,20 +96,16 @@ impl Client {
         // The server gives up when nobody waits for it any more.
         form.push(("timeout", format!("{}ms", self.timeout.as_millis().max(1))));
         let url = Url::parse(&self.address.join(path)).map_err(|_| "this is not an address".to_owned())?;
-        let request = self.http.post(url).headers(self.headers.clone()).body(encoded(&form));
-        let runtime = self.runtime.as_ref().ok_or("the client was closed")?;
-        let answered = runtime.block_on(async {
-            let mut response = request.send().await.map_err(|error| self.failed(error))?;
-            let mut body = Vec::new();
-            while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(error))? {
-                body.extend_from_slice(&chunk);
-                if body.len() > LIMIT {
-                    return Err(format!("the answer is larger than {} MiB", LIMIT / 1024 / 1024));
-                }
-            }
-            Ok((response.status().as_u16(), body))
-        });
-        let (status, body) = answered?;
+        let body = encoded(&form);
+        // A connection that breaks says nothing about the server; one that breaks twice does. What took all its time
+        // is not asked again.
+        let answered = match self.answer(&url, &body) {
+            Err(Unanswered::Broken(_)) => self.answer(&url, &body),
+            other => other,
+        };
+        let (status, body) = answered.map_err(|unanswered| match unanswered {
+            Unanswered::Broken(why) | Unanswered::Final(why) => why,
+        })?;
         if (300..400).contains(&status) {
             return Err(format!("HTTP {status} (redirects are not followed)"));
         }
@@ -118,9 +114,26 @@ impl Client {
         Ok(answer)
     }
 
-    fn failed(&self, error: reqwest::Error) -> String {
+    fn answer(&self, url: &Url, body: &str) -> Result<(u16, Vec<u8>), Unanswered> {
+        let request = self.http.post(url.clone()).headers(self.headers.clone()).body(body.to_owned());
+        let runtime = self.runtime.as_ref().ok_or(Unanswered::Final("the client was closed".to_owned()))?;
+        runtime.block_on(async {
+            let mut response = request.send().await.map_err(|error| self.failed(error))?;
+            let mut body = Vec::new();
+            while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(error))? {
+                body.extend_from_slice(&chunk);
+                if body.len() > LIMIT {
+                    let why = format!("the answer is larger than {} MiB", LIMIT / 1024 / 1024);
+                    return Err(Unanswered::Final(why));
+                }
+            }
+            Ok((response.status().as_u16(), body))
+        })
+    }
+
+    fn failed(&self, error: reqwest::Error) -> Unanswered {
         if error.is_timeout() {
-            return format!("no answer within {} s", self.timeout.as_secs_f64());
+            return Unanswered::Final(format!("no answer within {} s", self.timeout.as_secs_f64()));
         }
         let connecting = error.is_connect();
         let mut cause: &dyn std::error::Error = &error.without_url();
@@ -128,7 +141,10 @@ impl Client {
             cause = deeper;
         }
         let why = self.scrubbed(&answer::shown(&cause.to_string()));
-        if connecting { format!("cannot connect: {why}") } else { format!("the answer broke off: {why}") }
+        Unanswered::Broken(match connecting {
+            true => format!("cannot connect: {why}"),
+            false => format!("the answer broke off: {why}"),
+        })
     }
 
     /// A text without the values of the headers: careless servers repeat what they were sent.
@@ -141,6 +157,14 @@ impl Client {
         }
         text
     }
+}
+
+/// Why there is no answer.
+enum Unanswered {
+    /// The connection was not made, or broke.
+    Broken(String),
+    /// Anything that would be the same a second time.
+    Final(String),
 }
 
 /// Seconds since 1970, to the millisecond.

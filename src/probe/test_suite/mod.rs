@@ -53,6 +53,13 @@ fn one() -> u64 {
     1
 }
 
+impl TestSuiteConfig {
+    /// How long the tests may run.
+    pub fn limit(&self) -> Duration {
+        self.timeout.unwrap_or(TIMEOUT)
+    }
+}
+
 /// The metrics that it emits.
 pub(super) fn metrics(name: &str, _config: &TestSuiteConfig) -> Vec<(String, Unit)> {
     let counts =
@@ -113,9 +120,8 @@ fn run(
     let path = path::inside(request.root, &config.report).map_err(|error| error.message)?;
     let before = Identity::of_path(&path).ok();
     let program = config.argv.first().map(String::as_str).unwrap_or_default();
-    let mut invocation = Invocation::new(config.argv.clone())
-        .directory(request.root)
-        .timeout(config.timeout.unwrap_or(TIMEOUT).to_std());
+    let mut invocation =
+        Invocation::new(config.argv.clone()).directory(request.root).timeout(config.limit().to_std());
     for (variable, value) in &config.environment {
         invocation = invocation.environment(variable, value);
     }

@@ -13,10 +13,13 @@ pub(super) fn render(summary: &Summary, style: &Style<'_>) -> Result<String> {
     document.set_time(Duration::from_millis(summary.suites.iter().map(|suite| suite.elapsed_ms).sum()));
     if summary.suites.is_empty() {
         let mut nothing = TestSuite::new("irctl verify");
-        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        let mut status = match style.nothing {
+            Some(_) => TestCaseStatus::skipped(),
+            None => TestCaseStatus::non_success(NonSuccessKind::Error),
+        };
         status
             .set_type(Verdict::Unknown.as_str())
-            .set_message("no suite was selected, so nothing was verified");
+            .set_message(style.nothing.unwrap_or("no suite was selected, so nothing was verified"));
         nothing.add_test_case(TestCase::new("selection", status));
         document.add_test_suite(nothing);
     }
@@ -29,12 +32,12 @@ pub(super) fn render(summary: &Summary, style: &Style<'_>) -> Result<String> {
 }
 
 fn suite(report: &Report, style: &Style<'_>) -> TestSuite {
-    let mut suite = TestSuite::new(report.suite.as_str());
+    let mut suite = TestSuite::new(escape(&report.suite, Sink::Terminal));
     suite.set_timestamp(report.started_at);
     suite.set_time(Duration::from_millis(report.elapsed_ms));
     for (name, value) in [("service", &report.service), ("title", &report.title)] {
         if let Some(value) = value {
-            suite.add_property((name, value.as_str()));
+            suite.add_property((name, escape(value, Sink::Terminal).as_str()));
         }
     }
     for check in &report.checks {
@@ -58,12 +61,15 @@ fn case(report: &Report, check: &Check, style: &Style<'_>) -> TestCase {
         status.set_type(check.verdict.as_str()).set_message(message).set_description(description.as_str());
     }
     let mut case = TestCase::new(escape(&check.id, Sink::Terminal), status);
-    case.set_classname(report.suite.as_str());
+    case.set_classname(escape(&report.suite, Sink::Terminal));
     if passed {
         case.set_system_out(description);
     }
     for value in &check.values {
-        case.add_property((value.metric.as_str(), escape(value.text.raw(), Sink::Plain).as_str()));
+        case.add_property((
+            escape(&value.metric, Sink::Terminal).as_str(),
+            escape(value.text.raw(), Sink::Plain).as_str(),
+        ));
     }
     case
 }

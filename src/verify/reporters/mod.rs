@@ -1,7 +1,13 @@
 //! Reports of verification, one file per form.
 
+mod github;
+#[cfg(test)]
+mod hostile;
 mod json;
 mod junit;
+mod nagios;
+mod prometheus;
+mod tap;
 mod text;
 
 use std::str::FromStr;
@@ -18,12 +24,22 @@ pub enum Reporter {
     Json,
     /// JUnit XML, for CI systems.
     Junit,
+    /// TAP 14.
+    Tap,
+    /// GitHub Actions: a log with annotations.
+    Github,
+    /// One line, as monitoring plugins print it.
+    Nagios,
+    /// Prometheus' text format.
+    Prometheus,
 }
 
 /// What a reporter is told beside the results.
 pub struct Style<'a> {
     /// Whether WARN is a failure for whoever reads the report.
     pub warn_fails: bool,
+    /// Why it is no failure that no suite was selected, where it is none.
+    pub nothing: Option<&'a str>,
     /// The width to wrap text at, in columns.
     pub width: usize,
     /// Shows a verdict's word, in colour where there is colour.
@@ -37,6 +53,7 @@ impl Style<'static> {
     pub fn plain(warn_fails: bool) -> Self {
         Self {
             warn_fails,
+            nothing: None,
             width: 110,
             verdict: &|verdict| verdict.as_str().to_owned(),
             faint: &|text| text.to_owned(),
@@ -45,12 +62,27 @@ impl Style<'static> {
 }
 
 impl Reporter {
+    /// Every reporter with its name.
+    pub const ALL: [(&'static str, Reporter); 7] = [
+        ("text", Reporter::Text),
+        ("json", Reporter::Json),
+        ("junit", Reporter::Junit),
+        ("tap", Reporter::Tap),
+        ("github", Reporter::Github),
+        ("nagios", Reporter::Nagios),
+        ("prometheus", Reporter::Prometheus),
+    ];
+
     /// The report as text; it ends with a line break.
     pub fn render(self, summary: &Summary, style: &Style<'_>) -> Result<String> {
         match self {
             Reporter::Text => Ok(text::render(summary, style)),
             Reporter::Json => json::render(summary),
             Reporter::Junit => junit::render(summary, style),
+            Reporter::Tap => Ok(tap::render(summary, style)),
+            Reporter::Github => Ok(github::render(summary, style)),
+            Reporter::Nagios => Ok(nagios::render(summary)),
+            Reporter::Prometheus => Ok(prometheus::render(summary)),
         }
     }
 }
@@ -59,14 +91,18 @@ impl FromStr for Reporter {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        match name {
-            "text" => Ok(Reporter::Text),
-            "json" => Ok(Reporter::Json),
-            "junit" => Ok(Reporter::Junit),
-            _ => Err(Error::new(ErrorCode::Usage, format!("there is no report `{}`", name.escape_debug()))
-                .hint("reports: text, json, junit; write it like --report junit=target/verify.xml")),
-        }
+        let found = Self::ALL.into_iter().find(|(known, _)| *known == name);
+        found.map(|(_, reporter)| reporter).ok_or_else(|| {
+            let known = Self::ALL.map(|(known, _)| known).join(", ");
+            Error::new(ErrorCode::Usage, format!("there is no report `{}`", name.escape_debug()))
+                .hint(format!("reports: {known}; write it like --report junit=target/verify.xml"))
+        })
     }
+}
+
+/// What goes into the summary of a GitHub job, in Markdown.
+pub fn step_summary(summary: &Summary) -> String {
+    github::step_summary(summary)
 }
 
 #[cfg(test)]
@@ -78,7 +114,7 @@ mod tests {
     use crate::base::{Unit, Untrusted};
     use crate::probe::{Fact, Problem, VersionSource};
 
-    fn check(id: &str, verdict: Verdict, reason: &str) -> Check {
+    pub(super) fn check(id: &str, verdict: Verdict, reason: &str) -> Check {
         Check {
             id: id.to_owned(),
             description: Some("MAPE stays under a quarter".to_owned()),
@@ -147,13 +183,12 @@ mod tests {
     #[test]
     fn every_form() {
         let style = Style::plain(false);
-        for (name, reporter) in
-            [("text", Reporter::Text), ("json", Reporter::Json), ("junit", Reporter::Junit)]
-        {
+        for (name, reporter) in Reporter::ALL {
             let report = reporter.render(&summary(), &style).unwrap();
             assert!(!report.contains('\u{1b}') && !report.contains('\0'), "{name}");
             insta::assert_snapshot!(name, report);
         }
+        insta::assert_snapshot!("step_summary", step_summary(&summary()));
         let narrow = Style { width: 60, ..Style::plain(false) };
         insta::assert_snapshot!("narrow", Reporter::Text.render(&summary(), &narrow).unwrap());
     }
@@ -162,9 +197,12 @@ mod tests {
     fn nothing_at_all_is_not_green() {
         let nothing = Summary::new(Vec::new());
         assert_eq!(nothing.verdict, Verdict::Unknown);
-        for reporter in [Reporter::Text, Reporter::Json, Reporter::Junit] {
+        for (name, reporter) in Reporter::ALL.into_iter().filter(|(name, _)| *name != "prometheus") {
             let report = reporter.render(&nothing, &Style::plain(false)).unwrap();
-            assert!(report.contains("UNKNOWN"), "{report}");
+            assert!(report.contains("UNKNOWN"), "{name}: {report}");
         }
+        let report = Reporter::Prometheus.render(&nothing, &Style::plain(false)).unwrap();
+        assert!(report.contains("irctl_verify_verdict 3\n"), "{report}");
+        assert!(step_summary(&nothing).contains("UNKNOWN"));
     }
 }

@@ -12,6 +12,9 @@ const VERDICT_WIDTH: usize = 7;
 const NAME_WIDTH: usize = 32;
 
 pub(super) fn render(summary: &Summary, style: &Style<'_>) -> String {
+    if let (true, Some(why)) = (summary.suites.is_empty(), style.nothing) {
+        return format!("nothing was verified: {why}\n");
+    }
     if summary.suites.is_empty() {
         return format!(
             "{}: no suite was selected, so nothing was verified\n",
@@ -113,20 +116,24 @@ pub(super) fn looked_at(report: &Report, check: &Check) -> Vec<String> {
 }
 
 fn facts(examination: &Examination) -> String {
+    let plain = |text: &str| escape(text, Sink::Terminal);
     let shown = |text: &Untrusted| match text.raw().parse::<Digest>() {
         Ok(digest) => digest.short().to_owned(),
         Err(_) => text.escaped(Sink::Terminal),
     };
-    let mut parts: Vec<String> =
-        examination.facts.iter().map(|fact| format!("{} {}", fact.label, shown(&fact.value))).collect();
+    let mut parts: Vec<String> = examination
+        .facts
+        .iter()
+        .map(|fact| format!("{} {}", plain(&fact.label), shown(&fact.value)))
+        .collect();
     parts.extend(examination.problems.iter().map(|problem| {
-        let metric = problem.metric.as_ref().map(|metric| format!("{metric}: ")).unwrap_or_default();
+        let metric = problem.metric.as_ref().map(|metric| format!("{}: ", plain(metric))).unwrap_or_default();
         format!("problem: {metric}{}", shown(&problem.reason))
     }));
     if parts.is_empty() {
         parts.push("nothing".to_owned());
     }
-    format!("{} looked at: {}", escape(&examination.probe, Sink::Terminal), parts.join(", "))
+    format!("{} looked at: {}", plain(&examination.probe), parts.join(", "))
 }
 
 /// Breaks a text at spaces; a word that is too long stays whole.

@@ -1,0 +1,209 @@
+//! What is new in a round: one line for each change, and nothing about what was said before.
+//!
+//! What each service said last is kept in the store, so that it is not said again by a later process.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use super::report::{Change, IncidentRound, Round, ServiceRound};
+use crate::base::untrusted::{Sink, escape};
+use crate::base::{Error, ErrorCode, Result, Verdict};
+use crate::severity::Outcome;
+use crate::store::{Session, Store};
+
+/// What was said of a service, or of the round as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Standing {
+    verdict: Verdict,
+    /// Each fact that stood, by a name of its own, as far as a difference in it is news.
+    facts: BTreeMap<String, String>,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self { verdict: Verdict::Ok, facts: BTreeMap::new() }
+    }
+}
+
+/// Something that stands, and is said when it is new.
+struct Fact {
+    name: String,
+    /// A difference in this is news, one in the line is not: times and numbers differ in every round.
+    telling: String,
+    line: String,
+}
+
+impl Fact {
+    fn new(name: impl Into<String>, telling: impl Into<String>, line: impl Into<String>) -> Self {
+        Self { name: name.into(), telling: telling.into(), line: line.into() }
+    }
+}
+
+/// What changed since the last round, in the order of the services. From now on it was said.
+pub fn take(store: &dyn Store, round: &Round) -> Result<Vec<Change>> {
+    let mut found = Vec::new();
+    store.write_relaxed(&mut |session| {
+        found.clear();
+        for service in &round.services {
+            of_service(session, service, &mut found)?;
+        }
+        of_round(session, round, &mut found)
+    })?;
+    Ok(found)
+}
+
+fn of_service(session: &mut dyn Session, service: &ServiceRound, found: &mut Vec<Change>) -> Result<()> {
+    let key = format!("check.standing.{}", service.service);
+    let before = read(session, &key)?;
+    let mut lines: Vec<String> = service.incidents.iter().filter_map(changed).collect();
+    let opened = !lines.is_empty();
+    if before.verdict != service.verdict && !opened {
+        lines.push(format!("{} → {}{}", before.verdict, service.verdict, why(service)));
+    }
+    if service.warming_is_news {
+        let warming = service.classification.with(Outcome::Warming);
+        let rules: Vec<_> = warming.map(|rule| format!("{} {}", rule.level, rule.rule)).collect();
+        lines.push(format!("warming, with no evidence of its own yet: {}", rules.join(", ")));
+    }
+    let facts = facts(service);
+    lines.extend(news(&before, &facts));
+    found.extend(lines.iter().map(|line| change(Some(&service.service), line)));
+    write(session, &key, &before, standing(service.verdict, facts))
+}
+
+fn of_round(session: &mut dyn Session, round: &Round, found: &mut Vec<Change>) -> Result<()> {
+    let key = match round.shard {
+        Some(shard) => format!("check.round.{shard}"),
+        None => "check.round".to_owned(),
+    };
+    let before = read(session, &key)?;
+    let mut facts = Vec::new();
+    for text in round.problems.iter().chain(&round.left_out).chain(&round.warnings) {
+        facts.push(Fact::new(text, "", text));
+    }
+    let told = &round.deliveries;
+    for (name, number) in [("failed", told.failed), ("unclear", told.ambiguous), ("waiting", told.waiting)] {
+        if number > 0 {
+            let line = format!("NOT told yet: messages are {name} (irctl notify outbox)");
+            facts.push(Fact::new(format!("messages {name}"), "", line));
+        }
+    }
+    found.extend(news(&before, &facts).iter().map(|line| change(None, line)));
+    write(session, &key, &before, standing(round.verdict, facts))
+}
+
+/// One line, whatever stands in it.
+fn change(service: Option<&String>, line: &str) -> Change {
+    Change { service: service.cloned(), text: escape(line, Sink::Terminal) }
+}
+
+/// `INC-… opened as P0: RILA 6Y20B: …; contained`, where the round changed an incident.
+fn changed(incident: &IncidentRound) -> Option<String> {
+    let level = &incident.level;
+    let what = match incident.change {
+        "opened" => format!("opened as {level}"),
+        "reopened" => format!("reopened as {level}"),
+        "raised" => format!("raised to {level}"),
+        "lowered" => format!("lowered to {level}"),
+        "resolved" => "resolved".to_owned(),
+        _ => return None,
+    };
+    let contained = if incident.contained.is_some() { "; contained" } else { "" };
+    Some(format!("{} {what}: {}{contained}", incident.incident, incident.title))
+}
+
+/// The first thing that explains a verdict.
+fn why(service: &ServiceRound) -> String {
+    if service.verdict == Verdict::Ok {
+        return String::new();
+    }
+    let first = |outcome| service.classification.with(outcome).next();
+    let rule = first(Outcome::Matched).or_else(|| first(Outcome::Undecided));
+    let rule = rule.or_else(|| first(Outcome::Blocked));
+    let unready = || service.unready.first().map(|unready| unready.summary.to_string());
+    let unmeasured = || service.probes.is_empty().then(|| "nothing is measured".to_owned());
+    let why = service.doubt.clone().or_else(|| rule.map(|rule| rule.reason.clone()));
+    why.or_else(unready).or_else(unmeasured).map(|why| format!(": {why}")).unwrap_or_default()
+}
+
+fn facts(service: &ServiceRound) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    for incident in &service.incidents {
+        if let Some(problem) = &incident.containment_problem {
+            let name = format!("not contained for {}", incident.incident);
+            facts.push(Fact::new(name, problem, format!("NOT CONTAINED: {problem}")));
+        }
+    }
+    for one in &service.contained_for {
+        let incident = &one.incident;
+        if let Some(problem) = &one.problem {
+            let line = format!("NOT CONTAINED for {incident}: {problem}");
+            facts.push(Fact::new(format!("not contained for {incident}"), problem, line));
+        } else if let Some(proof) = &one.proof {
+            let line = format!("contained for {incident}, {proof}");
+            facts.push(Fact::new(format!("contained for {incident}"), "", line));
+        }
+    }
+    if let Some(rollback) = &service.rollback {
+        facts.push(Fact::new("rollback", &rollback.summary, format!("rollback: {}", rollback.summary)));
+    }
+    for watch in &service.watches {
+        facts.push(Fact::new(format!("watch of {}", watch.operation), &watch.summary, &watch.summary));
+    }
+    if let Some(release) = &service.release {
+        let telling = if release.released { release.summary.as_str() } else { "not yet" };
+        facts.push(Fact::new("release", telling, format!("release: {}", release.summary)));
+    }
+    for unready in &service.unready {
+        let line = format!("not ready: {}; next: {}", unready.summary, unready.next);
+        facts.push(Fact::new(format!("unready: {}, {}", unready.what, unready.next), "", line));
+    }
+    for probe in &service.overrun {
+        facts.push(Fact::new(
+            format!("overrun: {probe}"),
+            "",
+            format!("probe {probe} was not measured in time"),
+        ));
+    }
+    facts
+}
+
+fn news(before: &Standing, facts: &[Fact]) -> Vec<String> {
+    let new = |fact: &&Fact| before.facts.get(&fact.name) != Some(&fact.telling);
+    facts.iter().filter(new).map(|fact| fact.line.clone()).collect()
+}
+
+fn standing(verdict: Verdict, facts: Vec<Fact>) -> Standing {
+    Standing { verdict, facts: facts.into_iter().map(|fact| (fact.name, fact.telling)).collect() }
+}
+
+fn read(session: &mut dyn Session, key: &str) -> Result<Standing> {
+    // What cannot be read is said again.
+    Ok(session.value(key)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+}
+
+fn write(session: &mut dyn Session, key: &str, before: &Standing, now: Standing) -> Result<()> {
+    if *before == now {
+        return Ok(());
+    }
+    let text = serde_json::to_string(&now)
+        .map_err(|error| Error::new(ErrorCode::Bug, format!("what was said: {error}")))?;
+    session.set_value(key, &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_is_said_once_and_again_when_it_differs() {
+        let fact = |telling: &str| vec![Fact::new("drill", telling, format!("line {telling}"))];
+        let first = Standing::default();
+        assert_eq!(news(&first, &fact("a")), ["line a"]);
+        let second = standing(Verdict::Warn, fact("a"));
+        assert_eq!(news(&second, &fact("a")), [""; 0]);
+        assert_eq!(news(&second, &fact("b")), ["line b"]);
+        let gone = standing(Verdict::Ok, Vec::new());
+        assert_eq!(news(&gone, &fact("a")), ["line a"], "what was gone is news again");
+    }
+}
