@@ -44,9 +44,13 @@ pub fn of_index(repository: &Repository, index: Option<&Path>, area: &Area) -> R
     })
 }
 
+fn listing(tree: &str) -> Call {
+    Call::new(["ls-tree", "-r", "-z", "--full-tree", tree])
+}
+
 /// The entries of a tree within an area.
 pub fn of_tree(repository: &Repository, tree: &str, area: &Area) -> Result<Entries> {
-    let call = Call::new(["ls-tree", "-r", "-z", "--full-tree", tree]);
+    let call = listing(tree);
     let bytes = if is_object(tree) { repository.eternal(&call)? } else { Rc::new(repository.bytes(&call)?) };
     read(&bytes, area, |words| {
         let [mode, _, object] = words else { return None };
@@ -149,8 +153,15 @@ pub fn differing(repository: &Repository, one: &str, other: &str, area: &Area) -
     if one == other {
         return Ok(BTreeSet::new());
     }
-    let call = Call::new(["diff-tree", "-r", "-z", "--name-only", "--no-renames", one, other]);
     let fixed = is_object(one) && is_object(other);
+    let listed = |tree: &str| memo::known(repository, &listing(tree).question()).is_some();
+    if fixed && listed(one) && listed(other) {
+        let (one, other) = (of_tree(repository, one, area)?, of_tree(repository, other, area)?);
+        let gone = other.keys().filter(|name| !one.contains_key(*name));
+        let here = one.iter().filter(|(name, entry)| other.get(*name) != Some(entry)).map(|(name, _)| name);
+        return Ok(here.chain(gone).cloned().collect());
+    }
+    let call = Call::new(["diff-tree", "-r", "-z", "--name-only", "--no-renames", one, other]);
     let bytes = if fixed { repository.eternal(&call)? } else { Rc::new(repository.bytes(&call)?) };
     Ok(split(&bytes).filter(|name| area.contains(name)).map(<[u8]>::to_vec).collect())
 }

@@ -96,6 +96,12 @@ pub fn tree_of<E>(
     Ok(tree)
 }
 
+/// What was answered to a question of which no other answer can come, if it was asked before.
+pub fn known(repository: &Repository, question: &str) -> Option<Rc<Vec<u8>>> {
+    let key = (repository.common_dir.clone(), format!(" {question}"));
+    MEMO.with_borrow(|memo| memo.answers.get(&key).cloned())
+}
+
 /// The answer to a question, asked only where it is not known. `of` is what the question depends on beside its own
 /// words: nothing, or the digest of an index.
 pub fn answer<E>(

@@ -19,17 +19,47 @@ pub(super) fn predict(target: &GitTarget<'_>, draft: &Draft) -> Result<Predictio
     if draft.is_done() {
         return Ok(Prediction::default());
     }
-    let upstream = upstream(draft)?;
+    // Each waits for git alone, and none for another.
+    let (refusals, stake, changes) = std::thread::scope(|scope| {
+        let refusals = scope.spawn(|| refuse::refusals(draft));
+        let stake = scope.spawn(|| Stake::of(draft));
+        let changes = changes(draft, Some("OPERATION"));
+        (joined(refusals), joined(stake), changes)
+    });
+    let stake = stake?;
     Ok(Prediction {
-        changes: changes(draft, Some("OPERATION"))?,
+        changes: changes?,
         manner: Some(manner(target, draft)),
         kept: kept(draft),
         mixed: draft.work.is_some(),
         cannot_be_undone: Vec::new(),
-        could_undo_this: could_undo_this(draft, upstream.as_deref())?,
-        warnings: warnings(draft, upstream.as_deref())?,
-        refusals: refuse::refusals(draft)?,
+        could_undo_this: could_undo_this(draft, stake.upstream.as_deref()),
+        warnings: warnings(draft, stake.commits)?,
+        refusals: refusals?,
     })
+}
+
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// What others have of a branch that moves.
+struct Stake {
+    /// The branch that it follows, as `origin/main`.
+    upstream: Option<String>,
+    /// What is said of the commits that it loses.
+    commits: Vec<String>,
+}
+
+impl Stake {
+    fn of(draft: &Draft) -> Result<Self> {
+        let upstream = upstream(draft)?;
+        let commits = match (draft.moves_branch(), draft.mode) {
+            (true, GitMode::Reset) => commits_at_stake(draft, upstream.as_deref())?,
+            _ => Vec::new(),
+        };
+        Ok(Self { upstream, commits })
+    }
 }
 
 fn change(place: impl Into<Untrusted>, from: Option<String>, to: Option<String>) -> Change {
@@ -198,7 +228,7 @@ fn kept(draft: &Draft) -> Option<String> {
 const PIPELINES: &[&str] =
     &[".github/workflows", ".gitlab-ci.yml", "Jenkinsfile", ".circleci", "azure-pipelines.yml"];
 
-fn could_undo_this(draft: &Draft, upstream: Option<&str>) -> Result<Vec<String>> {
+fn could_undo_this(draft: &Draft, upstream: Option<&str>) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(upstream) = upstream.filter(|_| draft.moves_branch()) {
         lines.push(match draft.mode {
@@ -219,7 +249,7 @@ fn could_undo_this(draft: &Draft, upstream: Option<&str>) -> Result<Vec<String>>
                 .map(|name| format!("a pipeline ({name}) deploys what the remote has, not this work tree")),
         );
     }
-    Ok(lines)
+    lines
 }
 
 /// The branch that this one follows, as `origin/main`.
@@ -232,11 +262,8 @@ fn upstream(draft: &Draft) -> Result<Option<String>> {
     Ok(Some(name.trim().to_owned()).filter(|name| !name.is_empty()))
 }
 
-fn warnings(draft: &Draft, upstream: Option<&str>) -> Result<Vec<String>> {
-    let mut lines = Vec::new();
-    if draft.moves_branch() && draft.mode == GitMode::Reset {
-        lines.extend(commits_at_stake(draft, upstream)?);
-    }
+fn warnings(draft: &Draft, at_stake: Vec<String>) -> Result<Vec<String>> {
+    let mut lines = at_stake;
     if draft.mode == GitMode::Revert
         && let Ok(commits) = revert::range(&draft.repository, &draft.tip, &draft.aim)
     {
