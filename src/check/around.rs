@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Surroundings;
-use crate::base::{Result, Unit};
+use crate::base::{Digest, Result, Unit};
 use crate::config::ServiceConfig;
 use crate::incident::{self, Incident};
 use crate::probe::VersionMap;
@@ -119,7 +119,7 @@ pub fn stored(
     surroundings: &Surroundings<'_>,
     service: &ServiceConfig,
     scheme: &Scheme,
-    samples: &[Sample],
+    (samples, served): (&[Sample], Option<&Digest>),
     open: &Open,
     began: Option<&Began>,
     now: DateTime<Utc>,
@@ -128,32 +128,33 @@ pub fn stored(
     let by_time = scheme.reach(age).map(|reach| now - reach);
     let counts = scheme.samples_to_warm_up(service.warm_up).is_some();
     let by_count = counts.then(|| began.map_or(now - COUNTED, |began| began.at));
-    let earliest = [by_time, by_count, buckets_since(scheme, samples)].into_iter().flatten().min();
+    let earliest = [by_time, by_count, buckets_since(scheme, samples, served)].into_iter().flatten().min();
     let Some(since) = earliest else { return Ok(Vec::new()) };
     let filter =
         SampleFilter { service: Some(service.service.clone()), since: Some(since), ..Default::default() };
     surroundings.store.view(|session| session.samples(&filter))
 }
 
-/// From when on stored buckets are needed: where a source tells fewer of them than a rule asks for.
-fn buckets_since(scheme: &Scheme, samples: &[Sample]) -> Option<DateTime<Utc>> {
-    let wanted = i32::from(scheme.buckets());
-    if wanted < 2 {
-        return None;
-    }
-    let mut series: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for sample in samples {
-        if let Some(bucket) = sample.bucket {
-            series.entry((&sample.metric, &sample.labels, &sample.version)).or_default().insert(bucket);
+/// From when on stored buckets are needed: where a source tells fewer of them than a rule asks for, of what serves.
+fn buckets_since(scheme: &Scheme, samples: &[Sample], served: Option<&Digest>) -> Option<DateTime<Utc>> {
+    let wanted = scheme.buckets();
+    let own =
+        |sample: &&Sample| served.is_none() || sample.version.is_none() || sample.version.as_ref() == served;
+    let mut series: BTreeMap<_, (u16, BTreeSet<_>)> = BTreeMap::new();
+    for sample in samples.iter().filter(own) {
+        if let (Some(bucket), Some(count)) = (sample.bucket, wanted.get(sample.metric.as_str())) {
+            let (_, buckets) =
+                series.entry((&sample.metric, &sample.labels)).or_insert_with(|| (*count, BTreeSet::new()));
+            buckets.insert(bucket);
         }
     }
-    let short = series.values().filter(|buckets| buckets.len() < wanted as usize);
+    let short = series.values().filter(|(count, buckets)| buckets.len() < usize::from(*count));
     short
-        .filter_map(|buckets| {
+        .filter_map(|(count, buckets)| {
             let newest = buckets.last()?;
             // Months differ in length, and days by an hour.
             let length = (newest.end - newest.start).max(TimeDelta::minutes(1)) * 5 / 4;
-            newest.end.checked_sub_signed(length * (wanted + 1))
+            newest.end.checked_sub_signed(length * (i32::from(*count) + 1))
         })
         .min()
 }

@@ -132,7 +132,15 @@ pub fn classified(
     };
     let warm_up = service.warm_up.or(scheme.config().warm_up);
     let warming_until = began.as_ref().zip(warm_up).and_then(|(began, warm_up)| warm_up.until(began.at));
-    let stored = around::stored(surroundings, service, scheme, &samples, &open, began.as_ref(), now)?;
+    let stored = around::stored(
+        surroundings,
+        service,
+        scheme,
+        (&samples, taken.versions.served.as_ref()),
+        &open,
+        began.as_ref(),
+        now,
+    )?;
     let around = Circumstances {
         began,
         warm_up: service.warm_up,

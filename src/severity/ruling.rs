@@ -5,7 +5,7 @@
 //! and a value that was corrected counts as corrected.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::SlotId;
 use super::classification::{Held, Kept, Outcome};
@@ -257,13 +257,17 @@ impl Scheme {
         self.rules.iter().filter_map(|rule| reach(rule, open)).max()
     }
 
-    /// The largest number of closed buckets in which a rule has to hold.
-    pub fn buckets(&self) -> u16 {
-        let of = |rule: &Rule| match rule.config.persistence {
-            Some(Persistence::Buckets(count)) => count,
-            _ => 1,
-        };
-        self.rules.iter().map(of).max().unwrap_or(1)
+    /// The metrics of rules that have to hold in several closed buckets, each with the largest number of them.
+    pub fn buckets(&self) -> BTreeMap<&str, u16> {
+        let mut wanted = BTreeMap::new();
+        for rule in &self.rules {
+            let Some(Persistence::Buckets(count @ 2..)) = rule.config.persistence else { continue };
+            for metric in rule.slots.iter().filter_map(|slot| self.table.get(*slot)) {
+                let most = wanted.entry(metric.metric.as_str()).or_insert(count);
+                *most = count.max(*most);
+            }
+        }
+        wanted
     }
 
     /// The largest number of samples that a warm-up asks for; `service` is the service's own.
