@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod connect;
+pub mod day;
 pub mod digest;
 pub mod duration;
 pub mod environment;
@@ -11,6 +12,7 @@ pub mod error;
 pub mod exposition;
 pub mod fault;
 pub mod file;
+pub mod git;
 pub mod host;
 pub mod identity;
 pub mod path;
@@ -23,6 +25,7 @@ pub mod untrusted;
 pub mod verdict;
 
 pub use clock::Clock;
+pub use day::Day;
 pub use digest::Digest;
 pub use duration::Duration;
 pub use error::{Error, ErrorCode, Result};

@@ -14,7 +14,7 @@ use super::diagnostic::code;
 use super::finding::Finding;
 use super::kind::Kind;
 use super::{ServiceConfig, Workspace};
-use crate::base::{Error, ErrorCode, Result, Untrusted};
+use crate::base::{Day, Error, ErrorCode, Result, Untrusted};
 
 /// A maintenance window.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -70,34 +70,6 @@ pub struct WeeklyConfig {
     pub from: TimeOfDay,
     /// When it is over; on the next day where that is not after `from`.
     pub to: TimeOfDay,
-}
-
-/// A day of the week.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the days of the week say what they are")]
-pub enum Day {
-    Monday,
-    Tuesday,
-    Wednesday,
-    Thursday,
-    Friday,
-    Saturday,
-    Sunday,
-}
-
-impl Day {
-    const fn weekday(self) -> Weekday {
-        match self {
-            Day::Monday => Weekday::Mon,
-            Day::Tuesday => Weekday::Tue,
-            Day::Wednesday => Weekday::Wed,
-            Day::Thursday => Weekday::Thu,
-            Day::Friday => Weekday::Fri,
-            Day::Saturday => Weekday::Sat,
-            Day::Sunday => Weekday::Sun,
-        }
-    }
 }
 
 macro_rules! text_time {
@@ -249,7 +221,7 @@ impl WeeklyConfig {
         };
         days.into_iter()
             .flatten()
-            .filter(|day| self.days.iter().any(|one| one.weekday() == day.weekday()))
+            .filter(|day| self.days.iter().any(|one| Weekday::from(*one) == day.weekday()))
             .filter_map(of)
             .find(|(since, until)| *since <= now && now < *until)
     }

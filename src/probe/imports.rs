@@ -235,10 +235,10 @@ mod tests {
 
     #[test]
     fn an_interpreter_is_a_path_or_a_name() {
-        let root = Path::new("/work");
+        let root = Path::new("/srv");
         assert_eq!(located(Path::new("python3"), root), Path::new("python3"));
-        assert_eq!(located(Path::new("venv/bin/python"), root), Path::new("/work/venv/bin/python"));
-        assert_eq!(located(Path::new("./python"), root), Path::new("/work/./python"));
+        assert_eq!(located(Path::new("venv/bin/python"), root), Path::new("/srv/venv/bin/python"));
+        assert_eq!(located(Path::new("./python"), root), Path::new("/srv/./python"));
         assert_eq!(located(Path::new("/usr/bin/python3"), root), Path::new("/usr/bin/python3"));
     }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::config::SuiteConfig;
 use super::template;
-use crate::base::process::Invocation;
-use crate::base::{Error, ErrorCode, Result};
+
+use crate::base::{Error, ErrorCode, Result, git};
 use crate::probe::ProbeConfig;
 
 /// What differs between a commit and the files as they lie here.
@@ -38,17 +38,17 @@ impl Changes {
     pub fn since(root: &Path, reference: &str) -> Result<Self> {
         let commit = format!("{reference}^{{commit}}");
         let wanted = one_line(
-            git(root, &["rev-parse", "--verify", "--quiet", "--end-of-options", &commit])
+            asked(root, &["rev-parse", "--verify", "--quiet", "--end-of-options", &commit])
                 .map_err(|_| unknown(reference))?,
         );
         // Without a common commit, as in a shallow clone, everything that differs counts.
-        let base = git(root, &["merge-base", &wanted, "HEAD"]).map_or(wanted, one_line);
-        let mut changed = paths(git(
+        let base = asked(root, &["merge-base", &wanted, "HEAD"]).map_or(wanted, one_line);
+        let mut changed = paths(asked(
             root,
             &["diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--relative", &base, "--"],
         )?);
-        changed.extend(paths(git(root, &["ls-files", "-z", "--others", "--exclude-standard"])?));
-        let ignored = paths(git(
+        changed.extend(paths(asked(root, &["ls-files", "-z", "--others", "--exclude-standard"])?));
+        let ignored = paths(asked(
             root,
             &["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"],
         )?);
@@ -102,14 +102,9 @@ fn unknown(reference: &str) -> Error {
         .hint("fetch it first, as with `git fetch origin main`; CI systems clone one commit only unless told otherwise")
 }
 
-fn git(root: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
-    let argv = std::iter::once("git").chain(arguments.iter().copied()).map(str::to_owned).collect();
-    let output = Invocation::new(argv)
-        .directory(root)
-        .environment("LC_ALL", "C")
-        .environment("GIT_OPTIONAL_LOCKS", "0")
-        .keep(64 * 1024 * 1024)
-        .run()?;
+fn asked(root: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
+    let call = git::invocation(root, [], arguments.iter().copied());
+    let output = call.keep(64 * 1024 * 1024).run()?;
     if output.success() && !output.truncated {
         return Ok(output.stdout);
     }

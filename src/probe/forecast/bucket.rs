@@ -65,7 +65,7 @@ pub(super) fn in_time(config: &BucketConfig, span: Span) -> Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::forecast::Day;
+    use crate::base::Day;
 
     fn day(text: &str) -> i32 {
         day_of(text.parse().unwrap())

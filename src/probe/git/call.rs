@@ -1,51 +1,12 @@
-//! Questions to git: by argv, without locks, prompts, hooks or the network, and blind to what the caller's environment
-//! says of repositories.
+//! Questions to git about a work tree.
 
 use chrono::{DateTime, Utc};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::base::process::{Ending, Invocation, Output};
+use crate::base::git;
+use crate::base::process::{Ending, Output};
 use crate::probe::file;
-
-/// Settings that would make a question run something or read differently on another machine.
-const SETTINGS: [&str; 6] = [
-    "core.hooksPath=/dev/null",
-    "core.fsmonitor=false",
-    "core.quotePath=false",
-    "core.pager=cat",
-    "log.showSignature=false",
-    "color.ui=false",
-];
-
-/// Variables that would lead git to another repository: irctl may itself run below a hook.
-const LEADING_ASTRAY: [&str; 14] = [
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_COMMON_DIR",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_NAMESPACE",
-    "GIT_CONFIG",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_CONFIG_COUNT",
-    "GIT_PREFIX",
-    "GIT_SHALLOW_FILE",
-    "GIT_GRAFT_FILE",
-    "GIT_REPLACE_REF_BASE",
-];
-
-/// `GIT_ALLOW_PROTOCOL` with a name that is no protocol: nothing is fetched, not even by a partial clone.
-const SURROUNDINGS: [(&str, &str); 7] = [
-    ("LC_ALL", "C"),
-    ("GIT_OPTIONAL_LOCKS", "0"),
-    ("GIT_TERMINAL_PROMPT", "0"),
-    ("GIT_LITERAL_PATHSPECS", "1"),
-    ("GIT_ALLOW_PROTOCOL", "none"),
-    ("GIT_NO_LAZY_FETCH", "1"),
-    ("GIT_PAGER", "cat"),
-];
 
 /// The most of a listing that is read, in bytes.
 const LISTING: usize = 256 * 1024 * 1024;
@@ -72,16 +33,8 @@ impl Repository {
     }
 
     fn run(&self, arguments: &[&str]) -> Result<Output, String> {
-        let mut argv = vec!["git".to_owned()];
-        argv.extend(SETTINGS.iter().flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]));
-        argv.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-        let mut invocation = Invocation::new(argv).directory(&self.top).timeout(self.timeout).keep(LISTING);
-        for name in LEADING_ASTRAY {
-            invocation = invocation.forget(name);
-        }
-        for (name, value) in SURROUNDINGS {
-            invocation = invocation.environment(name, value);
-        }
+        let invocation = git::invocation(&self.top, [], arguments.iter().copied());
+        let invocation = invocation.timeout(self.timeout).keep(LISTING);
         // Up from here there may be another repository, of which nobody asked.
         let above = self.top.parent().unwrap_or(&self.top).display().to_string();
         let output = invocation.environment("GIT_CEILING_DIRECTORIES", above).run();

@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::base::process::Invocation;
-use crate::base::{Error, ErrorCode, Result, Untrusted};
+use crate::base::{Error, ErrorCode, Result, Untrusted, git};
 
 /// A commit, and what it is called.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,36 +21,30 @@ pub struct Commit {
 /// # Errors
 /// There is no git work tree, no commit yet, or git itself cannot be used.
 pub fn commit(folder: &Path) -> Result<Commit> {
-    let hash = git(folder, &["rev-parse", "--verify", "HEAD^{commit}"])?;
-    let tags = git(folder, &["tag", "--points-at", "HEAD"])?;
+    let hash = asked(folder, &["rev-parse", "--verify", "HEAD^{commit}"])?;
+    let tags = asked(folder, &["tag", "--points-at", "HEAD"])?;
     Ok(Commit { hash: hash.trim().to_owned(), tags: tags.lines().map(Untrusted::from).collect() })
 }
 
 /// The newest tag that the commit descends from.
 pub fn last_tag(folder: &Path) -> Result<String> {
-    git(folder, &["describe", "--tags", "--abbrev=0"]).map(|tag| tag.trim().to_owned())
+    asked(folder, &["describe", "--tags", "--abbrev=0"]).map(|tag| tag.trim().to_owned())
 }
 
 /// When a file was last committed, in seconds since 1970; none where it is not committed as it stands.
 pub fn committed(folder: &Path, file: &Path) -> Option<i64> {
     let name = file.to_str()?;
-    let changed = git(folder, &["status", "--porcelain", "--", name]).ok()?;
+    let changed = asked(folder, &["status", "--porcelain", "--", name]).ok()?;
     if !changed.trim().is_empty() {
         return None;
     }
-    git(folder, &["log", "-1", "--format=%ct", "--", name]).ok()?.trim().parse().ok()
+    asked(folder, &["log", "-1", "--format=%ct", "--", name]).ok()?.trim().parse().ok()
 }
 
 /// Runs git without letting it write anything, not even its index.
-fn git(folder: &Path, arguments: &[&str]) -> Result<String> {
-    let mut argv = vec!["git".to_owned(), "--no-optional-locks".to_owned(), "-C".to_owned()];
-    argv.push(folder.display().to_string());
-    argv.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-    let output = Invocation::new(argv)
-        .environment("LC_ALL", "C")
-        .environment("GIT_TERMINAL_PROMPT", "0")
-        .timeout(Duration::from_secs(10))
-        .run()?;
+fn asked(folder: &Path, arguments: &[&str]) -> Result<String> {
+    let call = git::invocation(folder, [], arguments.iter().copied());
+    let output = call.timeout(Duration::from_secs(10)).run()?;
     if output.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

@@ -6,78 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::base::process::{Invocation, Output};
-use crate::base::{Error, ErrorCode, Result};
+use crate::base::{Error, ErrorCode, Result, git};
 
 /// The most that a listing of a work tree may be, in bytes: some millions of files.
 const LISTING: usize = 512 * 1024 * 1024;
 
 /// How long a call may take. Writing a large work tree takes minutes; looking takes seconds.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
-
-/// Settings that may not differ from machine to machine or from user to user. What the rest of the user's settings say
-/// (filters, ignored files, identity, safe directories) belongs to the repository's meaning and stays.
-const SETTINGS: &[&str] = &[
-    "core.hooksPath=/dev/null",
-    "core.fsmonitor=false",
-    "core.quotePath=false",
-    "core.safecrlf=false",
-    "core.splitIndex=false",
-    "core.pager=cat",
-    "commit.gpgSign=false",
-    "log.showSignature=false",
-    "gc.auto=0",
-    "maintenance.auto=false",
-    "submodule.recurse=false",
-    "color.ui=false",
-    "advice.detachedHead=false",
-    "status.showUntrackedFiles=normal",
-];
-
-/// Variables that would lead git elsewhere: irctl may itself run below a hook.
-const LEADING_ASTRAY: &[&str] = &[
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_COMMON_DIR",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_NAMESPACE",
-    "GIT_CONFIG",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_CONFIG_COUNT",
-    "GIT_PREFIX",
-    "GIT_QUARANTINE_PATH",
-    "GIT_SHALLOW_FILE",
-    "GIT_GRAFT_FILE",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_EXTERNAL_DIFF",
-    "GIT_DIFF_OPTS",
-    "GIT_ATTR_SOURCE",
-    "GIT_GLOB_PATHSPECS",
-    "GIT_NOGLOB_PATHSPECS",
-    "GIT_ICASE_PATHSPECS",
-    "GIT_DEFAULT_HASH",
-    "GIT_AUTHOR_DATE",
-    "GIT_COMMITTER_DATE",
-    "GIT_TRACE",
-    "GIT_TRACE2",
-    "GIT_TRACE_SETUP",
-];
-
-/// `GIT_ALLOW_PROTOCOL` with a name that is no protocol: nothing is pushed or fetched, not even by a partial clone.
-const SURROUNDINGS: &[(&str, &str)] = &[
-    ("LC_ALL", "C"),
-    ("GIT_TERMINAL_PROMPT", "0"),
-    ("GIT_OPTIONAL_LOCKS", "0"),
-    ("GIT_LITERAL_PATHSPECS", "1"),
-    ("GIT_ALLOW_PROTOCOL", "none"),
-    ("GIT_NO_LAZY_FETCH", "1"),
-    ("GIT_PAGER", "cat"),
-    ("GIT_EDITOR", "true"),
-    ("GIT_SEQUENCE_EDITOR", "true"),
-    ("GIT_ASKPASS", "true"),
-    ("SSH_ASKPASS", "true"),
-];
 
 /// A call of git in the making.
 #[derive(Debug, Clone)]
@@ -166,22 +101,12 @@ impl Call {
 
     /// The invocation, in a folder.
     pub fn invocation(&self, directory: &Path) -> Invocation {
-        let mut argv = vec!["git".to_owned(), "--no-pager".to_owned()];
-        for setting in SETTINGS.iter().copied().chain(self.settings.iter().map(String::as_str)) {
-            argv.extend(["-c".to_owned(), setting.to_owned()]);
-        }
-        argv.extend(self.arguments.iter().cloned());
-        let mut invocation = Invocation::new(argv)
-            .directory(directory)
+        let settings = self.settings.iter().map(String::as_str);
+        let arguments = self.arguments.iter().map(String::as_str);
+        let mut invocation = git::invocation(directory, settings, arguments)
             .timeout(PATIENCE)
             .keep(LISTING)
             .stdin(self.stdin.clone());
-        for name in LEADING_ASTRAY {
-            invocation = invocation.forget(*name);
-        }
-        for (name, value) in SURROUNDINGS {
-            invocation = invocation.environment(*name, *value);
-        }
         for (name, value) in &self.environment {
             invocation = invocation.environment(name.clone(), value.clone());
         }
