@@ -248,6 +248,23 @@ fn repository() -> Workspace {
     workspace
 }
 
+/// Below a hook git says in variables which repository it works on; and a repository may name a program that watches it.
+#[test]
+fn a_change_is_looked_for_in_this_repository_and_runs_nothing_of_it() {
+    let (workspace, elsewhere) = (repository(), repository());
+    workspace.write("docs/notes.md", "other notes\n");
+    workspace.write("watch.sh", "#!/bin/sh\ntouch ran\n");
+    git(&workspace, &["config", "core.fsmonitor", "sh ./watch.sh"]);
+    let folder = elsewhere.path(".git");
+    let folder = folder.to_str().unwrap();
+    let led = [("GIT_DIR", folder), ("GIT_INDEX_FILE", "nowhere")];
+    let run = workspace.irctl_with(&led, &["verify", "--changed", "main", "--output", "json"]);
+    let suites = run.json()["suites"].as_array().unwrap().clone();
+    assert_eq!(suites.len(), 1, "{run:?}");
+    assert_eq!(suites[0]["suite"], "other");
+    assert!(!workspace.path("ran").exists(), "the watching program ran");
+}
+
 #[test]
 fn only_what_a_change_touches_is_verified() {
     let workspace = repository();
