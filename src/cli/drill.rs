@@ -71,7 +71,7 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
                     break;
                 }
             }
-            Err(error) if args.all && !is_state(error.code) => {
+            Err(error) if args.all && !crate::check::blind::is_state(error.code) => {
                 let service = place.service.as_deref().unwrap_or_default();
                 rehearsal.problems.push(format!("{service}: {}", error.message));
             }
@@ -86,11 +86,6 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
         show(context, &rehearsal)?;
     }
     Ok(rehearsal.verdict.exit())
-}
-
-/// Whether nothing can be rehearsed at all.
-fn is_state(code: ErrorCode) -> bool {
-    matches!(code, ErrorCode::StateDirectory | ErrorCode::NotPermitted | ErrorCode::Io)
 }
 
 /// What is rehearsed: a service as a whole, one phase, or where it has nothing but phases, each of them.
