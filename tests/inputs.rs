@@ -126,6 +126,10 @@ fn several_messages_are_lines_and_a_bad_one_does_not_stop_the_others() {
         .collect();
     assert_eq!(formats, ["pagerduty", "healthchecks"]);
     assert!(found.err.contains("message 2: this is PagerDuty's test event"), "{}", found.err);
+    // One list holds several, too.
+    let lines: Vec<&str> = input.lines().collect();
+    let list = classify(&["--output", "json"], format!("[{}]", lines.join(",")).as_bytes());
+    assert_eq!((list.status, &list.out, &list.err), (65, &found.out, &found.err));
 }
 
 #[test]

@@ -145,8 +145,9 @@ pub(super) fn run(
     let (mut number, mut unread, mut worst) = (0_u64, 0_u64, None::<Verdict>);
     while let Some(document) = documents.next() {
         let document = document.map_err(|error| not_json(&error))?;
-        let several = number > 0 || documents.peek().is_some();
-        for value in listed(document) {
+        let values = listed(document);
+        let several = number > 0 || values.len() > 1 || documents.peek().is_some();
+        for value in values {
             number += 1;
             match message(&value, how) {
                 Ok(message) => {
