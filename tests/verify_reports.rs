@@ -271,14 +271,24 @@ fn only_what_a_change_touches_is_verified() {
     let (suites, run) = changed(&workspace, &[]);
     assert_eq!((suites.len(), run.status), (0, 3), "nothing selected is not OK by itself");
     assert!(run.stderr.contains("--allow-nothing"), "{}", run.stderr);
-    let (_, run) =
-        changed(&workspace, &["--allow-nothing", "--report", "junit=out.xml", "--report", "tap=out.tap"]);
+    let reports = ["junit=out.xml", "tap=out.tap", "nagios=out.nagios", "prometheus=out.prom"];
+    let asked: Vec<_> = reports.into_iter().flat_map(|report| ["--report", report]).collect();
+    let (_, run) = changed(&workspace, &[&["--allow-nothing"], &asked[..]].concat());
     assert_eq!(run.status, 0);
+    assert_eq!(run.json()["nothing"], "no suite has anything to do with what differs");
+    assert!(workspace.read("out.nagios").starts_with("IRCTL OK - nothing was verified"));
+    assert_eq!(workspace.read("out.prom"), "", "no verdict at all");
+    let job = workspace.path("job.md");
+    let job = [("GITHUB_STEP_SUMMARY", job.to_str().unwrap())];
+    let shown = ["verify", "--changed", "main", "--allow-nothing", "--output", "github"];
+    assert_eq!(workspace.irctl_with(&job, &shown).status, 0);
+    assert!(workspace.read("job.md").contains("nothing to verify"), "{}", workspace.read("job.md"));
     assert!(workspace.read("out.xml").contains("<skipped"), "{}", workspace.read("out.xml"));
     assert!(workspace.read("out.tap").contains("1..0 # SKIP"));
     workspace.irctl(&["verify", "--allow-nothing"]).expect(64);
-    std::fs::remove_file(workspace.path("out.xml")).unwrap();
-    std::fs::remove_file(workspace.path("out.tap")).unwrap();
+    for report in ["out.xml", "out.tap", "out.nagios", "out.prom", "job.md"] {
+        std::fs::remove_file(workspace.path(report)).unwrap();
+    }
 
     workspace.write("README.md", "another\n");
     assert_eq!(changed(&workspace, &[]).0.len(), 0, "what nobody looks at");
@@ -318,6 +328,17 @@ fn what_nobody_can_know_is_verified() {
     workspace.write("ignored/data.json", "{}");
     suite("file: {file: ignored/data.json}");
     assert_eq!(changed(&workspace, &[]).0, ["other"], "git cannot say whether it differs");
+    workspace.write("models/v1/notes.md", "{}");
+    std::os::unix::fs::symlink("v1", workspace.path("models/current")).unwrap();
+    git(&workspace, &["add", "models"]);
+    suite("file: {file: models/current/notes.md}");
+    let (suites, run) = changed(&workspace, &[]);
+    assert_eq!(suites, ["other"], "what it leads to has another name");
+    assert!(run.stderr.contains("leads through a symbolic link"), "{}", run.stderr);
+    workspace.write("::error::owned.json", "{}");
+    suite("file: {file: '::error::owned.json'}");
+    let (_, run) = changed(&workspace, &[]);
+    assert!(!run.stderr.lines().any(|line| line.trim_start().starts_with("::")), "{}", run.stderr);
     workspace.write("new/data.json", "{}");
     suite("file: {file: new/data.json}");
     assert_eq!(changed(&workspace, &[]).0, ["other"], "not added yet");

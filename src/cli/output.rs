@@ -181,14 +181,14 @@ impl Output {
     /// Something said beside the result: a line to standard error, unless `--quiet`.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            let _ = writeln!(std::io::stderr().lock(), "{}", shown(text, self.color));
+            let _ = writeln!(std::io::stderr().lock(), "{}", commandless(&shown(text, self.color)));
         }
     }
 
     /// A warning: a line to standard error, whatever `--quiet` says.
     pub fn warning(&self, text: &str) {
         let label = self.error_tone(Tone::Warning, "warning");
-        let _ = writeln!(std::io::stderr().lock(), "{label}: {}", shown(text, false));
+        let _ = writeln!(std::io::stderr().lock(), "{label}: {}", commandless(&shown(text, false)));
     }
 
     fn error_tone(&self, tone: Tone, text: &str) -> String {
@@ -211,7 +211,7 @@ impl Output {
             return error.exit();
         }
         let label = self.error_tone(Tone::Bad, "error");
-        let _ = writeln!(stderr, "{label}[{}]: {}", error.code, shown(&error.message, false));
+        let _ = writeln!(stderr, "{label}[{}]: {}", error.code, commandless(&shown(&error.message, false)));
         if let Some(hint) = &error.hint {
             let help = self.error_tone(Tone::Strong, "help");
             let _ = writeln!(stderr, "{help}: {}", shown(hint, false));

@@ -34,7 +34,8 @@ pub struct Args {
     /// Run only the suites of this service.
     #[arg(long, value_name = "NAME", visible_alias = "model")]
     service: Option<String>,
-    /// The mildest verdict that makes the exit status other than 0. What is not known is never 0.
+    /// The mildest verdict that makes the exit status other than 0: `warn` with `--output nagios`, else `crit`. What is
+    /// not known is never 0.
     #[arg(long, value_name = "VERDICT", value_enum)]
     fail_on: Option<FailOn>,
     /// Run only suites of whose inputs git says that they differ from this commit, and those whose inputs nobody can
@@ -62,9 +63,8 @@ pub struct Args {
 enum FailOn {
     /// WARN and everything worse.
     Warn,
-    /// What is not known, and CRIT.
-    Unknown,
     /// CRIT, and what is not known.
+    #[value(alias = "unknown")]
     Crit,
 }
 
@@ -101,17 +101,16 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
     }
     let reporter = reporter(context.out.format());
     let progress = context.out.progress("verifying");
-    let summary = verify(args, context, workspace, &suites)?;
+    let mut summary = verify(args, context, workspace, &suites)?;
     drop(progress);
     // A monitoring system is told of a warning by the exit status.
     let usual = if reporter == Reporter::Nagios { FailOn::Warn } else { FailOn::Crit };
     let fail_on = args.fail_on.unwrap_or(usual);
     let warn_fails = fail_on == FailOn::Warn;
     let untouched = args.allow_nothing && asked > 0 && suites.is_empty();
-    let nothing = untouched.then_some("no suite has anything to do with what differs");
+    summary.nothing = untouched.then(|| "no suite has anything to do with what differs".to_owned());
     let style = Style {
         warn_fails,
-        nothing,
         width: context.out.width(),
         verdict: &|verdict| context.out.verdict(verdict),
         faint: &|text| context.out.tone(Tone::Faint, text),
@@ -123,11 +122,11 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
     } else {
         context.out.text(&text)?;
     }
-    if suites.is_empty() && nothing.is_none() {
+    if suites.is_empty() && !untouched {
         context.out.note(&nothing_selected(args, workspace, asked));
     }
     for file in &args.report {
-        let text = file.reporter.render(&summary, &Style { nothing, ..Style::plain(warn_fails) })?;
+        let text = file.reporter.render(&summary, &Style::plain(warn_fails))?;
         write(&context.directory.join(&file.path), &text)?;
     }
     Ok(if untouched { Verdict::Ok.exit() } else { exit(summary.verdict, fail_on) })
@@ -166,7 +165,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 
 const fn exit(verdict: Verdict, fail_on: FailOn) -> u8 {
     match (verdict, fail_on) {
-        (Verdict::Warn, FailOn::Crit | FailOn::Unknown) => Verdict::Ok.exit(),
+        (Verdict::Warn, FailOn::Crit) => Verdict::Ok.exit(),
         (verdict, _) => verdict.exit(),
     }
 }

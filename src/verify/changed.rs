@@ -17,6 +17,8 @@ pub struct Changes {
     changed: Vec<String>,
     /// Files and folders that git ignores: it cannot say whether they differ.
     ignored: Vec<String>,
+    /// Symbolic links: what differs behind one has another name.
+    links: Vec<String>,
 }
 
 /// Why a suite is run, or that it need not be.
@@ -52,7 +54,8 @@ impl Changes {
             root,
             &["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"],
         )?);
-        Ok(Self { changed, ignored })
+        let links = links(&asked(root, &["ls-files", "-z", "--stage"])?);
+        Ok(Self { changed, ignored, links })
     }
 
     /// Whether a suite has to be run. `files` are those that the suite and its service are written in, relative to the
@@ -89,9 +92,10 @@ impl Changes {
         if let Some(input) = first(&self.changed) {
             return Reason::Changed(input);
         }
-        match first(&self.ignored) {
-            Some(input) => Reason::Unknown(format!("git ignores {input}")),
-            None => Reason::Untouched,
+        match (first(&self.ignored), first(&self.links)) {
+            (Some(input), _) => Reason::Unknown(format!("git ignores {input}")),
+            (None, Some(input)) => Reason::Unknown(format!("{input} leads through a symbolic link")),
+            (None, None) => Reason::Untouched,
         }
     }
 }
@@ -119,6 +123,16 @@ fn one_line(bytes: Vec<u8>) -> String {
 fn paths(bytes: Vec<u8>) -> Vec<String> {
     let all = bytes.split(|byte| *byte == 0).filter(|path| !path.is_empty());
     all.map(|path| String::from_utf8_lossy(path).into_owned()).collect()
+}
+
+/// The symbolic links in a listing of the index: `120000 OBJECT STAGE`, a tab, the path.
+fn links(listing: &[u8]) -> Vec<String> {
+    let of = |line: &[u8]| {
+        let link = line.strip_prefix(b"120000 ")?;
+        let tab = link.iter().position(|byte| *byte == b'\t')?;
+        Some(String::from_utf8_lossy(link.get(tab + 1..)?).into_owned())
+    };
+    listing.split(|byte| *byte == 0).filter_map(of).collect()
 }
 
 /// Every text in a value: each may be a path, and one that is not only makes a suite run too often.

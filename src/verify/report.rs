@@ -15,12 +15,16 @@ pub struct Summary {
     pub verdict: Verdict,
     /// The suites, in the order of their names.
     pub suites: Vec<Report>,
+    /// Why it is no failure that no suite was selected, where it is none. `verdict` is UNKNOWN even so; the exit status
+    /// is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nothing: Option<String>,
 }
 
 impl Summary {
     /// Sums up.
     pub fn new(suites: Vec<Report>) -> Self {
-        Self { verdict: Verdict::worst_of(suites.iter().map(|suite| suite.verdict)), suites }
+        Self { verdict: Verdict::worst_of(suites.iter().map(|suite| suite.verdict)), suites, nothing: None }
     }
 }
 

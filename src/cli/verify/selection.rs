@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::base::untrusted::{Sink, escape};
 use crate::check::scope::data_only;
 use crate::cli::Context;
 use crate::config::{Kind, ServiceConfig, Workspace};
@@ -19,14 +20,15 @@ pub fn changed(suites: &mut Vec<&SuiteConfig>, workspace: &Workspace, reference:
         }
     };
     suites.retain(|suite| {
-        let name = &suite.suite;
+        let (name, reference) = (&suite.suite, escape(reference, Sink::Terminal));
         match touch(&changes, suite, workspace) {
             Reason::Changed(input) => {
+                let input = escape(&input, Sink::Terminal);
                 context.out.note(&format!("{name} is run: {input} differs from {reference}"));
                 true
             }
             Reason::Unknown(why) => {
-                context.out.note(&format!("{name} is run: {why}"));
+                context.out.note(&format!("{name} is run: {}", escape(&why, Sink::Terminal)));
                 true
             }
             Reason::Untouched => {

@@ -19,7 +19,7 @@ pub(super) fn render(summary: &Summary, style: &Style<'_>) -> String {
     let mut out = commandless(&text::render(summary, style)).into_owned();
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
-    if summary.suites.is_empty() && style.nothing.is_none() {
+    if summary.suites.is_empty() && summary.nothing.is_none() {
         errors.push((
             "irctl verify".to_owned(),
             "UNKNOWN: no suite was selected, so nothing was verified".to_owned(),
@@ -78,6 +78,9 @@ fn property(text: &str) -> String {
 /// fit.
 pub(super) fn step_summary(summary: &Summary) -> String {
     let markdown = |text: &str| escape(text, Sink::Markdown);
+    if let Some(why) = &summary.nothing {
+        return format!("### irctl verify: nothing to verify\n\n{}\n", markdown(why));
+    }
     let mut out = format!("### irctl verify: {}\n\n", summary.verdict);
     if summary.suites.is_empty() {
         out.push_str("No suite was selected, so nothing was verified.\n");

@@ -13,13 +13,13 @@ pub(super) fn render(summary: &Summary, style: &Style<'_>) -> Result<String> {
     document.set_time(Duration::from_millis(summary.suites.iter().map(|suite| suite.elapsed_ms).sum()));
     if summary.suites.is_empty() {
         let mut nothing = TestSuite::new("irctl verify");
-        let mut status = match style.nothing {
+        let mut status = match &summary.nothing {
             Some(_) => TestCaseStatus::skipped(),
             None => TestCaseStatus::non_success(NonSuccessKind::Error),
         };
-        status
-            .set_type(Verdict::Unknown.as_str())
-            .set_message(style.nothing.unwrap_or("no suite was selected, so nothing was verified"));
+        status.set_type(Verdict::Unknown.as_str()).set_message(
+            summary.nothing.as_deref().unwrap_or("no suite was selected, so nothing was verified"),
+        );
         nothing.add_test_case(TestCase::new("selection", status));
         document.add_test_suite(nothing);
     }

@@ -38,8 +38,6 @@ pub enum Reporter {
 pub struct Style<'a> {
     /// Whether WARN is a failure for whoever reads the report.
     pub warn_fails: bool,
-    /// Why it is no failure that no suite was selected, where it is none.
-    pub nothing: Option<&'a str>,
     /// The width to wrap text at, in columns.
     pub width: usize,
     /// Shows a verdict's word, in colour where there is colour.
@@ -53,7 +51,6 @@ impl Style<'static> {
     pub fn plain(warn_fails: bool) -> Self {
         Self {
             warn_fails,
-            nothing: None,
             width: 110,
             verdict: &|verdict| verdict.as_str().to_owned(),
             faint: &|text| text.to_owned(),

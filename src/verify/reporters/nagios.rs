@@ -25,6 +25,9 @@ struct Datum {
 }
 
 pub(super) fn render(summary: &Summary) -> String {
+    if let Some(why) = &summary.nothing {
+        return format!("IRCTL OK - nothing was verified: {}\n", plain(why));
+    }
     let state = match summary.verdict {
         Verdict::Ok => "OK",
         Verdict::Warn => "WARNING",

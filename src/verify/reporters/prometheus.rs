@@ -8,6 +8,10 @@ const VERDICTS: &str = "0 OK, 1 WARN, 2 CRIT, 3 UNKNOWN or BLOCKED.";
 
 pub(super) fn render(summary: &Summary) -> String {
     let mut text = Exposition::default();
+    // Where nothing had to be verified there is no verdict: neither a good one nor a bad one.
+    if summary.nothing.is_some() {
+        return text.finish();
+    }
     text.single(
         "irctl_verify_verdict",
         &format!("Worst verdict of all suites: {VERDICTS}"),

@@ -12,7 +12,7 @@ const VERDICT_WIDTH: usize = 7;
 const NAME_WIDTH: usize = 32;
 
 pub(super) fn render(summary: &Summary, style: &Style<'_>) -> String {
-    if let (true, Some(why)) = (summary.suites.is_empty(), style.nothing) {
+    if let Some(why) = &summary.nothing {
         return format!("nothing was verified: {why}\n");
     }
     if summary.suites.is_empty() {
