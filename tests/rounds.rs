@@ -422,6 +422,13 @@ fn what_a_round_could_not_decide_is_not_ok_on_the_screen() {
     load(&workspace, "till", "0.1");
     let (_, text) = screen(&workspace, 3);
     assert!(text.contains("till UNKNOWN: it was not looked at yet"), "{text}");
+    // What has errors is not looked at, and says so.
+    let text = workspace.read("config/services/till.yaml");
+    workspace.write("config/services/till.yaml", text.replace("kind: service", "kind: desk"));
+    let (_, shown) = screen(&workspace, 3);
+    assert!(shown.contains("config/services/till.yaml has errors and was left out"), "{shown}");
+    assert!(shown.contains("Next: irctl config check"), "{shown}");
+    workspace.write("config/services/till.yaml", text);
     // In parts it is the same.
     load(&workspace, "vault", "null");
     for part in ["1/2", "2/2"] {

@@ -48,6 +48,10 @@ fn show(overview: &Overview, workspace: &str, context: &Context) -> Result<()> {
         out.line("No incident is open.")?;
     }
     show_undecided(&overview.undecided, context)?;
+    for (number, left_out) in overview.left_out.iter().enumerate() {
+        let between = if number == 0 { "\n" } else { "" };
+        out.line(&format!("{between}{}", out.tone(Tone::Warning, left_out)))?;
+    }
     for contained in overview.contained.iter().filter(|one| !told_by_incident(overview, &one.service)) {
         let since = format_minute(contained.since);
         let why = contained.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
