@@ -40,7 +40,8 @@ pub struct CommandMetric {
     pub label: Option<String>,
 }
 
-/// A program. Emits `NAME_succeeded` (flag: exit status 0), `NAME_exit_status` (number) and the declared metrics.
+/// A program. Emits `NAME_succeeded` (flag: exit status 0), `NAME_exit_status` (number) and the declared metrics; with
+/// `succeeded_metric` that flag under another name as well, with `failed_metric` its opposite.
 ///
 /// It runs only from trusted configuration, in the workspace, without a shell. A timeout, a signal, and a program
 /// that cannot be started leave everything undecided.
@@ -58,6 +59,12 @@ pub struct CommandConfig {
     /// How its output is read.
     #[serde(default)]
     pub format: CommandFormat,
+    /// A flag that is yes where it ended with exit status 0: what `NAME_succeeded` says, as a scheme calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub succeeded_metric: Option<String>,
+    /// A flag that is yes where it ended with another exit status: the opposite of `NAME_succeeded`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_metric: Option<String>,
     /// The metrics that it prints, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: BTreeMap<String, CommandMetric>,
@@ -88,8 +95,15 @@ struct Reading {
 pub(super) fn metrics(name: &str, config: &CommandConfig) -> Vec<(String, Unit)> {
     let mut all =
         vec![(format!("{name}_succeeded"), Unit::Flag), (format!("{name}_exit_status"), Unit::Number)];
+    all.extend(endings(config).into_iter().map(|(metric, _)| (metric, Unit::Flag)));
     all.extend(config.metrics.iter().map(|(metric, declared)| (metric.clone(), declared.unit)));
     all
+}
+
+/// The flags that are called otherwise, and whether each is yes where the program succeeded.
+fn endings(config: &CommandConfig) -> Vec<(String, bool)> {
+    let named = [(&config.succeeded_metric, true), (&config.failed_metric, false)];
+    named.into_iter().filter_map(|(metric, success)| Some((metric.clone()?, success))).collect()
 }
 
 /// Measures.
@@ -125,11 +139,12 @@ fn ended(name: &str, config: &CommandConfig, request: &Request<'_>, output: &Out
     if !words.is_empty() && config.format != CommandFormat::Json {
         outcome.fact("said", words.clone());
     }
-    let succeeded = format!("{name}_succeeded");
-    outcome.samples.push(match unknown_status(config.format, status) {
-        Some(reason) => request.undecided(name, &succeeded, Unit::Flag, format!("{reason}: {words}")),
-        None => request.sample(name, &succeeded, f64::from(u8::from(status == 0)), Unit::Flag),
-    });
+    for (metric, success) in std::iter::once((format!("{name}_succeeded"), true)).chain(endings(config)) {
+        outcome.samples.push(match unknown_status(config.format, status) {
+            Some(reason) => request.undecided(name, &metric, Unit::Flag, format!("{reason}: {words}")),
+            None => request.sample(name, &metric, f64::from(u8::from((status == 0) == success)), Unit::Flag),
+        });
+    }
     outcome.samples.push(request.sample(
         name,
         &format!("{name}_exit_status"),
@@ -284,6 +299,8 @@ mod tests {
             timeout: Some(Duration::seconds(5)),
             environment: BTreeMap::from([("GIVEN".to_owned(), "$(id)".to_owned())]),
             format,
+            succeeded_metric: None,
+            failed_metric: None,
             metrics: metrics.iter().map(declared).collect(),
         }
     }
@@ -303,6 +320,36 @@ mod tests {
             Measurement::Undecided(why) => format!("{}: {}", sample.metric, why.raw()),
         };
         outcome.samples.iter().map(one).collect()
+    }
+
+    #[test]
+    fn the_ending_under_other_names() {
+        let named = |script: &str, format| CommandConfig {
+            succeeded_metric: Some("model_loads".into()),
+            failed_metric: Some("model_broken".into()),
+            ..command(script, format, &[])
+        };
+        for (script, loads, broken) in [("true", "yes", "no"), ("exit 1", "no", "yes")] {
+            let outcome = run(named(script, CommandFormat::Plain), false);
+            let expected = [format!("model_loads = {loads}"), format!("model_broken = {broken}")];
+            assert_eq!(
+                shown(&outcome).into_iter().filter(|one| one.starts_with("model")).collect::<Vec<_>>(),
+                expected
+            );
+        }
+        // What is not known is neither.
+        for config in [named("exit 3", CommandFormat::Nagios), named("kill -9 $$", CommandFormat::Plain)] {
+            let unknown = run(config, false);
+            assert!(
+                unknown
+                    .samples
+                    .iter()
+                    .take(1)
+                    .chain(unknown.samples.iter().filter(|sample| sample.metric.starts_with("model")))
+                    .all(|sample| sample.measurement.value().is_none()),
+                "{unknown:#?}"
+            );
+        }
     }
 
     #[test]

@@ -76,9 +76,7 @@ pub(super) fn metrics(name: &str, config: &LogConfig) -> Vec<(String, Unit)> {
     let mut metrics = vec![(format!("{name}_lines"), Unit::Count), (format!("{name}_age"), Unit::Seconds)];
     let keys = config.count.keys().filter(|key| !TAKEN.contains(&key.as_str()));
     metrics.extend(keys.map(|key| (format!("{name}_{key}"), Unit::Count)));
-    if config.silent_since.is_some() {
-        metrics.push((format!("{name}_since"), Unit::Count));
-    }
+    metrics.extend(config.silent_since.as_ref().map(|silence| (silence.metric(name), Unit::Count)));
     metrics
 }
 
@@ -87,7 +85,7 @@ pub(super) fn measure(name: &str, config: &LogConfig, request: &Request<'_>) -> 
     let since = config.silent_since.as_ref().map(|silence| silence.begun(request));
     let window = config.window.unwrap_or(Duration::minutes(15));
     let from = request.now - window.approximate();
-    let silent = since.as_ref().and_then(|since| since.as_ref().ok()).copied();
+    let silent = since.as_ref().and_then(|since| since.as_ref().ok()).copied().flatten();
     let read = places(config, request)
         .and_then(|places| read(config, &places, from, silent.unwrap_or(request.now), request.now));
     let mut outcome = match read {
@@ -172,7 +170,7 @@ fn judged(
     config: &LogConfig,
     request: &Request<'_>,
     seen: &Seen,
-    since: Option<Result<DateTime<Utc>, String>>,
+    since: Option<Result<Option<DateTime<Utc>>, String>>,
 ) -> Outcome {
     let mut outcome = Outcome::new(name);
     outcome.version_source = Some(VersionSource::Adopted);
@@ -187,7 +185,10 @@ fn judged(
     let mut values = vec![window.map(|()| number(count.lines)), age(count, request.now)];
     values.extend(count.matched.iter().map(|matched| counts.clone().map(|()| number(*matched))));
     values.extend(since.map(|since| {
-        let since = since?;
+        let Some(since) = since? else {
+            outcome.fact("silent since", "it does not have to be silent: the file is not there");
+            return Ok(0.0);
+        };
         outcome.fact("silent since", format_instant(since));
         written_since(config, seen, since)
     }));

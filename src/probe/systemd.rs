@@ -28,6 +28,9 @@ pub struct SystemdConfig {
     /// The SubState that it is to have, as `running` or `exited`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_state: Option<String>,
+    /// What the count of restarts is called; `NAME_restarts` otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarts_metric: Option<String>,
     /// How long systemctl may take; 10s otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
@@ -38,7 +41,7 @@ pub(super) fn metrics(name: &str, config: &SystemdConfig) -> Vec<(String, Unit)>
     let mut metrics = vec![
         (format!("{name}_active"), Unit::Flag),
         (format!("{name}_failed"), Unit::Flag),
-        (format!("{name}_restarts"), Unit::Count),
+        (config.restarts_metric.clone().unwrap_or_else(|| format!("{name}_restarts")), Unit::Count),
         (format!("{name}_age"), Unit::Seconds),
     ];
     if config.sub_state.is_some() {
@@ -145,19 +148,16 @@ fn judged(name: &str, config: &SystemdConfig, request: &Request<'_>, shown: &Sho
         None => Err("systemctl says no instant at which its state changed".to_owned()),
     };
     let mut values = vec![
-        ("active", flag(shown.active == "active")),
-        ("failed", flag(shown.active == "failed")),
-        (
-            "restarts",
-            restarts.ok_or_else(|| "systemctl says no NRestarts: it counts those of services".to_owned()),
-        ),
-        ("age", age),
+        flag(shown.active == "active"),
+        flag(shown.active == "failed"),
+        restarts.ok_or_else(|| "systemctl says no NRestarts: it counts those of services".to_owned()),
+        age,
     ];
     if let Some(sub_state) = &config.sub_state {
-        values.push(("sub_state", flag(shown.sub == *sub_state)));
+        values.push(flag(shown.sub == *sub_state));
     }
-    for ((suffix, value), (metric, unit)) in values.into_iter().zip(metrics(name, config)) {
-        debug_assert!(metric.ends_with(suffix));
+    // In the order of `metrics`.
+    for (value, (metric, unit)) in values.into_iter().zip(metrics(name, config)) {
         outcome.samples.push(match value {
             Ok(value) => request.sample(name, &metric, value, unit),
             Err(why) => request.undecided(name, &metric, unit, why),
@@ -182,6 +182,7 @@ mod tests {
             unit: "scorer".into(),
             user: false,
             sub_state: sub_state.map(str::to_owned),
+            restarts_metric: None,
             timeout: None,
         }
     }
@@ -205,6 +206,8 @@ mod tests {
             values(SHOWN, &config(Some("exited"))),
             ["u_active 1", "u_failed 0", "u_restarts 4", "u_age 3600", "u_sub_state 0"]
         );
+        let renamed = SystemdConfig { restarts_metric: Some("crashes".into()), ..config(None) };
+        assert_eq!(values(SHOWN, &renamed)[2], "crashes 4");
         let failed = SHOWN.replace("=active", "=failed").replace("Fri 2026-11-20 02:00:00 UTC", "");
         let failed = values(&failed.replace("NRestarts=4\n", ""), &config(None));
         assert_eq!(failed[..2], ["u_active 0", "u_failed 1"]);
