@@ -27,7 +27,11 @@ fn every_rule_of_phases_is_fired_by_a_probe_and_quiet_without_cause() {
     case::all(SCHEME, |_, case| {
         let workspace = workspace(case, &prometheus);
         let run = workspace.irctl(&["check", "--output", "json"]);
-        case::objection(&run, &case::expected(SCHEME, case))
+        let expected = case::expected(SCHEME, case);
+        let stopped = workspace.read("config/system.yml").contains("enabled: false");
+        let crisis = expected.level.as_deref() == Some("CRITICAL");
+        case::objection(&run, &expected)
+            .or((stopped != crisis).then(|| format!("trading is stopped: {stopped}")))
     });
     let passing = workspace(PASSING, &prometheus);
     passing.irctl(&["config", "check"]).expect(0);
@@ -41,15 +45,10 @@ fn every_rule_of_phases_is_fired_by_a_probe_and_quiet_without_cause() {
     );
 }
 
-/// What is better than the baseline, and what is more than twice as bad, are both decided.
+/// What is better than the baseline is decided, as is what is more than twice as bad (`failing-latency`).
 #[test]
-fn a_crisis_of_latency_stops_trading_and_a_quicker_system_is_fine() {
+fn a_system_that_is_quicker_than_its_baseline_is_fine() {
     let prometheus = recorded::prometheus(SCHEME);
-    let slow = workspace("failing-latency", &prometheus);
-    slow.irctl(&["check"]).expect(2);
-    let failed = workspace("failing-outage", &prometheus);
-    failed.irctl(&["check"]).expect(2);
-    assert!(failed.read("config/system.yml").contains("enabled: false"), "contained at once");
     let quick = workspace(PASSING, &prometheus);
     quick.write("outputs/metrics/baselines.json", r#"{"latency_p95_ms": 400, "requests_per_second": 0.5}"#);
     let run = quick.irctl(&["check", "--output", "json"]).expect(0);
