@@ -166,3 +166,22 @@ fn unlike(workspace: &Workspace, run: &Run, case: &str) -> Option<String> {
     let wanted = if case == "failing-liquidity" { 0.0 } else { 5.0 };
     (minutes != Some(wanted)).then(|| format!("normal depth for {minutes:?}"))
 }
+
+/// What the comments offer can be switched on.
+#[test]
+fn what_the_comments_of_trading_offer_is_valid() {
+    let workspace = case::workspace(SCHEME);
+    workspace.write("models/registry/manifest.json", "[]");
+    let copied = |changes: &[(&str, &str)]| {
+        case::copy_service(&workspace, "trading.yaml", changes);
+        workspace.irctl(&["config", "check"])
+    };
+    copied(&[]).expect(0);
+    copied(&[
+        ("  release: after-postmortem\n", ""),
+        ("  #   release", "  release"),
+        ("  #   auto:", "  auto:"),
+    ])
+    .expect(0);
+    copied(&[("  #   auto: {when: \"winrate_delta", "  auto: {when: \"winrate_gamma")]).expect(78);
+}
