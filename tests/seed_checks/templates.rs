@@ -84,6 +84,18 @@ fn each_is_loaded_once_it_is_copied() {
     }
 }
 
+/// Whoever takes the template loses nothing that the demonstration measures.
+#[test]
+fn the_template_of_rila_measures_what_the_shipped_service_does() {
+    let text = std::fs::read_to_string(repository().join("config/services/rila_6y20b.yaml")).unwrap();
+    let shipped = crate::measured(&serde_saphyr::from_str(&text).unwrap());
+    let template = crate::measured(&crate::template("rila-production", &[]));
+    for (name, metrics) in shipped {
+        let own = template.get(&name).unwrap_or_else(|| panic!("there is no probe {name}"));
+        assert!(metrics.iter().all(|metric| own.contains(metric)), "{name}: {metrics:?}, {own:?}");
+    }
+}
+
 #[test]
 fn every_threshold_fires_on_what_each_measures() {
     for (name, text) in templates() {
