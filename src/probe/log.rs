@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Outcome, Request, VersionSource, Zone, file};
+use super::{Emits, Outcome, Request, VersionSource, Zone, file};
 use crate::base::clock::{Elapsed, format_instant};
 use crate::base::{Duration, Unit, path};
 pub use grammar::{LinePattern, TimeFormat};
@@ -69,6 +69,9 @@ pub struct LogConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 4096))]
     pub read_at_most: Option<u32>,
+    /// Metric names of its own for parts of it: `{trades_while_halted: since}`. The others are called `NAME_…` as above.
+    #[serde(default, skip_serializing_if = "Emits::is_empty")]
+    pub emits: Emits,
 }
 
 /// The metrics that it emits.
@@ -76,7 +79,9 @@ pub(super) fn metrics(name: &str, config: &LogConfig) -> Vec<(String, Unit)> {
     let mut metrics = vec![(format!("{name}_lines"), Unit::Count), (format!("{name}_age"), Unit::Seconds)];
     let keys = config.count.keys().filter(|key| !TAKEN.contains(&key.as_str()));
     metrics.extend(keys.map(|key| (format!("{name}_{key}"), Unit::Count)));
-    metrics.extend(config.silent_since.as_ref().map(|silence| (silence.metric(name), Unit::Count)));
+    if config.silent_since.is_some() {
+        metrics.push((format!("{name}_since"), Unit::Count));
+    }
     metrics
 }
 

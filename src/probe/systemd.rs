@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use super::{Outcome, Request, VersionSource, file};
+use super::{Emits, Outcome, Request, VersionSource, file};
 use crate::base::clock::format_instant;
 use crate::base::process::{Invocation, Output};
 use crate::base::{Duration, Unit};
@@ -28,12 +28,12 @@ pub struct SystemdConfig {
     /// The SubState that it is to have, as `running` or `exited`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub_state: Option<String>,
-    /// What the count of restarts is called; `NAME_restarts` otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub restarts_metric: Option<String>,
     /// How long systemctl may take; 10s otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+    /// Metric names of its own for parts of it: `{crashes: restarts}`. The others are called `NAME_…` as above.
+    #[serde(default, skip_serializing_if = "Emits::is_empty")]
+    pub emits: Emits,
 }
 
 /// The metrics that it emits.
@@ -41,7 +41,7 @@ pub(super) fn metrics(name: &str, config: &SystemdConfig) -> Vec<(String, Unit)>
     let mut metrics = vec![
         (format!("{name}_active"), Unit::Flag),
         (format!("{name}_failed"), Unit::Flag),
-        (config.restarts_metric.clone().unwrap_or_else(|| format!("{name}_restarts")), Unit::Count),
+        (format!("{name}_restarts"), Unit::Count),
         (format!("{name}_age"), Unit::Seconds),
     ];
     if config.sub_state.is_some() {
@@ -182,8 +182,8 @@ mod tests {
             unit: "scorer".into(),
             user: false,
             sub_state: sub_state.map(str::to_owned),
-            restarts_metric: None,
             timeout: None,
+            emits: Emits::default(),
         }
     }
 
@@ -206,8 +206,6 @@ mod tests {
             values(SHOWN, &config(Some("exited"))),
             ["u_active 1", "u_failed 0", "u_restarts 4", "u_age 3600", "u_sub_state 0"]
         );
-        let renamed = SystemdConfig { restarts_metric: Some("crashes".into()), ..config(None) };
-        assert_eq!(values(SHOWN, &renamed)[2], "crashes 4");
         let failed = SHOWN.replace("=active", "=failed").replace("Fri 2026-11-20 02:00:00 UTC", "");
         let failed = values(&failed.replace("NRestarts=4\n", ""), &config(None));
         assert_eq!(failed[..2], ["u_active 0", "u_failed 1"]);

@@ -27,17 +27,9 @@ pub struct Silence {
     /// against it: the count is 0.
     #[serde(default)]
     pub only_while_silent: bool,
-    /// What the count is called; `NAME_since` otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metric: Option<String>,
 }
 
 impl Silence {
-    /// What the count is called.
-    pub(super) fn metric(&self, probe: &str) -> String {
-        self.metric.clone().unwrap_or_else(|| format!("{probe}_since"))
-    }
-
     /// The instant; none where it does not have to be silent.
     pub(super) fn begun(&self, request: &Request<'_>) -> Result<Option<DateTime<Utc>>, String> {
         let shown = self.file.display();

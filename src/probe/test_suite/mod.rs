@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::dataset::Identity;
-use super::{Outcome, Request, VersionSource};
+use super::{Emits, Outcome, Request, VersionSource};
 use crate::base::file::read_limited;
 use crate::base::process::{Ending, Invocation, Output};
 use crate::base::{Digest, Duration, Unit, path};
@@ -44,12 +44,12 @@ pub struct TestSuiteConfig {
     /// Variables added to its environment.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
-    /// What the flag is called; `NAME_failed` otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failed_metric: Option<String>,
     /// With fewer tests than this nothing is decided.
     #[serde(default = "one")]
     pub minimum: u64,
+    /// Metric names of its own for parts of it: `{feature_broken: failed}`. The others are called `NAME_…` as above.
+    #[serde(default, skip_serializing_if = "Emits::is_empty")]
+    pub emits: Emits,
 }
 
 fn one() -> u64 {
@@ -64,11 +64,10 @@ impl TestSuiteConfig {
 }
 
 /// The metrics that it emits.
-pub(super) fn metrics(name: &str, config: &TestSuiteConfig) -> Vec<(String, Unit)> {
+pub(super) fn metrics(name: &str, _config: &TestSuiteConfig) -> Vec<(String, Unit)> {
     let counts =
         ["total", "failures", "errors", "skipped"].map(|what| (format!("{name}_{what}"), Unit::Count));
-    let failed = config.failed_metric.clone().unwrap_or_else(|| format!("{name}_failed"));
-    counts.into_iter().chain([(failed, Unit::Flag)]).collect()
+    counts.into_iter().chain([(format!("{name}_failed"), Unit::Flag)]).collect()
 }
 
 /// Measures.
@@ -183,17 +182,6 @@ mod tests {
     fn config() -> TestSuiteConfig {
         let yaml = "{argv: [pytest], report: r.xml, minimum: 3}";
         serde_saphyr::from_str(yaml).unwrap()
-    }
-
-    #[test]
-    fn the_flag_may_be_called_otherwise() {
-        let names = |config: &TestSuiteConfig| {
-            let all = metrics("t", config);
-            all.last().map(|(metric, _)| metric.clone())
-        };
-        assert_eq!(names(&config()).as_deref(), Some("t_failed"));
-        let renamed = TestSuiteConfig { failed_metric: Some("feature_broken".into()), ..config() };
-        assert_eq!(names(&renamed).as_deref(), Some("feature_broken"));
     }
 
     #[test]

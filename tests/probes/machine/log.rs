@@ -232,7 +232,7 @@ fn silence_is_broken_by_one_line() {
     let only = || {
         workspace.measure(
             "{log: {file: trades.log, sparse: true, silent_since: {file: stop.json, pointer: /at, only_while_silent: \
-             true, metric: trades_while_stopped}}}",
+             true}, emits: {trades_while_stopped: since}}}",
         )
     };
     workspace.write("trades.log", "2026-11-20T02:00:00Z sold\n");
