@@ -49,7 +49,7 @@ bench: tools
 
 # Writes the fixtures anew; they are the same, bit for bit, for the same arguments.
 fixtures:
-	$(CARGO) run --locked --example generate_fixtures -- --out fixtures/rila_6y20b
+	$(CARGO) run --locked --example generate_fixtures
 
 # Feeds rubbish to every parser, FUZZ_SECONDS each. Needs cargo-fuzz (cargo install cargo-fuzz); a stable compiler does.
 FUZZ_SECONDS ?= 60

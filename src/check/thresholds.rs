@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::{Result, Verdict};
 use crate::config::alone::SchemePlaces;
 use crate::config::{ServiceConfig, Workspace};
-use crate::probe::{self, ProbeConfig};
+use crate::probe::{self, Buckets};
 use crate::severity::thresholds::{self, Surroundings, ThresholdTrial};
 use crate::severity::{Expression, Scheme};
 use crate::store::{Sample, SampleFilter, Store};
@@ -100,7 +100,7 @@ fn scheme(
         if own.peek().is_some() {
             return Some(own.any(|sample| sample.bucket.is_some()));
         }
-        emitted.get(metric).copied().flatten()
+        emitted.get(metric).copied()
     };
     let cadence = workspace.settings.cadence;
     let mut trials = thresholds::try_all(
@@ -175,30 +175,28 @@ fn values(scheme: &Scheme, samples: &[Sample]) -> BTreeMap<String, f64> {
     values
 }
 
-/// Every metric that a probe of the services emits, and whether it is summed up over buckets, where that is known.
-fn emitted(services: &[&ServiceConfig]) -> BTreeMap<String, Option<bool>> {
-    let mut emitted = BTreeMap::new();
+/// Every metric that a probe of the services emits, and whether it is summed up over buckets. One service that sums it up
+/// is enough.
+fn emitted(services: &[&ServiceConfig]) -> BTreeMap<String, bool> {
+    let mut emitted: BTreeMap<String, bool> = BTreeMap::new();
     for service in services {
+        let own = summed_up(service);
         for (name, config) in &service.probes {
-            let bucketed = bucketed(config);
+            let bucketed = match config.buckets() {
+                Buckets::Always => true,
+                Buckets::Never => false,
+                Buckets::As(other) => own.contains(other),
+            };
             for (metric, _) in probe::metrics_of(name, config) {
-                let known = emitted.entry(metric).or_insert(bucketed);
-                // One service that sums it up is enough.
-                if bucketed == Some(true) || known.is_none() {
-                    *known = bucketed;
-                }
+                *emitted.entry(metric).or_default() |= bucketed;
             }
         }
     }
     emitted
 }
 
-fn bucketed(config: &ProbeConfig) -> Option<bool> {
-    use ProbeConfig::{Coefficients, Command, File, Forecast, Json, Prometheus, Table};
-    if matches!(config, Forecast(_)) {
-        return Some(true);
-    }
-    let of_a_moment =
-        matches!(config, Table(_) | Coefficients(_) | File(_) | Json(_) | Command(_) | Prometheus(_));
-    of_a_moment.then_some(false)
+/// The metrics of a service whose samples sum up stretches of time by themselves.
+fn summed_up(service: &ServiceConfig) -> BTreeSet<String> {
+    let summing = service.probes.iter().filter(|(_, config)| config.buckets() == Buckets::Always);
+    summing.flat_map(|(name, config)| probe::metrics_of(name, config)).map(|(metric, _)| metric).collect()
 }

@@ -7,7 +7,8 @@ use super::file::File;
 use super::kind::Kind;
 use super::yaml::inside_text;
 use super::{
-    automation, compared, maintenance, measured, needs, places, recipes, rounds, semantic, suites, targets,
+    automation, compared, maintenance, measured, misnamed, needs, places, recipes, rounds, semantic, suites,
+    targets,
 };
 
 /// Something that a check found.
@@ -84,6 +85,7 @@ pub const CHECKS: &[SemanticCheck] = &[
     suites::check,
     measured::metrics,
     measured::levels,
+    misnamed::check,
     compared::metrics,
     needs::check,
     maintenance::check,

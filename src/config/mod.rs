@@ -14,6 +14,7 @@ mod kind;
 mod load;
 pub mod maintenance;
 mod measured;
+mod misnamed;
 pub mod needs;
 mod places;
 mod recipes;

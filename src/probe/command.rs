@@ -40,7 +40,8 @@ pub struct CommandMetric {
     pub label: Option<String>,
 }
 
-/// A program. Emits `NAME_succeeded` (flag: exit status 0), `NAME_exit_status` (number) and the declared metrics.
+/// A program. Emits `NAME_succeeded` (flag: exit status 0), `NAME_exit_status` (number) and the declared metrics; with
+/// `succeeded_metric` that flag under another name as well, with `failed_metric` its opposite.
 ///
 /// It runs only from trusted configuration, in the workspace, without a shell. A timeout, a signal, and a program
 /// that cannot be started leave everything undecided.
@@ -58,6 +59,12 @@ pub struct CommandConfig {
     /// How its output is read.
     #[serde(default)]
     pub format: CommandFormat,
+    /// A flag that is yes where it ended with exit status 0: what `NAME_succeeded` says, as a scheme calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub succeeded_metric: Option<String>,
+    /// A flag that is yes where it ended with another exit status: the opposite of `NAME_succeeded`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_metric: Option<String>,
     /// The metrics that it prints, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: BTreeMap<String, CommandMetric>,
@@ -88,8 +95,15 @@ struct Reading {
 pub(super) fn metrics(name: &str, config: &CommandConfig) -> Vec<(String, Unit)> {
     let mut all =
         vec![(format!("{name}_succeeded"), Unit::Flag), (format!("{name}_exit_status"), Unit::Number)];
+    all.extend(endings(config).into_iter().map(|(metric, _)| (metric, Unit::Flag)));
     all.extend(config.metrics.iter().map(|(metric, declared)| (metric.clone(), declared.unit)));
     all
+}
+
+/// The flags that are called otherwise, and whether each is yes where the program succeeded.
+fn endings(config: &CommandConfig) -> Vec<(String, bool)> {
+    let named = [(&config.succeeded_metric, true), (&config.failed_metric, false)];
+    named.into_iter().filter_map(|(metric, success)| Some((metric.clone()?, success))).collect()
 }
 
 /// Measures.
@@ -125,11 +139,12 @@ fn ended(name: &str, config: &CommandConfig, request: &Request<'_>, output: &Out
     if !words.is_empty() && config.format != CommandFormat::Json {
         outcome.fact("said", words.clone());
     }
-    let succeeded = format!("{name}_succeeded");
-    outcome.samples.push(match unknown_status(config.format, status) {
-        Some(reason) => request.undecided(name, &succeeded, Unit::Flag, format!("{reason}: {words}")),
-        None => request.sample(name, &succeeded, f64::from(u8::from(status == 0)), Unit::Flag),
-    });
+    for (metric, success) in std::iter::once((format!("{name}_succeeded"), true)).chain(endings(config)) {
+        outcome.samples.push(match unknown_status(config.format, status) {
+            Some(reason) => request.undecided(name, &metric, Unit::Flag, format!("{reason}: {words}")),
+            None => request.sample(name, &metric, f64::from(u8::from((status == 0) == success)), Unit::Flag),
+        });
+    }
     outcome.samples.push(request.sample(
         name,
         &format!("{name}_exit_status"),
@@ -270,129 +285,4 @@ pub fn fuzz_performance_data(output: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::clock::parse_instant;
-    use crate::probe::{ProbeConfig, VersionMap, measure_all};
-    use crate::store::Measurement;
-
-    fn command(script: &str, format: CommandFormat, metrics: &[(&str, Unit)]) -> CommandConfig {
-        let declared =
-            |(name, unit): &(&str, Unit)| ((*name).to_owned(), CommandMetric { unit: *unit, label: None });
-        CommandConfig {
-            argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
-            timeout: Some(Duration::seconds(5)),
-            environment: BTreeMap::from([("GIVEN".to_owned(), "$(id)".to_owned())]),
-            format,
-            metrics: metrics.iter().map(declared).collect(),
-        }
-    }
-
-    fn run(config: CommandConfig, untrusted: bool) -> Outcome {
-        let root = tempfile::tempdir().unwrap();
-        fs_err::write(root.path().join("here"), "").unwrap();
-        let versions = VersionMap::default();
-        let now = parse_instant("2026-11-20T03:00:00Z").unwrap();
-        let request = Request { service: "s", root: root.path(), now, versions: &versions, untrusted };
-        measure_all(&BTreeMap::from([("c".to_owned(), ProbeConfig::Command(config))]), &request).remove(0)
-    }
-
-    fn shown(outcome: &Outcome) -> Vec<String> {
-        let one = |sample: &crate::store::Sample| match &sample.measurement {
-            Measurement::Value(value) => format!("{} = {}", sample.metric, sample.unit.show(*value)),
-            Measurement::Undecided(why) => format!("{}: {}", sample.metric, why.raw()),
-        };
-        outcome.samples.iter().map(one).collect()
-    }
-
-    #[test]
-    fn exit_status_directory_and_environment() {
-        let outcome =
-            run(command("test -f here && test \"$GIVEN\" = '$(id)'", CommandFormat::Plain, &[]), false);
-        assert_eq!(shown(&outcome), ["c_succeeded = yes", "c_exit_status = 0"]);
-        let outcome = run(command("echo no luck; exit 7", CommandFormat::Plain, &[]), false);
-        assert_eq!(shown(&outcome), ["c_succeeded = no", "c_exit_status = 7"]);
-        assert!(outcome.examined.iter().any(|fact| fact.value.raw() == "no luck"));
-    }
-
-    #[test]
-    fn json_metrics_are_declared_or_reported() {
-        let declared =
-            [("mape", Unit::Ratio), ("gone", Unit::Count), ("wide", Unit::Ratio), ("text", Unit::Number)];
-        let script = r#"echo '{"metrics": {"mape": 0.12, "wide": 31, "text": "x", "extra": 1}, "rows": 14}'"#;
-        let outcome = run(command(script, CommandFormat::Json, &declared), false);
-        assert_eq!(
-            shown(&outcome)[2..],
-            [
-                "gone: the output has no metric `gone`",
-                "mape = 12 %",
-                "text: its value is not a number",
-                "wide: 31 is outside the range of a ratio, 0 to 1",
-            ]
-        );
-        assert!(outcome.problems.iter().any(|problem| problem.reason.raw().contains("`extra`")));
-        assert_eq!(outcome.samples[0].rows, 14);
-    }
-
-    #[test]
-    fn what_did_not_end_well_says_nothing() {
-        let mape = [("mape", Unit::Ratio)];
-        let good = r#"echo '{"metrics": {"mape": 0.1}}'"#;
-        let cases = [
-            command(&format!("{good}; exit 1"), CommandFormat::Json, &mape),
-            command("echo '{\"metrics\": {\"mape\": NaN}}'", CommandFormat::Json, &mape),
-            command("true", CommandFormat::Json, &mape),
-            command(good, CommandFormat::Plain, &mape),
-            command("kill -9 $$", CommandFormat::Json, &mape),
-            CommandConfig {
-                timeout: Some(Duration::Fixed(50)),
-                ..command("sleep 9", CommandFormat::Json, &mape)
-            },
-            CommandConfig { argv: vec!["/nonexistent".into()], ..command("", CommandFormat::Json, &mape) },
-            CommandConfig { argv: vec![], ..command("", CommandFormat::Json, &mape) },
-            command("head -c 2000000 /dev/zero", CommandFormat::Json, &mape),
-        ];
-        let shown: Vec<_> = cases.into_iter().map(|config| shown(&run(config, false)).join("\n")).collect();
-        insta::assert_snapshot!(shown.join("\n\n"));
-    }
-
-    #[test]
-    fn plugins_are_read_by_status_and_performance_data() {
-        let declared =
-            [("time", Unit::Milliseconds), ("used", Unit::Ratio), ("size", Unit::Bytes), ("n", Unit::Count)];
-        let text = "echo 'LOAD WARNING - 1 | time=0.25s;;;0 used=95% size=2KB n=7c'";
-        let outcome = run(command(&format!("{text}; exit 1"), CommandFormat::Nagios, &declared), false);
-        assert_eq!(
-            shown(&outcome),
-            [
-                "c_succeeded = no",
-                "c_exit_status = 1",
-                "n = 7",
-                "size = 2048 bytes",
-                "time = 250 ms",
-                "used = 95 %"
-            ]
-        );
-        let unknown = run(command(&format!("{text}; exit 3"), CommandFormat::Nagios, &declared[..1]), false);
-        assert_eq!(
-            shown(&unknown),
-            [
-                "c_succeeded: the plugin says UNKNOWN: LOAD WARNING - 1 | time=0.25s;;;0 used=95% size=2KB n=7c",
-                "c_exit_status = 3",
-                "time: the plugin says UNKNOWN"
-            ]
-        );
-        let odd = run(command("exit 42", CommandFormat::Nagios, &[]), false);
-        assert!(odd.samples[0].measurement.value().is_none());
-    }
-
-    #[test]
-    fn does_not_run_from_an_untrusted_configuration() {
-        let root = tempfile::tempdir().unwrap();
-        let mark = root.path().join("ran");
-        let script = format!("touch {}", mark.display());
-        let outcome = run(command(&script, CommandFormat::Plain, &[]), true);
-        assert!(outcome.samples.iter().all(|sample| sample.measurement.value().is_none()));
-        assert!(!mark.exists());
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-use super::{Outcome, Request, VersionSource};
+use super::{Emits, Outcome, Request, VersionSource};
 use crate::base::{Duration, Unit};
 use figures::{Memory, Ticks};
 
@@ -32,6 +32,9 @@ pub struct HostConfig {
     /// Folders on the disks that are looked at: absolute, or relative to the workspace. None otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disks: Vec<DiskConfig>,
+    /// Metric names of its own for parts of it: `{memory_free: memory_available}`. The others are called `NAME_…` as above.
+    #[serde(default, skip_serializing_if = "Emits::is_empty")]
+    pub emits: Emits,
 }
 
 /// A disk, by a folder on it.

@@ -13,7 +13,7 @@ use std::time::Instant;
 use super::json;
 use super::latency::{self, Latencies, tally};
 use super::prometheus::ServerAddress;
-use super::{Outcome, Request, VersionSource};
+use super::{Emits, Outcome, Request, VersionSource};
 use crate::base::{Duration, SecretReference, Unit};
 use client::{Answer, Client};
 
@@ -67,6 +67,9 @@ pub struct HttpConfig {
     /// A value in the body of the last good answer, which has to be JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<HttpBody>,
+    /// Metric names of its own for parts of it: `{availability: availability, latency: p95}`. The others are called `NAME_…` as above.
+    #[serde(default, skip_serializing_if = "Emits::is_empty")]
+    pub emits: Emits,
 }
 
 /// How an address is asked.

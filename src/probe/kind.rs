@@ -30,6 +30,7 @@ use super::systemd::{self, SystemdConfig};
 use super::table::{self, TableConfig};
 use super::tcp::{self, TcpConfig};
 use super::test_suite::{self, TestSuiteConfig};
+use super::{Emits, Misnamed};
 use crate::base::Unit;
 
 /// One probe, by kind.
@@ -181,6 +182,54 @@ impl ProbeConfig {
         limit.map(|limit| limit.to_std())
     }
 
+    /// Whether what it measures sums up stretches of time, one sample for each: `for: 2 buckets` counts these.
+    pub fn buckets(&self) -> Buckets<'_> {
+        match self {
+            ProbeConfig::Forecast(_) => Buckets::Always,
+            ProbeConfig::Baseline(config) => Buckets::As(&config.of),
+            ProbeConfig::Table(_)
+            | ProbeConfig::Coefficients(_)
+            | ProbeConfig::Drift(_)
+            | ProbeConfig::Calibration(_)
+            | ProbeConfig::Returns(_)
+            | ProbeConfig::File(_)
+            | ProbeConfig::Json(_)
+            | ProbeConfig::Log(_)
+            | ProbeConfig::Command(_)
+            | ProbeConfig::Prometheus(_)
+            | ProbeConfig::Leakage(_)
+            | ProbeConfig::Parity(_)
+            | ProbeConfig::Imports(_)
+            | ProbeConfig::TestSuite(_)
+            | ProbeConfig::Sql(_)
+            | ProbeConfig::Redis(_)
+            | ProbeConfig::S3(_)
+            | ProbeConfig::Kubernetes(_)
+            | ProbeConfig::Http(_)
+            | ProbeConfig::Tcp(_)
+            | ProbeConfig::Git(_)
+            | ProbeConfig::Process(_)
+            | ProbeConfig::Systemd(_)
+            | ProbeConfig::Host(_) => Buckets::Never,
+        }
+    }
+
+    /// The names of their own that parts of it get, where there are any.
+    pub(super) fn emits(&self) -> Option<&Emits> {
+        let emits = match self {
+            ProbeConfig::S3(config) => &config.emits,
+            ProbeConfig::Kubernetes(config) => &config.emits,
+            ProbeConfig::Http(config) => &config.emits,
+            ProbeConfig::Tcp(config) => &config.emits,
+            ProbeConfig::Host(config) => &config.emits,
+            ProbeConfig::Log(config) => &config.emits,
+            ProbeConfig::Systemd(config) => &config.emits,
+            ProbeConfig::TestSuite(config) => &config.emits,
+            _ => return None,
+        };
+        (!emits.is_empty()).then_some(emits)
+    }
+
     /// The metrics of other probes of the round that it works with.
     pub fn needs_metrics(&self) -> Vec<&str> {
         match self {
@@ -199,8 +248,33 @@ impl ProbeConfig {
     }
 }
 
+/// Whether samples sum up stretches of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Buckets<'a> {
+    /// Each of them does.
+    Always,
+    /// Each is true at a moment.
+    Never,
+    /// They do where those of this metric do.
+    As(&'a str),
+}
+
 /// The metrics that a probe will emit, with their units, for checking what rules refer to.
 pub fn metrics_of(name: &str, config: &ProbeConfig) -> Vec<(String, Unit)> {
+    let own = own_metrics(name, config);
+    match config.emits() {
+        Some(emits) => emits.renamed(name, own),
+        None => own,
+    }
+}
+
+/// Metric names that the probe cannot give to parts of it.
+pub fn misnamed(name: &str, config: &ProbeConfig) -> Vec<Misnamed> {
+    config.emits().map_or_else(Vec::new, |emits| emits.wrong(name, &own_metrics(name, config)))
+}
+
+/// The metrics by the names that the probe has for them itself.
+pub(super) fn own_metrics(name: &str, config: &ProbeConfig) -> Vec<(String, Unit)> {
     match config {
         ProbeConfig::Table(config) => table::metrics(name, config),
         ProbeConfig::Forecast(config) => forecast::metrics(name, config),
@@ -238,6 +312,18 @@ mod tests {
     fn timeout(config: serde_json::Value) -> Option<u64> {
         let config: ProbeConfig = serde_json::from_value(config).unwrap();
         config.timeout().map(|limit| limit.as_secs())
+    }
+
+    #[test]
+    fn what_compares_sums_up_what_it_compares() {
+        let of = |config: serde_json::Value| serde_json::from_value::<ProbeConfig>(config).unwrap();
+        let forecast =
+            serde_json::json!({"predictions": "a", "actuals": "b", "on": "d", "bucket": {"every": "1w"}});
+        assert_eq!(of(serde_json::json!({ "forecast": forecast })).buckets(), Buckets::Always);
+        let baseline = serde_json::json!({"of": "mape_weekly", "against": {"value": 1.0}});
+        assert_eq!(of(serde_json::json!({ "baseline": baseline })).buckets(), Buckets::As("mape_weekly"));
+        let tcp = serde_json::json!({"host": "h", "port": 1});
+        assert_eq!(of(serde_json::json!({ "tcp": tcp })).buckets(), Buckets::Never);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Outcome, Request, VersionSource, Zone, file};
+use super::{Emits, Outcome, Request, VersionSource, Zone, file};
 use crate::base::clock::{Elapsed, format_instant};
 use crate::base::{Duration, Unit, path};
 pub use grammar::{LinePattern, TimeFormat};
@@ -69,6 +69,9 @@ pub struct LogConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 4096))]
     pub read_at_most: Option<u32>,
+    /// Metric names of its own for parts of it: `{trades_while_halted: since}`. The others are called `NAME_…` as above.
+    #[serde(default, skip_serializing_if = "Emits::is_empty")]
+    pub emits: Emits,
 }
 
 /// The metrics that it emits.
@@ -87,7 +90,7 @@ pub(super) fn measure(name: &str, config: &LogConfig, request: &Request<'_>) -> 
     let since = config.silent_since.as_ref().map(|silence| silence.begun(request));
     let window = config.window.unwrap_or(Duration::minutes(15));
     let from = request.now - window.approximate();
-    let silent = since.as_ref().and_then(|since| since.as_ref().ok()).copied();
+    let silent = since.as_ref().and_then(|since| since.as_ref().ok()).copied().flatten();
     let read = places(config, request)
         .and_then(|places| read(config, &places, from, silent.unwrap_or(request.now), request.now));
     let mut outcome = match read {
@@ -172,7 +175,7 @@ fn judged(
     config: &LogConfig,
     request: &Request<'_>,
     seen: &Seen,
-    since: Option<Result<DateTime<Utc>, String>>,
+    since: Option<Result<Option<DateTime<Utc>>, String>>,
 ) -> Outcome {
     let mut outcome = Outcome::new(name);
     outcome.version_source = Some(VersionSource::Adopted);
@@ -187,7 +190,10 @@ fn judged(
     let mut values = vec![window.map(|()| number(count.lines)), age(count, request.now)];
     values.extend(count.matched.iter().map(|matched| counts.clone().map(|()| number(*matched))));
     values.extend(since.map(|since| {
-        let since = since?;
+        let Some(since) = since? else {
+            outcome.fact("silent since", "it does not have to be silent: the file is not there");
+            return Ok(0.0);
+        };
         outcome.fact("silent since", format_instant(since));
         written_since(config, seen, since)
     }));

@@ -12,6 +12,7 @@ pub mod command;
 mod dataset;
 pub mod drift;
 pub mod earlier;
+mod emits;
 pub mod file;
 pub mod forecast;
 pub mod git;
@@ -52,7 +53,8 @@ use std::path::Path;
 
 use crate::base::{Unit, Untrusted};
 use crate::store::{Measurement, Sample};
-pub use kind::{ProbeConfig, metrics_of};
+pub use emits::{Emits, Misnamed};
+pub use kind::{Buckets, ProbeConfig, metrics_of, misnamed};
 pub use pattern::Pattern;
 pub use prometheus::PrometheusConfig;
 pub use round::{compare_these, measure_all, measure_these};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::{
     Outcome, ProbeConfig, Request, baseline, calibration, coefficients, command, drift, file, forecast, git,
-    host, http, imports, json, kubernetes, leakage, log, metrics_of, parity, process, prometheus, redis,
-    returns, s3, scan, sql, systemd, table, tcp, test_suite,
+    host, http, imports, json, kind, kubernetes, leakage, log, parity, process, prometheus, redis, returns,
+    s3, scan, sql, systemd, table, tcp, test_suite,
 };
 use crate::store::Sample;
 
@@ -79,8 +79,18 @@ fn reading<'a>(
     }
 }
 
+/// Measures, and calls everything by the names that it is to have.
 fn measure(name: &str, config: &ProbeConfig, request: &Request<'_>) -> Outcome {
-    let undecided = |reason: &str| Outcome::undecided(name, &metrics_of(name, config), request, reason);
+    let outcome = measured(name, config, request);
+    match config.emits() {
+        Some(emits) => emits.rename(name, outcome),
+        None => outcome,
+    }
+}
+
+fn measured(name: &str, config: &ProbeConfig, request: &Request<'_>) -> Outcome {
+    let undecided =
+        |reason: &str| Outcome::undecided(name, &kind::own_metrics(name, config), request, reason);
     match config {
         ProbeConfig::Command(_) | ProbeConfig::Imports(_) | ProbeConfig::TestSuite(_)
             if request.untrusted =>

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::prometheus::ServerAddress;
 use super::server::{about, add};
-use super::{Outcome, Request, VersionSource, file};
+use super::{Emits, Outcome, Request, VersionSource, file};
 use crate::base::clock::format_instant;
-use crate::base::connect::s3::{Bucket, Credentials, Head, Listing, Place};
+use crate::base::connect::s3::{Bucket, Credentials, Failure, Head, Kind as FailureKind, Listing, Place};
 use crate::base::{Duration, Error, ErrorCode, SecretReference, Unit};
 
 /// How long all that is asked may take, where nothing else is said.
@@ -17,7 +17,8 @@ const TIMEOUT: Duration = Duration::seconds(30);
 /// Objects of a bucket of S3, or of what speaks its language.
 ///
 /// Expired credentials, no access, a bucket that is not there, a network that fails and clocks that are apart are told
-/// apart; all of them are undecided.
+/// apart; all of them leave what was looked at undecided. `NAME_unavailable` (flag) is whether it was refused or not
+/// answered, undecided where nothing could be asked.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "S3Probe")]
@@ -51,6 +52,9 @@ pub struct S3Config {
     /// How long all that is asked may take; 30s otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+    /// Metric names of its own for parts of it: `{s3_unavailable: unavailable}`. The others are called `NAME_…` as above.
+    #[serde(default, skip_serializing_if = "Emits::is_empty")]
+    pub emits: Emits,
 }
 
 /// What is looked at.
@@ -87,8 +91,22 @@ enum Seen {
     Object(Option<Head>),
 }
 
+/// Why nothing was seen.
+enum Unseen {
+    /// Nothing could be asked: the configuration, or a secret.
+    Unasked(Error),
+    /// It was refused, or not answered.
+    Refused(Failure),
+}
+
+impl From<Error> for Unseen {
+    fn from(error: Error) -> Self {
+        Unseen::Unasked(error)
+    }
+}
+
 impl S3Config {
-    fn look(&self) -> Result<Seen, Error> {
+    fn look(&self) -> Result<Seen, Unseen> {
         let credentials = match (&self.access_key, &self.secret_key) {
             (Some(access_key), Some(secret_key)) => {
                 Some(Credentials { access_key, secret_key, session_token: self.session_token.as_ref() })
@@ -96,8 +114,9 @@ impl S3Config {
             (None, None) if self.session_token.is_none() => None,
             _ => {
                 let what = "`access_key` and `secret_key` belong together, and `session_token` to them";
-                return Err(Error::new(ErrorCode::InvalidConfiguration, what)
-                    .hint("write both, or neither and let the environment say who asks"));
+                let error = Error::new(ErrorCode::InvalidConfiguration, what)
+                    .hint("write both, or neither and let the environment say who asks");
+                return Err(error.into());
             }
         };
         let endpoint = self.endpoint.as_ref().map(ToString::to_string);
@@ -114,7 +133,7 @@ impl S3Config {
             S3Look::List(look) => bucket.list(&look.prefix).map(Seen::List),
             S3Look::Object(look) => bucket.head(&look.key).map(Seen::Object),
         };
-        seen.map_err(|failure| failure.into_error(&self.bucket))
+        seen.map_err(Unseen::Refused)
     }
 }
 
@@ -124,7 +143,31 @@ pub(super) fn metrics(name: &str, config: &S3Config) -> Vec<(String, Unit)> {
         S3Look::List(_) => (format!("{name}_objects"), Unit::Count),
         S3Look::Object(_) => (format!("{name}_exists"), Unit::Flag),
     };
-    vec![first, (format!("{name}_size"), Unit::Bytes), (format!("{name}_age"), Unit::Days)]
+    vec![
+        first,
+        (format!("{name}_size"), Unit::Bytes),
+        (format!("{name}_age"), Unit::Days),
+        (format!("{name}_unavailable"), Unit::Flag),
+    ]
+}
+
+/// Whether S3 is to blame, or the way to it; `None` where it did what it was asked, or that cannot be told.
+const fn unavailable(kind: FailureKind) -> Option<bool> {
+    match kind {
+        FailureKind::Expired
+        | FailureKind::UnknownKey
+        | FailureKind::WrongSecret
+        | FailureKind::Denied
+        | FailureKind::NoBucket
+        | FailureKind::Network
+        | FailureKind::TimedOut
+        | FailureKind::Overloaded
+        | FailureKind::NotS3 => Some(true),
+        // It answered, and there is an object or there are too many.
+        FailureKind::NoObject | FailureKind::TooMany => Some(false),
+        // Nobody says who asks, this machine's clock is off, the region is written wrongly: not a word about S3.
+        FailureKind::NoCredentials | FailureKind::Skewed | FailureKind::Region | FailureKind::Other => None,
+    }
 }
 
 /// Measures.
@@ -139,21 +182,44 @@ pub(super) fn measure(name: &str, config: &S3Config, request: &Request<'_>) -> O
     let measured = match config.look() {
         Ok(Seen::List(listing)) => listed(name, request, &listing),
         Ok(Seen::Object(head)) => looked(name, request, head.as_ref()),
-        Err(error) => {
-            let hint = error.hint.map_or_else(String::new, |hint| format!(" ({hint})"));
-            let why = format!("{}{hint}", error.message);
-            Outcome::undecided(name, &metrics(name, config), request, why)
+        Err(Unseen::Unasked(error)) => refused(name, config, request, &error, None),
+        Err(Unseen::Refused(failure)) => {
+            let unavailable = unavailable(failure.kind);
+            refused(name, config, request, &failure.into_error(&config.bucket), unavailable)
         }
     };
     about(measured, &facts)
 }
 
-fn begun(name: &str) -> Outcome {
-    Outcome { version_source: Some(VersionSource::Adopted), ..Outcome::new(name) }
+/// Nothing was seen; whether that is because it is unavailable, where that is known.
+fn refused(
+    name: &str,
+    config: &S3Config,
+    request: &Request<'_>,
+    error: &Error,
+    unavailable: Option<bool>,
+) -> Outcome {
+    let hint = error.hint.as_ref().map_or_else(String::new, |hint| format!(" ({hint})"));
+    let mut outcome =
+        Outcome::undecided(name, &metrics(name, config), request, format!("{}{hint}", error.message));
+    if let Some(unavailable) = unavailable {
+        let metric = format!("{name}_unavailable");
+        outcome.samples.retain(|sample| sample.metric != metric);
+        outcome.samples.push(request.sample(name, &metric, f64::from(u8::from(unavailable)), Unit::Flag));
+        outcome.version_source = Some(VersionSource::Adopted);
+    }
+    outcome
+}
+
+/// The outcome of a look that was answered.
+fn begun(name: &str, request: &Request<'_>) -> Outcome {
+    let mut outcome = Outcome { version_source: Some(VersionSource::Adopted), ..Outcome::new(name) };
+    outcome.samples.push(request.sample(name, &format!("{name}_unavailable"), 0.0, Unit::Flag));
+    outcome
 }
 
 fn listed(name: &str, request: &Request<'_>, listing: &Listing) -> Outcome {
-    let mut outcome = begun(name);
+    let mut outcome = begun(name, request);
     outcome.fact("objects", listing.objects.to_string());
     let [objects, size, age] = ["objects", "size", "age"].map(|part| format!("{name}_{part}"));
     let mut sample = request.sample(name, &objects, number(listing.objects), Unit::Count);
@@ -171,7 +237,7 @@ fn listed(name: &str, request: &Request<'_>, listing: &Listing) -> Outcome {
 }
 
 fn looked(name: &str, request: &Request<'_>, head: Option<&Head>) -> Outcome {
-    let mut outcome = begun(name);
+    let mut outcome = begun(name, request);
     let exists = f64::from(u8::from(head.is_some()));
     add(&mut outcome, request.sample(name, &format!("{name}_exists"), exists, Unit::Flag));
     if let Some(head) = head {

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use super::{Outcome, Request, VersionSource, file};
+use super::{Emits, Outcome, Request, VersionSource, file};
 use crate::base::clock::format_instant;
 use crate::base::process::{Invocation, Output};
 use crate::base::{Duration, Unit};
@@ -31,6 +31,9 @@ pub struct SystemdConfig {
     /// How long systemctl may take; 10s otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+    /// Metric names of its own for parts of it: `{crashes: restarts}`. The others are called `NAME_…` as above.
+    #[serde(default, skip_serializing_if = "Emits::is_empty")]
+    pub emits: Emits,
 }
 
 /// The metrics that it emits.
@@ -145,19 +148,16 @@ fn judged(name: &str, config: &SystemdConfig, request: &Request<'_>, shown: &Sho
         None => Err("systemctl says no instant at which its state changed".to_owned()),
     };
     let mut values = vec![
-        ("active", flag(shown.active == "active")),
-        ("failed", flag(shown.active == "failed")),
-        (
-            "restarts",
-            restarts.ok_or_else(|| "systemctl says no NRestarts: it counts those of services".to_owned()),
-        ),
-        ("age", age),
+        flag(shown.active == "active"),
+        flag(shown.active == "failed"),
+        restarts.ok_or_else(|| "systemctl says no NRestarts: it counts those of services".to_owned()),
+        age,
     ];
     if let Some(sub_state) = &config.sub_state {
-        values.push(("sub_state", flag(shown.sub == *sub_state)));
+        values.push(flag(shown.sub == *sub_state));
     }
-    for ((suffix, value), (metric, unit)) in values.into_iter().zip(metrics(name, config)) {
-        debug_assert!(metric.ends_with(suffix));
+    // In the order of `metrics`.
+    for (value, (metric, unit)) in values.into_iter().zip(metrics(name, config)) {
         outcome.samples.push(match value {
             Ok(value) => request.sample(name, &metric, value, unit),
             Err(why) => request.undecided(name, &metric, unit, why),
@@ -183,6 +183,7 @@ mod tests {
             user: false,
             sub_state: sub_state.map(str::to_owned),
             timeout: None,
+            emits: Emits::default(),
         }
     }
 

@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::latency::{self, Latencies, tally};
-use super::{Outcome, Request, VersionSource};
+use super::{Emits, Outcome, Request, VersionSource};
 use crate::base::{Duration, Unit};
 
-/// A port of a host. Emits `NAME_connects` (flag: every try connected in time), `NAME_error_rate` (ratio of the tries
-/// that did not), and `NAME_p50`, `NAME_p95`, `NAME_max` (milliseconds to connect).
+/// A port of a host. Emits `NAME_connects` (flag: every try connected in time), `NAME_failed` (flag: none did),
+/// `NAME_error_rate` (ratio of the tries that did not), and `NAME_p50`, `NAME_p95`, `NAME_max` (milliseconds to connect).
 ///
 /// A host whose name is not found leaves everything undecided: that says nothing of its port.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -28,12 +28,18 @@ pub struct TcpConfig {
     /// How long one try may take; 3s otherwise. Finding the host by its name may take as long, once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+    /// Metric names of its own for parts of it: `{instance_failed: failed}`. The others are called `NAME_…` as above.
+    #[serde(default, skip_serializing_if = "Emits::is_empty")]
+    pub emits: Emits,
 }
 
 /// The metrics that it emits.
 pub(super) fn metrics(name: &str, _config: &TcpConfig) -> Vec<(String, Unit)> {
-    let mut metrics =
-        vec![(format!("{name}_connects"), Unit::Flag), (format!("{name}_error_rate"), Unit::Ratio)];
+    let mut metrics = vec![
+        (format!("{name}_connects"), Unit::Flag),
+        (format!("{name}_failed"), Unit::Flag),
+        (format!("{name}_error_rate"), Unit::Ratio),
+    ];
     metrics.extend(latency::metrics(name));
     metrics
 }
@@ -60,9 +66,12 @@ pub(super) fn measure(name: &str, config: &TcpConfig, request: &Request<'_>) -> 
         outcome.problem(None, failures);
     }
     let connects = f64::from(u8::from(tries.iter().all(Result::is_ok)));
-    for (metric, value, unit) in
-        [("connects", connects, Unit::Flag), ("error_rate", latencies.failed(), Unit::Ratio)]
-    {
+    let failed = f64::from(u8::from(tries.iter().all(Result::is_err)));
+    for (metric, value, unit) in [
+        ("connects", connects, Unit::Flag),
+        ("failed", failed, Unit::Flag),
+        ("error_rate", latencies.failed(), Unit::Ratio),
+    ] {
         let mut sample = request.sample(name, &format!("{name}_{metric}"), value, unit);
         sample.rows = tries.len() as u64;
         outcome.samples.push(sample);

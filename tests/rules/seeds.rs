@@ -2,6 +2,7 @@
 //! `docs/seed-checks.md` names nothing that does not exist and leaves out nothing that does.
 
 use irctl::base::Unit;
+use irctl::probe::{ProbeConfig, metrics_of};
 use irctl::severity::{Evidence, Outcome, Scheme, classify, resolve_scheme, shipped};
 use irctl::store::{Bucket, Measurement, Sample};
 use serde_json::Value;
@@ -157,6 +158,110 @@ fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
+/// A service that is shipped, by its file's name: a template to copy, or one that is loaded.
+fn shipped_service(file: &str) -> Result<(String, BTreeMap<String, ProbeConfig>), String> {
+    let places =
+        ["config/services/templates", "config/services"].map(|folder| repository().join(folder).join(file));
+    let place =
+        places.iter().find(|place| place.is_file()).ok_or_else(|| format!("there is no service {file}"))?;
+    let text = std::fs::read_to_string(place).map_err(|error| error.to_string())?;
+    let service: Value = serde_saphyr::from_str(&text).map_err(|error| format!("{file}: {error}"))?;
+    let probes =
+        serde_json::from_value(service["probes"].clone()).map_err(|error| format!("{file}: {error}"))?;
+    Ok((service["scheme"].as_str().unwrap_or_default().to_owned(), probes))
+}
+
+/// Probes that a cell names as `` `FILE.yaml` `NAME`: `kind` → `metric`, … ``, and what is wrong with each; also the metrics
+/// that they are said to measure.
+fn named_probes<'a>(cell: &'a str, scheme: &Scheme) -> (BTreeSet<&'a str>, Vec<String>) {
+    let (mut claimed, mut wrong) = (BTreeSet::new(), Vec::new());
+    let words = quoted(cell);
+    let starts: Vec<usize> =
+        words.iter().enumerate().filter(|(_, word)| word.ends_with(".yaml")).map(|(at, _)| at).collect();
+    for (number, start) in starts.iter().enumerate() {
+        let end = starts.get(number + 1).copied().unwrap_or(words.len());
+        let [file, name, kind, metrics @ ..] = &words[*start..end] else {
+            wrong.push(format!("{cell}: not `FILE.yaml` `NAME`: `kind` → `metric`"));
+            continue;
+        };
+        claimed.extend(metrics.iter().copied());
+        match shipped_service(file) {
+            Err(why) => wrong.push(why),
+            Ok((judged_by, _)) if judged_by != scheme.config().scheme => {
+                wrong.push(format!("{file} is judged by {judged_by}, not by {}", scheme.config().scheme));
+            }
+            Ok((_, probes)) => match probes.get(*name) {
+                None => wrong.push(format!("{file} has no probe {name}")),
+                Some(probe) => wrong.extend(misdescribed(file, name, probe, kind, metrics)),
+            },
+        }
+    }
+    (claimed, wrong)
+}
+
+/// A probe of another kind, or one that does not emit a metric that it is said to.
+fn misdescribed(file: &str, name: &str, probe: &ProbeConfig, kind: &str, metrics: &[&str]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let value = serde_json::to_value(probe).unwrap();
+    let own = value.as_object().unwrap().keys().next().unwrap();
+    if *own != kind.replace('-', "_") {
+        wrong.push(format!("{file} {name} is of the kind {own}, not {kind}"));
+    }
+    let emitted: BTreeSet<String> = metrics_of(name, probe).into_iter().map(|(metric, _)| metric).collect();
+    let missing = metrics.iter().filter(|metric| !emitted.contains(**metric));
+    wrong.extend(missing.map(|metric| format!("{file} {name} does not measure {metric}: {emitted:?}")));
+    wrong
+}
+
+/// The schemes whose tables name a shipped probe for every metric, or say that an alert tells it.
+const NAMED: [&str; 5] = ["rila", "protocol-25", "phases", "trading", "acis"];
+
+#[test]
+fn a_probe_that_is_named_is_shipped_and_measures_what_is_said_of_it() {
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for row in rows() {
+        let [sentence, probe, rule, _] = row.as_slice() else { panic!("{row:?}") };
+        for name in quoted(rule) {
+            let (scheme_name, id) = name.split_once('/').unwrap();
+            let scheme = scheme(scheme_name);
+            let (claimed, faults) = named_probes(probe, &scheme);
+            seen += claimed.len();
+            wrong.extend(faults.into_iter().map(|fault| format!("{sentence}: {fault}")));
+            let Some(config) = scheme.rule(id).filter(|_| NAMED.contains(&scheme_name)) else { continue };
+            for metric in config.when.metrics() {
+                if !claimed.contains(metric)
+                    && !probe.starts_with("an alert")
+                    && !probe.contains("or an alert")
+                {
+                    wrong.push(format!("{name}: nothing that is shipped measures {metric}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen > 40, "the tables name {seen} metrics");
+}
+
+#[test]
+fn a_probe_that_is_named_wrongly_is_found() {
+    let rila = scheme("rila");
+    let says = |cell: &str| named_probes(cell, &rila).1.join("; ");
+    assert_eq!(says("`rila-production.yaml` `signs`: `coefficients` → `sign_violations`"), "");
+    for (cell, why) in [
+        ("`none.yaml` `signs`: `coefficients` → `sign_violations`", "there is no service none.yaml"),
+        ("`rila-production.yaml` `sings`: `coefficients` → `sign_violations`", "has no probe sings"),
+        (
+            "`rila-production.yaml` `signs`: `table` → `sign_violations`",
+            "is of the kind coefficients, not table",
+        ),
+        ("`rila-production.yaml` `signs`: `coefficients` → `bias`", "does not measure bias"),
+        ("`protocol-25.yaml` `errors`: `prometheus` → `error_rate`", "is judged by protocol-25, not by rila"),
+        ("`rila-production.yaml` `signs`", "not `FILE.yaml` `NAME`"),
+    ] {
+        assert!(says(cell).contains(why), "{cell}: {}", says(cell));
+    }
+}
+
 #[test]
 fn the_table_of_the_procedures_names_what_there_is() {
     let (mut wrong, mut named) = (Vec::new(), BTreeSet::new());
@@ -186,15 +291,14 @@ fn the_table_of_the_procedures_names_what_there_is() {
         for place in quoted(shown) {
             let (file, test) =
                 place.split_once("::").map_or((place, None), |(file, test)| (file, Some(test)));
-            match std::fs::read_to_string(repository().join(file)) {
-                Err(error) => wrong.push(format!("{place}: {error}")),
-                Ok(text) => {
-                    if let Some(test) = test
-                        && !text.contains(&format!("#[test]\nfn {test}()"))
-                    {
-                        wrong.push(format!("{place}: there is no such test"));
-                    }
-                }
+            let path = repository().join(file);
+            let there = match test {
+                None => path.exists(),
+                Some(test) => std::fs::read_to_string(&path)
+                    .is_ok_and(|text| text.contains(&format!("#[test]\nfn {test}()"))),
+            };
+            if !there {
+                wrong.push(format!("{place}: there is no such file or test"));
             }
         }
     }

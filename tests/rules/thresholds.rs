@@ -31,6 +31,46 @@ fn every_threshold_of_the_shipped_workspace_fires() {
     assert_eq!(again, measured, "the same answer every time");
 }
 
+/// Whether a metric comes in buckets is known of every kind of probe, also of one that compares another's.
+#[test]
+fn buckets_come_from_what_sums_up_and_from_what_compares_that() {
+    let workspace = Workspace::healthy();
+    workspace.write("config/irctl.yaml", "workspace: shop\nstate: ../state\ncadence: 15m\n");
+    workspace.write(
+        "config/severity/shop.yaml",
+        "scheme: shop\nlevels: {SEV1: {name: Critical, verdict: CRIT}}\nmetrics:\n  worse: {unit: change}\n  \
+         port_error_rate: {unit: ratio}\n  gained: {unit: change}\nrules:\n  \
+         - {id: weeks, level: SEV1, when: worse > 50%, for: 2 buckets}\n  \
+         - {id: port, level: SEV1, when: port_error_rate > 50%, for: 2 buckets}\n  \
+         - {id: moments, level: SEV1, when: gained > 50%, for: 2 buckets}\n",
+    );
+    let service = workspace.read("config/services/rila_6y20b.yaml");
+    let service = service.split("rollback:").next().unwrap().replace("scheme: rila", "scheme: shop");
+    workspace.write(
+        "config/services/rila_6y20b.yaml",
+        format!(
+            "{service}  port: {{tcp: {{host: 127.0.0.1, port: 1}}}}\n  \
+             weeks: {{baseline: {{of: mape_weekly, unit: change, against: {{value: 0.1}}, emits: {{worse: change}}}}}}\n  \
+             moments: {{baseline: {{of: port_error_rate, unit: ratio, against: {{value: 0.1}}, emits: {{gained: change}}}}}}\n"
+        ),
+    );
+    for suite in ["rila-accuracy", "rila-economics", "rila-quiet", "rila-smoke"] {
+        std::fs::remove_file(workspace.path(format!("config/verify/{suite}.yaml"))).unwrap();
+    }
+    let report = workspace.irctl(&["check", "--test", "--output", "json"]).json();
+    let schemes = report["schemes"].as_array().unwrap_or_else(|| panic!("{report:#}"));
+    let scheme = schemes.iter().find(|scheme| scheme["scheme"] == "shop").unwrap();
+    let never = |rule: &str| {
+        let trials = scheme["trials"].as_array().unwrap();
+        trials.iter().find(|trial| trial["rule"] == rule).unwrap()["never"].clone()
+    };
+    assert_eq!(never("weeks"), serde_json::Value::Null);
+    for (rule, metric) in [("port", "port_error_rate"), ("moments", "gained")] {
+        let why = never(rule);
+        assert!(why.as_str().unwrap().contains(&format!("no probe sums {metric} up over buckets")), "{why}");
+    }
+}
+
 const BROKEN: &str = r#"scheme: shop
 levels: {SEV1: {name: Critical, verdict: CRIT}}
 metrics:

@@ -32,11 +32,14 @@ fn pods_are_counted_and_looked_at() {
     let (bench, double) = scene();
     let outcome = bench.measure(PROBE);
     assert!(reason(&outcome, "p_restarts").contains("nothing of their containers"), "{outcome:?}");
+    assert!(reason(&outcome, "p_crash_loop").contains("nothing of their containers"), "{outcome:?}");
+    restarted(&double, &[0, 4, 1], Some("ImagePullBackOff"));
+    assert_eq!(value(&bench.measure(PROBE), "p_crash_loop"), 0.0, "an image that is not there does not loop");
     restarted(&double, &[0, 4, 1], Some("CrashLoopBackOff"));
     let outcome = bench.measure(PROBE);
-    let all = ["wanted", "ready", "ready_ratio", "restarts", "most_restarts", "image"];
+    let all = ["wanted", "ready", "ready_ratio", "restarts", "most_restarts", "crash_loop", "image"];
     let all = all.map(|part| value(&outcome, &format!("p_{part}")));
-    assert_eq!(all, [3.0, 3.0, 1.0, 5.0, 4.0, 1.0]);
+    assert_eq!(all, [3.0, 3.0, 1.0, 5.0, 4.0, 1.0, 1.0]);
     assert_eq!(
         (fact(&outcome, "workload").as_str(), fact(&outcome, "pods").as_str()),
         ("deployment/server", "3")

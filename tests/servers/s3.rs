@@ -56,6 +56,7 @@ fn objects_are_counted_summed_and_dated() {
     let scene = Scene::new();
     let outcome = scene.look("signals", "{list: {prefix: live/}}");
     assert_eq!((value(&outcome, "p_objects"), value(&outcome, "p_size")), (2.0, 150.0));
+    assert_eq!(value(&outcome, "p_unavailable"), 0.0);
     assert!((value(&outcome, "p_age") * 24.0 - 1.0).abs() < 1e-9);
     assert!(fact(&outcome, "newest").starts_with("live/2026-11-20.json"));
     let part = scene.look("signals", "{list: {prefix: live/2026-11-1}}");
@@ -74,7 +75,7 @@ fn objects_are_counted_summed_and_dated() {
     let found = ["p_exists", "p_size", "p_age"].map(|metric| value(&outcome, metric));
     assert_eq!(found, [1.0, 7.0, 90.0]);
     let missing = scene.look("signals", "{object: {key: archive/none.json}}");
-    assert_eq!(value(&missing, "p_exists"), 0.0);
+    assert_eq!((value(&missing, "p_exists"), value(&missing, "p_unavailable")), (0.0, 0.0));
     assert!(reason(&missing, "p_age").contains("no such object"));
     let open = scene.probe("public", "{list: {}}", KEY, SECRET);
     let open = format!("{}, anonymous: true}}}}", open.split(", access_key").next().unwrap());
@@ -105,6 +106,11 @@ fn every_refusal_has_its_own_words() {
         ("signals", "skewed", "hunter2-x", "too far apart", "NTP"),
         ("signals", "busy", "hunter2-x", "cannot answer now", "passes"),
     ] {
+        let outcome = scene.bench.measure(&scene.probe(bucket, "{list: {}}", key, secret));
+        match key {
+            "skewed" => assert!(reason(&outcome, "p_unavailable").contains("too far apart")),
+            _ => assert_eq!(value(&outcome, "p_unavailable"), 1.0, "{words}"),
+        }
         let why = scene.refused(bucket, key, secret);
         assert!(why.contains(words) && why.contains(way_out), "{why}");
         assert!(seen.insert(why.clone()), "twice: {why}");
@@ -118,9 +124,17 @@ fn who_is_not_there_and_who_is_not_s3() {
         let probe = scene.probe("signals", "{list: {}}", KEY, SECRET);
         probe.replace(&scene.server.url(), &format!("http://127.0.0.1:{port}")).replace("10s", "1s")
     };
-    let why = |yaml: &str| reason(&scene.bench.measure(yaml), "p_objects");
+    let why = |yaml: &str| {
+        let outcome = scene.bench.measure(yaml);
+        let region = reason(&outcome, "p_objects").contains("another region");
+        let refused = outcome.samples.iter().find(|sample| sample.metric == "p_unavailable").unwrap();
+        assert_eq!(refused.measurement.value(), (!region).then_some(1.0), "{outcome:?}");
+        reason(&outcome, "p_objects")
+    };
     let dead = why(&at(dead_port()));
     assert!(dead.contains("cannot be reached") && dead.contains("endpoint:"), "{dead}");
+    let named = at(dead_port()).replace("timeout: 1s", "timeout: 1s, emits: {s3_unavailable: unavailable}");
+    assert_eq!(value(&scene.bench.measure(&named), "s3_unavailable"), 1.0);
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let begun = Instant::now();
     let late = why(&at(silent.local_addr().unwrap().port()));
@@ -168,6 +182,10 @@ fn what_is_written_wrongly_is_said() {
     let half = format!("{}}}}}", probe.split(", secret_key").next().unwrap());
     let why = |yaml: &str| reason(&scene.bench.measure(yaml), "p_objects");
     assert!(why(&half).contains("belong together"), "{half}");
+    assert!(
+        reason(&scene.bench.measure(&half), "p_unavailable").contains("belong together"),
+        "nobody was asked"
+    );
     assert!(
         why(&probe.replace("bucket: signals", "bucket: a/b?c")).contains("cannot be the name of a bucket")
     );

@@ -45,19 +45,39 @@ impl Prometheus {
              scrape_configs: [{{job_name: model, static_configs: [{{targets: ['{target}']}}]}}]\n"
         );
         std::fs::write(&config, text).unwrap();
+        let prometheus = Self::run(directory);
+        prometheus.wait_until("up == 1");
+        prometheus
+    }
+
+    /// Starts one that has recorded this and scrapes nothing: samples with their instants, in the OpenMetrics format.
+    pub fn of_the_past(openmetrics: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        std::fs::write(path("prometheus.yml"), "scrape_configs: []\n").unwrap();
+        std::fs::write(path("past"), openmetrics).unwrap();
+        let mut promtool = Command::new("promtool");
+        promtool.args(["tsdb", "create-blocks-from", "openmetrics"]).args([path("past"), path("data")]);
+        let output = promtool.output().expect("this test needs promtool: apt-get install prometheus");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let prometheus = Self::run(directory);
+        prometheus.wait_until("vector(1)");
+        prometheus
+    }
+
+    fn run(directory: tempfile::TempDir) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--config.file={}", directory.path().join("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", directory.path().join("data").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--storage.tsdb.retention.time=100y")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("this test needs Prometheus: apt-get install prometheus");
-        let prometheus = Self { child, port, _directory: directory };
-        prometheus.wait_until("up == 1");
-        prometheus
+        Self { child, port, _directory: directory }
     }
 
     /// Its address.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 
 use super::server::{about, add, explained, quoted};
-use super::{Outcome, Request, VersionSource};
+use super::{Emits, Outcome, Request, VersionSource};
 use crate::base::connect::kubernetes::{Access, Api, Place};
 use crate::base::{Duration, Error, ErrorCode, Unit};
 use workload::{Pods, Status};
@@ -17,7 +17,8 @@ use workload::{Pods, Status};
 const TIMEOUT: Duration = Duration::seconds(10);
 
 /// The pods of a Deployment, StatefulSet or DaemonSet: `NAME_wanted` and `NAME_ready` (counts), `NAME_ready_ratio`
-/// (ratio), `NAME_restarts` and `NAME_most_restarts` (counts), and with `image` `NAME_image` (flag).
+/// (ratio), `NAME_restarts` and `NAME_most_restarts` (counts), `NAME_crash_loop` (flag: a container waits to be started
+/// once more because it keeps ending), and with `image` `NAME_image` (flag).
 ///
 /// A workload that is not there, a status that the controller has not brought up to date, and every error of the API are
 /// undecided.
@@ -46,6 +47,9 @@ pub struct KubernetesConfig {
     /// How long the API may take to answer one request; 10s otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+    /// Metric names of its own for parts of it: `{crash_loop: crash_loop}`. The others are called `NAME_…` as above.
+    #[serde(default, skip_serializing_if = "Emits::is_empty")]
+    pub emits: Emits,
 }
 
 /// What keeps pods running.
@@ -123,6 +127,7 @@ pub(super) fn metrics(name: &str, config: &KubernetesConfig) -> Vec<(String, Uni
         (format!("{name}_ready_ratio"), Unit::Ratio),
         (format!("{name}_restarts"), Unit::Count),
         (format!("{name}_most_restarts"), Unit::Count),
+        (format!("{name}_crash_loop"), Unit::Flag),
     ];
     if config.image.is_some() {
         all.push((format!("{name}_image"), Unit::Flag));
@@ -166,6 +171,7 @@ fn judged(name: &str, config: &KubernetesConfig, request: &Request<'_>, read: &R
             "_most_restarts" => {
                 pods.restarts(&status).map(|restarts| restarts.iter().copied().fold(0.0, f64::max))
             }
+            "_crash_loop" => pods.crash_loop(&status),
             _ => pods.run(
                 config.image.as_deref().unwrap_or_default(),
                 &read.object,

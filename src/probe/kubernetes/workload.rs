@@ -138,6 +138,18 @@ impl<'a> Pods<'a> {
         Ok(statuses.iter().map(|status| number(status, "/restartCount").unwrap_or(0.0)).collect())
     }
 
+    /// Whether a container, one that prepares the pod included, waits to be started once more because it keeps ending.
+    pub fn crash_loop(&self, status: &Result<Status, String>) -> Result<f64, String> {
+        let preparing = self.pods.iter().flat_map(|pod| self.parts(pod, "/status/initContainerStatuses"));
+        let others = self.pods.iter().flat_map(|pod| self.parts(pod, "/status/containerStatuses"));
+        let loops = |status: &Value| text(status, "/state/waiting/reason") == Some("CrashLoopBackOff");
+        if preparing.chain(others).any(loops) {
+            return Ok(1.0);
+        }
+        // What says nothing of its restarts says nothing of this either.
+        self.restarts(status).map(|_| 0.0)
+    }
+
     /// Whether an image runs in every pod, and is what new pods get.
     pub fn run(&self, image: &str, object: &Value, container: Option<&str>) -> Result<f64, String> {
         let template = object.pointer("/spec/template").cloned().unwrap_or_default();

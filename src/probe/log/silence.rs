@@ -13,7 +13,8 @@ use crate::probe::{Request, file};
 /// The largest document that is read, in bytes.
 const LIMIT: u64 = 16 * 1024 * 1024;
 
-/// Where the instant stands since when a log has to be silent. While there is no such file the metric is undecided.
+/// Where the instant stands since when a log has to be silent. While there is no such file the metric is undecided, unless
+/// `only_while_silent` says what that means.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Silence {
@@ -22,15 +23,26 @@ pub struct Silence {
     /// A JSON pointer to the instant (RFC 3339); the file's time of change otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
+    /// Whether there is a file only while it has to be silent. Without one nothing has to be, and nothing was written
+    /// against it: the count is 0.
+    #[serde(default)]
+    pub only_while_silent: bool,
 }
 
 impl Silence {
-    /// The instant.
-    pub(super) fn begun(&self, request: &Request<'_>) -> Result<DateTime<Utc>, String> {
+    /// The instant; none where it does not have to be silent.
+    pub(super) fn begun(&self, request: &Request<'_>) -> Result<Option<DateTime<Utc>>, String> {
         let shown = self.file.display();
         let place = path::inside(request.root, &self.file).map_err(|error| error.message)?;
-        let metadata = std::fs::metadata(&place)
-            .map_err(|error| format!("since when it is to be silent is not known: {shown}: {error}"))?;
+        let metadata = match std::fs::metadata(&place) {
+            Ok(metadata) => metadata,
+            Err(error) if self.only_while_silent && error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            Err(error) => {
+                return Err(format!("since when it is to be silent is not known: {shown}: {error}"));
+            }
+        };
         let begun = match &self.pointer {
             None => file::modified(&metadata).ok_or_else(|| format!("{shown} has no time of change"))?,
             Some(pointer) => {
@@ -42,6 +54,6 @@ impl Silence {
                 parse_instant(text).map_err(|error| format!("{shown}: {}", error.message))?
             }
         };
-        file::age(begun, request.now).map(|_| begun).map_err(|why| format!("{shown}: {why}"))
+        file::age(begun, request.now).map(|_| Some(begun)).map_err(|why| format!("{shown}: {why}"))
     }
 }

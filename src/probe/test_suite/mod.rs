@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::dataset::Identity;
-use super::{Outcome, Request, VersionSource};
+use super::{Emits, Outcome, Request, VersionSource};
 use crate::base::file::read_limited;
 use crate::base::process::{Ending, Invocation, Output};
 use crate::base::{Digest, Duration, Unit, path};
@@ -47,6 +47,9 @@ pub struct TestSuiteConfig {
     /// With fewer tests than this nothing is decided.
     #[serde(default = "one")]
     pub minimum: u64,
+    /// Metric names of its own for parts of it: `{feature_broken: failed}`. The others are called `NAME_…` as above.
+    #[serde(default, skip_serializing_if = "Emits::is_empty")]
+    pub emits: Emits,
 }
 
 fn one() -> u64 {

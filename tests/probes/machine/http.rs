@@ -236,14 +236,21 @@ fn a_port_takes_connections_or_not() {
     };
     let open = tcp("localhost", port, "");
     assert_eq!((value(&open, "p_connects"), value(&open, "p_error_rate")), (1.0, 0.0));
+    assert_eq!(value(&open, "p_failed"), 0.0);
     assert!(value(&open, "p_max") > 0.0 && value(&open, "p_max") < 3000.0);
     assert_eq!(only(&open, "p_connects").rows, 3);
     let refused = tcp("127.0.0.1", closed(), ", tries: 2");
     assert_eq!((value(&refused, "p_connects"), value(&refused, "p_error_rate")), (0.0, 1.0));
+    let renamed = tcp("127.0.0.1", closed(), ", tries: 2, emits: {instance_failed: failed, slow: p95}");
+    assert_eq!((value(&refused, "p_failed"), value(&renamed, "instance_failed")), (1.0, 1.0));
+    assert_eq!(reason(&renamed, "slow"), reason(&refused, "p_p95"));
+    assert!(!renamed.samples.iter().any(|sample| ["p_failed", "p_p95"].contains(&sample.metric.as_str())));
     assert_eq!(reason(&refused, "p_p50"), "2 of 2 tries failed, and it falls on one of these");
     assert!(problems(&refused).contains("2 × cannot connect"), "{}", problems(&refused));
     let unknown = tcp("nosuch.invalid", 80, "");
-    assert!(reason(&unknown, "p_connects").contains("not found"), "nothing is known of its port");
+    for metric in ["p_connects", "p_failed"] {
+        assert!(reason(&unknown, metric).contains("not found"), "nothing is known of its port");
+    }
     let begun = Instant::now();
     // A listener whose queue is full takes nobody in.
     let full = full_listener();

@@ -229,6 +229,22 @@ fn silence_is_broken_by_one_line() {
     assert_eq!(reason(&ask(), "p_since"), "trades.log does not exist", "gone is not silent");
     workspace.write("trades.log", "");
     assert_eq!(value(&ask(), "p_since"), 0.0, "nothing was ever written, and it may be so");
+    let only = || {
+        workspace.measure(
+            "{log: {file: trades.log, sparse: true, silent_since: {file: stop.json, pointer: /at, only_while_silent: \
+             true}, emits: {trades_while_stopped: since}}}",
+        )
+    };
+    workspace.write("trades.log", "2026-11-20T02:00:00Z sold\n");
+    assert_eq!(value(&only(), "trades_while_stopped"), 0.0, "nothing is stopped");
+    assert!(fact(&only(), "silent since").contains("does not have to be silent"));
+    workspace.write("stop.json", "{\"at\": \"2026-11-20T01:00:00Z\"}");
+    assert_eq!(value(&only(), "trades_while_stopped"), 1.0);
+    workspace.write("stop.json", "{\"at\": null}");
+    assert!(
+        reason(&only(), "trades_while_stopped").contains("no text at /at"),
+        "there is a file, and it says nothing"
+    );
     workspace.write("halt.json", "{}");
     let modified = workspace.now - chrono::TimeDelta::minutes(30);
     let file = std::fs::File::options().write(true).open(workspace.root().join("halt.json")).unwrap();
