@@ -11,6 +11,7 @@ use super::environment::{Environment, Subject, VersionName};
 use super::evaluate::{Evaluation, WouldHelp};
 use super::evidence::{self, Quarantine};
 use super::history;
+use super::leavings;
 use super::plan::{Plan, VersionView};
 use super::steps::{self, StepSpec};
 use super::watch::{self, Watch};
@@ -148,9 +149,8 @@ impl Concluding<'_> {
             next: Vec::new(),
             kind,
         };
-        if let Err(error) = self.tidy(conclusion.ending) {
-            self.note_failures(vec![format!("clearing what was staged: {}", error.message)]);
-        }
+        let to_tidy = self.specs.iter().filter_map(|spec| spec.to_tidy(conclusion.ending));
+        leavings::tidy(&self.directory.id, to_tidy);
         if let Some(plan) = self.plan {
             self.note_failures(self.follow(plan, conclusion, &mut outcome)?);
         }
@@ -237,10 +237,6 @@ impl Concluding<'_> {
         for failure in failures {
             tracing::warn!("{}: {failure}", self.directory.id);
         }
-    }
-
-    fn tidy(&self, ending: Ending) -> Result<()> {
-        self.specs.iter().filter_map(|spec| spec.to_tidy(ending)).try_for_each(|spec| spec.switch().tidy())
     }
 
     fn evidence(&self, plan: &Plan, conclusion: &Conclusion, kind: &str) -> Result<()> {
