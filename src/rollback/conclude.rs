@@ -250,22 +250,18 @@ impl Concluding<'_> {
                 if let Some(incident) = &plan.incident {
                     entry.incidents.entry(incident.clone()).or_insert(now);
                 }
-                let by_hand = entry.quarantine.take().filter(|known| known.operation.is_none());
+                let quarantine = Quarantine {
+                    since: now,
+                    until: self.subject.rollback.guards.quarantine.map(|length| length.after(now)),
+                    reason: format!("rolled back by {}", self.directory.id),
+                    operation: Some(self.directory.id.clone()),
+                };
                 // What a human said stands until a human lifts it.
-                entry.quarantine =
-                    by_hand.filter(|known| known.until.is_none_or(|until| until > now)).or_else(|| {
-                        Some(Quarantine {
-                            since: now,
-                            until: self.subject.rollback.guards.quarantine.map(|length| length.after(now)),
-                            reason: format!("rolled back by {}", self.directory.id),
-                            operation: Some(self.directory.id.clone()),
-                        })
-                    });
+                entry.put_in(quarantine, now);
             }
             if let Some(to) = &plan.to.digest {
                 if kind == "undo" {
-                    let entry = evidence.entry(to);
-                    entry.quarantine = entry.quarantine.take().filter(|known| known.operation.is_none());
+                    evidence.entry(to).undone();
                 }
                 if verified {
                     evidence.entry(to).verified.push(now);
