@@ -6,7 +6,7 @@ mod support;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::time::{Duration, Instant};
 use support::Workspace;
-use support::rollback::{LIVE, SERVICE, artifacts, bad_model};
+use support::rollback::{ARTIFACTS, LIVE, SERVICE, artifacts, bad_model};
 
 /// A service of one phase with these targets.
 fn phase(targets: &str) -> Workspace {
@@ -242,6 +242,52 @@ fn what_a_human_put_into_quarantine_no_operation_takes_out() {
     workspace.irctl(&["rollback", "undo", "--yes"]).expect(0);
     let state = std::fs::read_to_string(workspace.state().join("versions/rila_6y20b.json")).unwrap();
     assert!(state.contains("trained on leaked data"), "{state}");
+}
+
+/// A human's word that ends sooner takes nothing away from a rollback's, and an undo takes away only the rollback's.
+#[test]
+fn of_two_quarantines_the_one_that_ends_later_counts() {
+    let put = |workspace: &Workspace, version: &str, length: &str| {
+        let put = ["rollback", "quarantine", version, "--reason", "leaked data", "--for", length];
+        workspace.irctl(&put).expect(0).stdout
+    };
+    let states = |workspace: &Workspace, digest: &str| {
+        let versions = workspace.irctl(&["rollback", "versions", "--output", "json"]).expect(0).json();
+        let mut rows = versions.as_array().unwrap().iter();
+        let row = rows.find(|row| row["version"]["name"] == "backup_2026-11-03").unwrap();
+        assert_eq!(row["version"]["digest"], digest);
+        row["state"].as_str().unwrap().to_owned()
+    };
+    for by_hand_first in [true, false] {
+        let workspace = bad_model(SERVICE);
+        // The same bytes once more, as somebody may have kept them.
+        for name in ARTIFACTS {
+            let kept = workspace.path(format!("{LIVE}/backup_2026-11-03/{name}"));
+            std::fs::create_dir_all(kept.parent().unwrap()).unwrap();
+            std::fs::copy(workspace.path(format!("{LIVE}/{name}")), kept).unwrap();
+        }
+        let plan = ["rollback", "--to", "prev", "--dry-run", "--output", "json"];
+        let bad = workspace.irctl(&plan).expect(0).json()["served"]["digest"].as_str().unwrap().to_owned();
+        if by_hand_first {
+            put(&workspace, &bad, "1h");
+        }
+        workspace.irctl(&["rollback", "--to", "prev", "--yes"]).expect(0);
+        if !by_hand_first {
+            let said = put(&workspace, &bad, "1h");
+            assert!(said.contains("rolled back by") && said.contains("leaked data"), "{said}");
+        }
+        workspace.set_clock("2026-11-20T04:30:00Z");
+        let held = states(&workspace, &bad);
+        assert!(
+            held.contains("rolled back by"),
+            "{by_hand_first}: an hour is over, the rollback's quarantine is not: {held:?}"
+        );
+        workspace.irctl(&["rollback", "undo", "--yes"]).expect(0);
+        workspace.irctl(&["rollback", "--to", "backup_2026-09-28", "--yes", "--quiet"]).expect(0);
+        workspace.irctl(&["rollback", "quarantine", &bad, "--lift"]).expect(0);
+        let free = states(&workspace, &bad);
+        assert!(!free.contains("quarantine"), "{by_hand_first}: {free}");
+    }
 }
 
 #[test]

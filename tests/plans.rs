@@ -193,3 +193,19 @@ fn what_cannot_be_contained_does_not_keep_the_rest_from_it() {
     assert!(plan.contains("contained  NO: ") && plan.contains("only in part"), "{plan}");
     assert_eq!(workspace.read("config/rollout.yml"), before, "and what was stopped is let back");
 }
+
+/// Who cannot say what protects it keeps nobody else from stopping harm, nor from being let back.
+#[test]
+fn what_leads_nowhere_keeps_nothing_else_from_being_contained_and_released() {
+    let contain = "    - settings: {file: config/rollout.yml, set: {rollout.mode: disabled}}\n";
+    let lost = "    - settings: {file: config/lost.yml, set: {rollout.mode: disabled}}\n";
+    let workspace = bad_model(&SERVICE.replace(contain, &format!("{lost}{contain}")));
+    let before = workspace.read("config/rollout.yml");
+    std::os::unix::fs::symlink("nowhere.yml", workspace.path("config/lost.yml")).unwrap();
+    let run = workspace.irctl(&["contain"]).expect(14);
+    assert!(run.stdout.contains("contained only in part"), "{}", run.stdout);
+    assert!(run.stdout.contains("NOT settings config/lost.yml"), "the part is named: {}", run.stdout);
+    assert!(workspace.read("config/rollout.yml").contains("disabled"), "what can be stopped is stopped");
+    workspace.irctl(&["release"]).expect(0);
+    assert_eq!(workspace.read("config/rollout.yml"), before);
+}

@@ -56,6 +56,7 @@ const LEADING_ASTRAY: &[&str] = &[
 ];
 
 /// `GIT_ALLOW_PROTOCOL` with a name that is no protocol: nothing is pushed or fetched, not even by a partial clone.
+/// `GIT_NO_REPLACE_OBJECTS`: an object is what its id says, whatever somebody wants to see in its place.
 const SURROUNDINGS: &[(&str, &str)] = &[
     ("LC_ALL", "C"),
     ("GIT_TERMINAL_PROMPT", "0"),
@@ -63,6 +64,7 @@ const SURROUNDINGS: &[(&str, &str)] = &[
     ("GIT_LITERAL_PATHSPECS", "1"),
     ("GIT_ALLOW_PROTOCOL", "none"),
     ("GIT_NO_LAZY_FETCH", "1"),
+    ("GIT_NO_REPLACE_OBJECTS", "1"),
     ("GIT_PAGER", "cat"),
     ("GIT_EDITOR", "true"),
     ("GIT_SEQUENCE_EDITOR", "true"),

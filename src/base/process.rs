@@ -20,12 +20,28 @@ thread_local! {
     static UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Does some work on this thread; no program that it starts outlives `at`, whatever timeout of its own it has.
+/// Does some work on this thread; no program that it starts outlives `at`, whatever timeout of its own it has, nor what
+/// it is already part of.
 pub fn until<T>(at: Instant, work: impl FnOnce() -> T) -> T {
-    let before = UNTIL.replace(Some(at));
-    let done = work();
-    UNTIL.set(before);
-    done
+    limited(Some(UNTIL.get().map_or(at, |sooner| sooner.min(at))), work)
+}
+
+/// The same work for another thread that works for this one: it has to be over when this one has.
+pub fn carried<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let limit = UNTIL.get();
+    move || limited(limit, work)
+}
+
+fn limited<T>(limit: Option<Instant>, work: impl FnOnce() -> T) -> T {
+    /// Puts the limit back, also where the work panics.
+    struct Before(Option<Instant>);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            UNTIL.set(self.0);
+        }
+    }
+    let _before = Before(UNTIL.replace(limit));
+    work()
 }
 
 /// A program to run.
@@ -272,6 +288,19 @@ mod tests {
         assert!(matches!(output.ending, Ending::TimedOut(_)));
         assert!(begun.elapsed() < Duration::from_secs(10));
         assert!(run(&["sleep", "0.2"]).run().unwrap().success(), "the limit went with the work");
+    }
+
+    #[test]
+    fn what_other_threads_do_for_the_work_ends_with_it_and_no_part_of_it_lasts_longer() {
+        let begun = Instant::now();
+        let (on_a_thread, inner) = until(begun + Duration::from_millis(100), || {
+            let slow = || run(&["sleep", "30"]).run().unwrap().ending;
+            let there = std::thread::scope(|scope| scope.spawn(carried(slow)).join().unwrap());
+            (there, until(begun + Duration::from_secs(60), slow))
+        });
+        assert!(matches!(on_a_thread, Ending::TimedOut(_)), "{on_a_thread}");
+        assert!(matches!(inner, Ending::TimedOut(_)), "{inner}");
+        assert!(begun.elapsed() < Duration::from_secs(10));
     }
 
     #[test]

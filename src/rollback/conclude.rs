@@ -11,6 +11,7 @@ use super::environment::{Environment, Subject, VersionName};
 use super::evaluate::{Evaluation, WouldHelp};
 use super::evidence::{self, Quarantine};
 use super::history;
+use super::leavings;
 use super::plan::{Plan, VersionView};
 use super::steps::{self, StepSpec};
 use super::watch::{self, Watch};
@@ -148,9 +149,8 @@ impl Concluding<'_> {
             next: Vec::new(),
             kind,
         };
-        if let Err(error) = self.tidy(conclusion.ending) {
-            self.note_failures(vec![format!("clearing what was staged: {}", error.message)]);
-        }
+        let to_tidy = self.specs.iter().filter_map(|spec| spec.to_tidy(conclusion.ending));
+        leavings::tidy(&self.directory.id, to_tidy);
         if let Some(plan) = self.plan {
             self.note_failures(self.follow(plan, conclusion, &mut outcome)?);
         }
@@ -239,10 +239,6 @@ impl Concluding<'_> {
         }
     }
 
-    fn tidy(&self, ending: Ending) -> Result<()> {
-        self.specs.iter().filter_map(|spec| spec.to_tidy(ending)).try_for_each(|spec| spec.switch().tidy())
-    }
-
     fn evidence(&self, plan: &Plan, conclusion: &Conclusion, kind: &str) -> Result<()> {
         let now = self.environment.clock.now()?;
         let verified = conclusion.ending == Ending::Restored && self.progress.done.contains("verify");
@@ -254,22 +250,18 @@ impl Concluding<'_> {
                 if let Some(incident) = &plan.incident {
                     entry.incidents.entry(incident.clone()).or_insert(now);
                 }
-                let by_hand = entry.quarantine.take().filter(|known| known.operation.is_none());
+                let quarantine = Quarantine {
+                    since: now,
+                    until: self.subject.rollback.guards.quarantine.map(|length| length.after(now)),
+                    reason: format!("rolled back by {}", self.directory.id),
+                    operation: Some(self.directory.id.clone()),
+                };
                 // What a human said stands until a human lifts it.
-                entry.quarantine =
-                    by_hand.filter(|known| known.until.is_none_or(|until| until > now)).or_else(|| {
-                        Some(Quarantine {
-                            since: now,
-                            until: self.subject.rollback.guards.quarantine.map(|length| length.after(now)),
-                            reason: format!("rolled back by {}", self.directory.id),
-                            operation: Some(self.directory.id.clone()),
-                        })
-                    });
+                entry.put_in(quarantine, now);
             }
             if let Some(to) = &plan.to.digest {
                 if kind == "undo" {
-                    let entry = evidence.entry(to);
-                    entry.quarantine = entry.quarantine.take().filter(|known| known.operation.is_none());
+                    evidence.entry(to).undone();
                 }
                 if verified {
                     evidence.entry(to).verified.push(now);

@@ -9,8 +9,9 @@ use std::time::Instant;
 use super::asserting::{each_target, is_asserted, not_in_force, sorted};
 use super::environment::{Environment, Subject};
 use super::steps::{self, Pinning, StepSpec};
-use super::targets::{self, Staging, SwitchSpec};
-use crate::base::{Digest, Error, ErrorCode, Result, Untrusted, file, path};
+use super::targets::{Staging, SwitchSpec};
+use super::{leavings, locks};
+use crate::base::{Error, ErrorCode, Result, Untrusted, file, path};
 use crate::operation::directory;
 use crate::operation::{Conclusion, Directory, Ending, Stop, listing};
 use crate::store::Actor;
@@ -106,9 +107,22 @@ pub fn contain(
             "rollback: {contain: [{settings: {file: config/rollout.yml, set: {rollout.mode: disabled}}}]}",
         ));
     }
-    let _locks = lock(environment.state, subject)?;
-    take_over(environment, &subject.service)?;
+    let _locks = locks::to_contain(environment.state, subject)?;
     let known = current(environment.state, &subject.service)?;
+    let leavings = leavings::close(environment, &subject.service, known.as_ref())?;
+    let contained = stop(environment, subject, known, reason, incident);
+    // Harm first: what only lies about is cleared afterwards.
+    leavings::tidy(&subject.service, &leavings);
+    contained
+}
+
+fn stop(
+    environment: &Environment<'_>,
+    subject: &Subject,
+    known: Option<Containment>,
+    reason: Option<&str>,
+    incident: Option<&str>,
+) -> Result<ContainOutcome> {
     if let Some(known) = &known
         && is_asserted(environment, subject)?
     {
@@ -252,6 +266,7 @@ fn run(
     let conclusion = engine.run(&built)?;
     let done = if pinning.kind == "release" { "released" } else { "contained" };
     let summary = conclusion.reason.clone().unwrap_or_else(|| format!("{} is {done}", subject.service));
+    leavings::tidy(&directory.id, specs.iter().filter_map(|spec| spec.to_tidy(conclusion.ending)));
     steps::end(environment, &mut journal, &conclusion, &summary, started)?;
     Ok(conclusion)
 }
@@ -321,17 +336,19 @@ pub fn release(
     reason: Option<&str>,
     incident: Option<&str>,
 ) -> Result<ContainOutcome> {
-    let Some(containment) = current(environment.state, &subject.service)? else {
-        let mut outcome = outcome(subject, Ending::Restored, None, None, true, None);
-        outcome.contained = false;
-        outcome.summary = format!("{} is not contained", subject.service);
-        return Ok(outcome);
-    };
+    let (state, service) = (environment.state, &subject.service);
     // Once to be told at once who is at work, and once when nobody can begin to be any more.
-    may_release(environment.state, &subject.service, reason)?;
-    let _locks = lock(environment.state, subject)?;
-    may_release(environment.state, &subject.service, reason)?;
-    take_over(environment, &subject.service)?;
+    if current(state, service)?.is_some() {
+        may_release(state, service, reason)?;
+    } else if leavings::left(environment, service)?.is_empty() {
+        return Ok(not_contained(subject));
+    }
+    let (_locks, known) = locked(state, service)?;
+    if known.is_some() {
+        may_release(state, service, reason)?;
+    }
+    leavings::tidy(service, &leavings::close(environment, service, known.as_ref())?);
+    let Some(containment) = known else { return Ok(not_contained(subject)) };
     let directory = Directory::create(environment.state, environment.clock.now()?)?;
     let pinning =
         Pinning { kind: "release", incident, reason, plan: serde_json::Value::Null, claims: Vec::new() };
@@ -347,6 +364,28 @@ pub fn release(
     let incident = incident.or(containment.incident.as_deref());
     tell(environment, "release.completed", incident, &outcome)?;
     Ok(outcome)
+}
+
+fn not_contained(subject: &Subject) -> ContainOutcome {
+    let mut outcome = outcome(subject, Ending::Restored, None, None, true, None);
+    outcome.contained = false;
+    outcome.summary = format!("{} is not contained", subject.service);
+    outcome
+}
+
+/// The containment in force, with the locks on everything that it holds.
+fn locked(state: &Path, service: &str) -> Result<(locks::Locks, Option<Containment>)> {
+    let held = |known: &Option<Containment>| known.as_ref().map_or_else(Vec::new, |one| one.held.clone());
+    let mut known = current(state, service)?;
+    loop {
+        let locks = locks::to_release(state, service, &held(&known))?;
+        let now = current(state, service)?;
+        // Whoever was before us may have come to hold more.
+        if held(&now) == held(&known) {
+            return Ok((locks, now));
+        }
+        known = now;
+    }
 }
 
 fn may_release(state: &Path, service: &str, reason: Option<&str>) -> Result<()> {
@@ -374,46 +413,4 @@ fn may_release(state: &Path, service: &str, reason: Option<&str>) -> Result<()> 
         .hint("finish it with `irctl rollback resume`, or say why: `irctl release --reason …`"));
     }
     Ok(())
-}
-
-/// Closes what a crash left of earlier containing and releasing: the one that comes now does it anyway.
-fn take_over(environment: &Environment<'_>, service: &str) -> Result<()> {
-    let left = listing::list(environment.state)?.into_iter().filter(|one| {
-        one.service == service && one.resumable && matches!(one.kind.as_str(), "contain" | "release")
-    });
-    for one in left {
-        let directory = Directory::open(environment.state, &one.id)?;
-        let Some((_, digest)) = directory.pinned()? else { continue };
-        let (mut journal, _) = directory.reopen(&digest)?;
-        let conclusion = Conclusion { ending: Ending::Undone, reason: None, step: None };
-        steps::end(environment, &mut journal, &conclusion, "taken over by a later one", Instant::now())?;
-    }
-    Ok(())
-}
-
-/// One process at a time contains or releases a service, and one at a time those that share a target. A program that
-/// hangs while it stops the consumers of one service keeps nobody from stopping those of another.
-fn lock(state: &Path, subject: &Subject) -> Result<Vec<fs_err::File>> {
-    let folder = state.join("locks");
-    directory::make(&folder)?;
-    let ground = subject.ground();
-    let mut shared = Vec::new();
-    for config in &subject.rollback.contain {
-        for claim in targets::build(config, &ground).claims()? {
-            shared.push(format!("target-{}", Digest::of(claim.as_os_str().as_encoded_bytes()).short()));
-        }
-    }
-    // Always in one order, so that nobody holds half each.
-    shared.sort();
-    shared.dedup();
-    let service = format!("service-{}", path::single_name(&subject.service)?);
-    let names = std::iter::once(service).chain(shared);
-    names
-        .map(|name| {
-            let place = folder.join(name);
-            let file = fs_err::OpenOptions::new().write(true).create(true).truncate(false).open(place)?;
-            file.file().lock()?;
-            Ok(file)
-        })
-        .collect()
 }

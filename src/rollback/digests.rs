@@ -5,6 +5,7 @@
 //! for finding and listing. It never proves what was just switched: proof reads the bytes.
 
 use rustix::fs::Stat;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ const RECORD: usize = 5 * 8 + 32;
 const MOST: usize = 200_000;
 
 /// What a file is known by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Identity {
     device: u64,
     inode: u64,

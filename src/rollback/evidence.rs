@@ -78,6 +78,45 @@ pub struct VersionEvidence {
     /// Why it is not gone back to.
     #[serde(default)]
     pub quarantine: Option<Quarantine>,
+    /// The quarantine of a rollback, where a human's stands too. The one that ends later counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<Quarantine>,
+}
+
+impl VersionEvidence {
+    /// Puts it into a quarantine; one of a human and one of an operation stand beside each other.
+    pub fn put_in(&mut self, quarantine: Quarantine, now: DateTime<Utc>) {
+        let known = [self.quarantine.take(), self.rolled_back.take()].into_iter().flatten();
+        let by_hand = quarantine.operation.is_none();
+        let other = known.filter(|known| known.holds(now)).find(|known| known.operation.is_none() != by_hand);
+        let (human, operation) = if by_hand { (Some(quarantine), other) } else { (other, Some(quarantine)) };
+        (self.quarantine, self.rolled_back) =
+            if human.is_some() { (human, operation) } else { (operation, None) };
+    }
+
+    /// Takes it out of the quarantine of an operation that was undone; a human's stands until a human lifts it.
+    pub fn undone(&mut self) {
+        self.rolled_back = None;
+        self.quarantine = self.quarantine.take().filter(|known| known.operation.is_none());
+    }
+
+    /// Takes it out of every quarantine.
+    pub fn lift(&mut self) {
+        (self.quarantine, self.rolled_back) = (None, None);
+    }
+
+    /// The quarantine that holds now, and of two the one that ends later.
+    pub fn quarantined(&self, now: DateTime<Utc>) -> Option<&Quarantine> {
+        let holding = |known: &Option<Quarantine>| known.as_ref().is_some_and(|known| known.holds(now));
+        let both = [&self.rolled_back, &self.quarantine].into_iter().filter(|known| holding(known)).flatten();
+        both.max_by_key(|known| (known.until.is_none(), known.until))
+    }
+}
+
+impl Quarantine {
+    fn holds(&self, now: DateTime<Utc>) -> bool {
+        self.until.is_none_or(|until| until > now)
+    }
 }
 
 /// What is known about the versions of one service.
@@ -140,7 +179,7 @@ impl Evidence {
 
     /// The quarantine of a version, if it is in one now.
     pub fn quarantined(&self, digest: &Digest, now: DateTime<Utc>) -> Option<Quarantine> {
-        self.of(digest).quarantine.filter(|quarantine| quarantine.until.is_none_or(|until| until > now))
+        self.of(digest).quarantined(now).cloned()
     }
 
     /// Whether it differs from `before` in nothing but when the newest period was last seen.

@@ -24,6 +24,8 @@ pub mod follow;
 pub mod guards;
 pub mod history;
 pub mod layout;
+mod leavings;
+mod locks;
 pub mod metadata;
 pub mod phases;
 pub mod plan;

@@ -8,6 +8,7 @@ use super::claims::{self, Claims};
 use super::config::ReleaseMode;
 use super::contain::{self, ContainOutcome};
 use super::environment::{Environment, Request, Subject};
+use super::leavings;
 use super::plan::{Contained, Plan};
 use super::planning::Scene;
 use super::serving;
@@ -180,7 +181,7 @@ impl Work<'_> {
         match self.stage(&scene, &to, &served, &mut switches) {
             Ok(()) => Ok(Made { plan, to, from: served.on_disk, switches }),
             Err(error) => {
-                tidy(&switches);
+                leavings::tidy(&self.directory.id, switches.iter().map(|(_, spec)| spec));
                 Err(error)
             }
         }
@@ -246,14 +247,5 @@ impl Work<'_> {
             specs.extend(contain::release_steps(&containment));
         }
         Ok(specs)
-    }
-}
-
-/// Takes away what was staged for an operation that does not come about.
-fn tidy(switches: &[(usize, SwitchSpec)]) {
-    for (_, spec) in switches {
-        if let Err(error) = spec.switch().tidy() {
-            tracing::warn!("{}: {error}", spec.switch().describe());
-        }
     }
 }

@@ -63,24 +63,39 @@ fn change(
     if quarantine.is_none() && known.is_none() {
         return Err(Error::new(ErrorCode::Refused, format!("{} is in no quarantine", shown.escape_debug())));
     }
+    let mut in_force = None;
     evidence::update(environment.state, &subject.service, |evidence| {
-        evidence.entry(digest).quarantine.clone_from(&quarantine);
-    })?;
-    let summary = match &quarantine {
-        Some(quarantine) => {
-            format!("{shown} is in quarantine{}: {}", until(quarantine.until), quarantine.reason)
+        let entry = evidence.entry(digest);
+        match &quarantine {
+            Some(quarantine) => entry.put_in(quarantine.clone(), now),
+            None => entry.lift(),
         }
-        None => format!("{shown} is out of quarantine"),
-    };
+        in_force = entry.quarantined(now).cloned();
+    })?;
+    let summary = summary(&shown, quarantine.as_ref(), in_force.as_ref());
     let kind = if quarantine.is_some() { "rollback.quarantined" } else { "rollback.unquarantined" };
     let outcome = QuarantineOutcome {
         service: subject.service.clone(),
         version: VersionView::from(&version),
-        quarantine,
+        quarantine: in_force,
         summary,
     };
     environment.tell(kind, &subject.service, None, None, &outcome)?;
     Ok(outcome)
+}
+
+/// `asked` is what a human said; `in_force` is what holds, which may be a rollback's that ends later.
+fn summary(shown: &str, asked: Option<&Quarantine>, in_force: Option<&Quarantine>) -> String {
+    let said = |one: &Quarantine| format!("{}: {}", until(one.until), one.reason);
+    match (asked, in_force) {
+        (Some(asked), Some(longer)) if longer != asked => format!(
+            "{shown} is in quarantine{}; what was asked for stands beside it{}",
+            said(longer),
+            said(asked)
+        ),
+        (Some(asked), _) => format!("{shown} is in quarantine{}", said(asked)),
+        (None, _) => format!("{shown} is out of quarantine"),
+    }
 }
 
 fn until(until: Option<DateTime<Utc>>) -> String {

@@ -11,6 +11,7 @@ use super::digests::DigestCache;
 use super::folder::{Base, Folder, Looked, NoFile};
 use super::folders::Said;
 use super::metadata::{self, Metadata};
+use crate::base::process::carried;
 use crate::base::{Digest, Error, ErrorCode, Result, file, path};
 
 /// Folders with this prefix hold what was bad: history, not candidates.
@@ -345,7 +346,7 @@ pub(crate) fn side_by_side<T: Sync, R: Send>(
     let parts: Vec<Result<Vec<R>>> = std::thread::scope(|scope| {
         let running: Vec<_> = all
             .chunks(all.len().div_ceil(threads))
-            .map(|part| scope.spawn(move || part.iter().map(work).collect()))
+            .map(|part| scope.spawn(carried(move || part.iter().map(work).collect())))
             .collect();
         let ended = running.into_iter().map(|thread| {
             thread.join().unwrap_or_else(|_| Err(Error::new(ErrorCode::Bug, "reading versions panicked")))

@@ -54,8 +54,53 @@ fn automatic() -> Workspace {
     workspace
 }
 
+/// Automation has rolled the model back, and then somebody deployed the bad one again: it has all reason to act.
+fn bad_again() -> Workspace {
+    let workspace = automatic();
+    let versions = workspace.irctl(&["rollback", "versions", "--output", "json"]).expect(0).json();
+    let rows = versions.as_array().unwrap().iter().filter(|row| row["version"]["name"] != "live");
+    let at = irctl::base::clock::parse_instant("2026-11-01T00:00:00Z").unwrap();
+    // Automation takes only what was proven good.
+    for row in rows {
+        let digest: irctl::base::Digest = row["version"]["digest"].as_str().unwrap().parse().unwrap();
+        irctl::rollback::evidence::update(&workspace.state(), "rila_6y20b", |evidence| {
+            evidence.entry(&digest).verified.push(at);
+        })
+        .unwrap();
+    }
+    let [bad, _] = bad_and_good(&workspace);
+    assert_eq!(round(&workspace)["exit"], 0);
+    for (name, bytes) in &bad {
+        workspace.write(format!("{LIVE}/{name}"), bytes);
+    }
+    assert!(workspace.shell("sh scripts/reload.sh").success());
+    workspace
+}
+
+/// What a round did about rolling the model back.
+fn round(workspace: &Workspace) -> serde_json::Value {
+    workspace.irctl(&["check", "--output", "json"]).json()["services"][0]["rollback"].clone()
+}
+
 #[test]
-fn a_clock_that_was_set_back_is_seen_by_people_and_stops_automation() {
+fn a_clock_that_was_set_back_stops_automation_and_the_true_one_does_not() {
+    let workspace = bad_again();
+    let [bad, good] = bad_and_good(&workspace);
+    workspace.set_clock("2026-11-20T02:00:00Z");
+    let held = round(&workspace);
+    let why = held["summary"].as_str().unwrap();
+    assert!(held["exit"] == 12 && why.contains("clock: the clock went backwards"), "{held}");
+    assert_eq!(artifacts(&workspace, LIVE), bad, "automation does not trust the clock");
+    // The same, but for the clock: a day later nothing else keeps it from acting.
+    let control = bad_again();
+    control.set_clock("2026-11-21T03:37:00Z");
+    let acted = round(&control);
+    assert_eq!(acted["exit"], 0, "{acted}");
+    assert_eq!(artifacts(&control, LIVE), good, "automation acts where the clock is true");
+}
+
+#[test]
+fn a_clock_that_was_set_back_is_seen_by_people() {
     let workspace = automatic();
     workspace.irctl(&["rollback", "--to", "prev", "--yes", "--quiet"]).expect(0);
     workspace.irctl(&["rollback", "undo", "--yes", "--quiet"]).expect(0);
@@ -66,9 +111,6 @@ fn a_clock_that_was_set_back_is_seen_by_people_and_stops_automation() {
         plan.stdout.contains("clock UNKNOWN") && plan.stdout.contains("the clock went backwards"),
         "{plan:?}"
     );
-    // Nobody asks automation: it looks, and leaves it alone.
-    workspace.irctl(&["check", "--quiet"]);
-    assert_eq!(artifacts(&workspace, LIVE), bad, "automation does not trust the clock");
     // A human has seen it and goes on.
     workspace.irctl(&GO).expect(0);
     assert_ne!(artifacts(&workspace, LIVE), bad);

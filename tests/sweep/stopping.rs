@@ -1,7 +1,9 @@
 //! Containing and letting back, with clients in a database, killed at every step boundary.
 
 use crate::composite::{Composite, ends, same};
-use crate::killing::{Tally, at_each, at_point, fault_points};
+use crate::killing::{KILLED, Tally, at_call, at_each, at_point, calls, fault_points};
+use crate::support::Workspace;
+use crate::support::rollback::{SERVICE, bad_model};
 
 const CONTAIN: [&str; 4] = ["contain", "--reason", "drift confirmed", "--quiet"];
 const RELEASE: [&str; 4] = ["release", "--reason", "it is over", "--quiet"];
@@ -82,4 +84,45 @@ fn killed_while_letting_clients_back() {
         tally.add("let back as it was");
     });
     tally.report("release at every fault point");
+}
+
+fn half_written(workspace: &Workspace) -> Vec<String> {
+    let entries = std::fs::read_dir(workspace.path("config")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.starts_with(".irctl-half-")).collect()
+}
+
+/// A workspace in which containing was killed before the settings that it had written were put in place.
+fn killed_while_writing() -> Workspace {
+    for (name, number) in calls(&bad_model(SERVICE), "rename,renameat,renameat2", &CONTAIN, 0) {
+        let workspace = bad_model(SERVICE);
+        let run = at_call(&workspace, &name, &CONTAIN, number);
+        if run.status == KILLED && !half_written(&workspace).is_empty() {
+            return workspace;
+        }
+    }
+    panic!("no rename puts the settings in place");
+}
+
+#[test]
+fn what_a_killed_containment_had_half_written_goes_when_consumers_are_let_back() {
+    let workspace = killed_while_writing();
+    let rollout = workspace.read("config/rollout.yml");
+    workspace.irctl(&RELEASE).expect(0);
+    assert_eq!(half_written(&workspace), Vec::<String>::new());
+    assert_eq!(workspace.read("config/rollout.yml"), rollout);
+}
+
+#[test]
+fn a_release_that_was_killed_after_its_last_step_is_closed_and_cleared_by_the_next() {
+    let points = fault_points(&killed_while_writing(), &RELEASE, 0);
+    let forgotten = points.iter().position(|line| line.contains("forget:after-act")).unwrap() + 1;
+    let workspace = killed_while_writing();
+    at_point(&workspace, &RELEASE, forgotten);
+    assert_eq!(half_written(&workspace).len(), 1, "nobody has cleared it yet");
+    let run = workspace.irctl(&["release", "--reason", "it is over"]).expect(0);
+    assert!(run.stdout.contains("is not contained"), "{}", run.stdout);
+    assert_eq!(half_written(&workspace), Vec::<String>::new());
+    let status = workspace.irctl(&["rollback", "status", "--output", "json"]).json();
+    assert_eq!(status["unfinished"].as_array().map(Vec::len), Some(0), "{status}");
 }

@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::io::{Read as _, Seek as _, SeekFrom};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::shelf;
 use super::verify::{self, Fault};
 use crate::base::digest::Hasher;
 use crate::base::{Digest, Duration, Error, ErrorCode, Result, Untrusted, file};
+use crate::rollback::digests::Identity;
 
 /// How many bytes one round hashes at most.
 const PER_ROUND: u64 = 64 * 1024 * 1024;
@@ -21,8 +21,9 @@ struct Progress {
     begun: Option<DateTime<Utc>>,
     /// When the last run over everything ended (UTC).
     ended: Option<DateTime<Utc>>,
-    /// The places that this run has seen.
-    seen: Vec<PathBuf>,
+    /// What this run has seen: each place with the digest that its bytes should have. Two may expect different bytes of
+    /// one place, and then one of them is wrong.
+    seen: Vec<(PathBuf, Digest)>,
     /// The file that is half hashed.
     half: Option<Half>,
     /// What this run found so far.
@@ -35,8 +36,7 @@ struct Progress {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Half {
     place: PathBuf,
-    length: u64,
-    modified: i64,
+    file: Identity,
     offset: u64,
     hasher: String,
 }
@@ -121,7 +121,8 @@ impl Progress {
     /// Goes on until this many bytes are read, or everything is seen.
     fn advance(&mut self, items: &[Item], now: DateTime<Utc>, mut left: u64) -> Result<()> {
         for item in items {
-            if self.seen.contains(&item.place) {
+            let key = (item.place.clone(), item.digest.clone());
+            if self.seen.contains(&key) {
                 continue;
             }
             if left == 0 {
@@ -132,8 +133,11 @@ impl Progress {
                 Ok(Some(digest)) => Ok(digest),
                 Err(error) => Err(error),
             };
-            self.seen.push(item.place.clone());
-            self.faults.retain(|fault| fault.place != item.place);
+            // What was known of the place before is out of date; what this run found there for another is not.
+            if !self.seen.iter().any(|(place, _)| *place == item.place) {
+                self.faults.retain(|fault| fault.place != item.place);
+            }
+            self.seen.push(key);
             if let Some(fault) =
                 verify::compared(&item.owner, &item.name, item.place.clone(), &item.digest, hashed)
             {
@@ -148,12 +152,9 @@ impl Progress {
     /// Hashes a file from where the last round stopped; none where it is too long for what is left.
     fn hash(&mut self, place: &Path, left: &mut u64) -> Result<Option<Digest>> {
         let mut opened = fs_err::File::open(place).map_err(|error| Error::io("cannot read", error))?;
-        let about = opened.metadata()?;
-        let (length, modified) = (about.len(), about.mtime());
-        let half = self
-            .half
-            .take()
-            .filter(|half| half.place == place && half.length == length && half.modified == modified);
+        let file = Identity::of(&opened.metadata()?);
+        let length = file.size();
+        let half = self.half.take().filter(|half| half.place == place && half.file == file);
         let (mut hasher, mut offset) = match half {
             Some(half) => (Hasher::restored(&half.hasher)?, half.offset),
             None => (Hasher::default(), 0),
@@ -164,7 +165,7 @@ impl Progress {
             let wanted = usize::try_from((*left).min(buffer.len() as u64)).unwrap_or(buffer.len());
             if wanted == 0 && offset < length {
                 let hasher = hasher.saved();
-                self.half = Some(Half { place: place.to_path_buf(), length, modified, offset, hasher });
+                self.half = Some(Half { place: place.to_path_buf(), file, offset, hasher });
                 return Ok(None);
             }
             let read = opened.read(buffer.get_mut(..wanted).unwrap_or_default())?;
@@ -225,5 +226,41 @@ mod tests {
         fs_err::write(&path, b"abcdefghi").unwrap();
         progress.advance(&items, now, 100).unwrap();
         assert!(progress.faults.is_empty() && progress.ended == Some(now));
+    }
+    #[test]
+    fn a_file_that_was_exchanged_for_one_like_it_is_begun_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("a"), folder.path().join("b"));
+        let then = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_795_143_600);
+        for (path, bytes) in [(&path, b"12345678"), (&other, b"abcdefgh")] {
+            fs_err::write(path, bytes).unwrap();
+            std::fs::File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
+        }
+        let now = crate::base::clock::parse_instant("2026-11-20T03:00:00Z").unwrap();
+        let mut progress = Progress { begun: Some(now), ..Progress::default() };
+        let items = [item(&path, b"abcdefgh")];
+        progress.advance(&items, now, 4).unwrap();
+        assert!(progress.half.is_some());
+        fs_err::rename(&other, &path).unwrap();
+        progress.advance(&items, now, 100).unwrap();
+        assert!(progress.faults.is_empty() && progress.ended == Some(now), "{:?}", progress.faults);
+    }
+
+    #[test]
+    fn two_that_expect_different_bytes_of_one_place_cannot_both_be_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs_err::write(&path, b"one").unwrap();
+        let now = crate::base::clock::parse_instant("2026-11-20T03:00:00Z").unwrap();
+        for items in [[item(&path, b"one"), item(&path, b"two")], [item(&path, b"two"), item(&path, b"one")]]
+        {
+            for left in [1, 100] {
+                let mut progress = Progress { begun: Some(now), ..Progress::default() };
+                while progress.begun.is_some() {
+                    progress.advance(&items, now, left).unwrap();
+                }
+                assert_eq!(progress.faults.len(), 1, "{left}");
+            }
+        }
     }
 }

@@ -245,6 +245,11 @@ pub trait Switch {
         self.undo(context).map(|_| Vec::new())
     }
 
+    /// The lock files that protect what it switches, as far as it knows them ([`Target::claims`]).
+    fn claims(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
     /// What it changes, as the plan of an undo shows it (`back` turned round).
     fn changes(&self) -> Vec<Change>;
 

@@ -9,7 +9,7 @@ use super::{run, target, values};
 use crate::base::{Error, ErrorCode, Result, fault, file};
 use crate::operation::{Observation, StepContext};
 use crate::rollback::adapters::{Request, Verb};
-use crate::rollback::targets::{Change, Staging, Switch, SwitchSpec};
+use crate::rollback::targets::{Change, Ground, Staging, Switch, SwitchSpec, Target as _};
 
 /// The largest note that is read back.
 const LIMIT: u64 = 4 * 1024 * 1024;
@@ -239,6 +239,13 @@ impl Switch for CommandSwitch {
 
     fn undo(&self, context: &mut StepContext<'_>) -> Result<Option<String>> {
         self.travel(!self.forward, context)
+    }
+
+    fn claims(&self) -> Vec<PathBuf> {
+        let ground = Ground { root: self.request.root.clone(), service: self.request.service.clone() };
+        let target = target::CommandTarget { config: &self.config, ground: &ground };
+        // A claim that cannot be named protects nothing.
+        target.claims().unwrap_or_default()
     }
 
     fn changes(&self) -> Vec<Change> {

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::call::Call;
-use super::repository::{Commit, Repository};
+use super::commit::Commit;
+use super::repository::Repository;
 use super::scratch::{Copy, command};
 use crate::base::process::{Ending, Output};
 use crate::base::{Error, ErrorCode, Result, Untrusted};

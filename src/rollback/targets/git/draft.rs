@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::area::Area;
+use super::commit::Commit;
 use super::config::GitMode;
 use super::entries::{self, Entries};
-use super::repository::{Commit, Head, Repository};
+use super::repository::{Head, Repository};
 use super::snapshot::{Snapshot, Untracked};
 use super::target::GitTarget;
 use crate::base::{Error, ErrorCode, Result};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::area::Area;
 use super::call::Call;
@@ -32,7 +32,7 @@ pub const SUBMODULE: &str = "160000";
 
 /// Everything that an index holds, asked once for all questions: each line a letter that tells how git treats the file,
 /// its mode, its object, its stage, a tab, and its name.
-pub fn listed(repository: &Repository, index: Option<&Path>) -> Result<Rc<Vec<u8>>> {
+pub fn listed(repository: &Repository, index: Option<&Path>) -> Result<Arc<Vec<u8>>> {
     repository.of_index(Call::new(["ls-files", "-v", "--stage", "-z"]), index)
 }
 
@@ -51,7 +51,7 @@ fn listing(tree: &str) -> Call {
 /// The entries of a tree within an area.
 pub fn of_tree(repository: &Repository, tree: &str, area: &Area) -> Result<Entries> {
     let call = listing(tree);
-    let bytes = if is_object(tree) { repository.eternal(&call)? } else { Rc::new(repository.bytes(&call)?) };
+    let bytes = if is_object(tree) { repository.eternal(&call)? } else { Arc::new(repository.bytes(&call)?) };
     read(&bytes, area, |words| {
         let [mode, _, object] = words else { return None };
         Some(Entry { mode: mode.clone(), object: object.clone(), stage: "0".to_owned() })
@@ -162,6 +162,6 @@ pub fn differing(repository: &Repository, one: &str, other: &str, area: &Area) -
         return Ok(here.chain(gone).cloned().collect());
     }
     let call = Call::new(["diff-tree", "-r", "-z", "--name-only", "--no-renames", one, other]);
-    let bytes = if fixed { repository.eternal(&call)? } else { Rc::new(repository.bytes(&call)?) };
+    let bytes = if fixed { repository.eternal(&call)? } else { Arc::new(repository.bytes(&call)?) };
     Ok(split(&bytes).filter(|name| area.contains(name)).map(<[u8]>::to_vec).collect())
 }

@@ -6,6 +6,7 @@
 mod area;
 pub mod bisect;
 mod call;
+mod commit;
 mod config;
 mod draft;
 mod entries;

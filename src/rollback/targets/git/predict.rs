@@ -1,13 +1,14 @@
 //! What a switch would change: the branch, its commits, the files, what is uncommitted; and what to know before a yes.
 
 use super::call::Call;
+use super::commit::Commit;
 use super::config::GitMode;
 use super::draft::{Draft, Work};
 use super::entries::{Entries, SUBMODULE};
 use super::refuse;
-use super::repository::Commit;
 use super::revert;
 use super::target::GitTarget;
+use crate::base::process::carried;
 use crate::base::{Result, Untrusted};
 use crate::rollback::targets::{Change, Fidelity, Prediction};
 
@@ -21,8 +22,8 @@ pub(super) fn predict(target: &GitTarget<'_>, draft: &Draft) -> Result<Predictio
     }
     // Each waits for git alone, and none for another.
     let (refusals, stake, changes) = std::thread::scope(|scope| {
-        let refusals = scope.spawn(|| refuse::refusals(draft));
-        let stake = scope.spawn(|| Stake::of(draft));
+        let refusals = scope.spawn(carried(|| refuse::refusals(draft)));
+        let stake = scope.spawn(carried(|| Stake::of(draft)));
         let changes = changes(draft, Some("OPERATION"));
         (joined(refusals), joined(stake), changes)
     });

@@ -1,9 +1,10 @@
 //! A repository on this machine, and what it can be asked.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::call::Call;
+use super::commit::{self, Answer, Commit, FORMAT};
 use super::memo;
 use super::written;
 use crate::base::process::{Ending, Output};
@@ -148,22 +149,21 @@ impl Repository {
     }
 
     /// What a call prints that names nothing but objects, by their whole ids: no other answer can come.
-    pub fn eternal(&self, call: &Call) -> Result<Rc<Vec<u8>>> {
-        memo::answer(self, &call.question(), None, || self.bytes(call))
+    pub fn eternal(&self, call: &Call) -> Result<Arc<Vec<u8>>> {
+        memo::answer(self, &call.question(), None, || self.bytes(call), || true)
     }
 
     /// What a call prints that asks only what an index holds; that of the work tree where none is named.
-    pub fn of_index(&self, call: Call, index: Option<&Path>) -> Result<Rc<Vec<u8>>> {
+    pub fn of_index(&self, call: Call, index: Option<&Path>) -> Result<Arc<Vec<u8>>> {
         let path = index.map_or_else(|| self.git_dir.join("index"), Path::to_path_buf);
-        let bytes = match std::fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            bytes => bytes.map_err(|error| Error::io(format!("cannot read {}", path.display()), error))?,
-        };
+        let before = digest_of_index(&path)?;
         let call = match index {
             Some(index) => call.index(index),
             None => call,
         };
-        memo::answer(self, &call.question(), Some(&Digest::of(&bytes)), || self.bytes(&call))
+        // Somebody may have written the index between our reading it and git's: that answer is to other bytes.
+        let holds = || digest_of_index(&path).is_ok_and(|now| now == before);
+        memo::answer(self, &call.question(), Some(&before), || self.bytes(&call), holds)
     }
 
     /// What a call prints, without the line break at its end.
@@ -223,17 +223,7 @@ impl Repository {
         {
             return Ok(known);
         }
-        let call = Call::new(["rev-parse", "--verify", "--quiet", "--end-of-options"]);
-        let call = self.prepared(&call.with(format!("{revision}^{{commit}}")));
-        let output = call.invocation(&self.top).run()?;
-        // Status 1 for what is not there, 128 for what is no revision at all; both name no commit.
-        match output.ending {
-            Ending::Exit(0) => {}
-            Ending::Exit(1 | 128) => return Ok(None),
-            _ => return call.judge(output).map(|_| None),
-        }
-        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        Ok(is_object(&text).then_some(text))
+        Ok(self.commits_named(&[revision])?.pop().flatten().map(|commit| commit.id))
     }
 
     /// The commit that a revision names.
@@ -277,34 +267,78 @@ impl Repository {
         let fixed = arguments.iter().all(is_fixed);
         let call =
             Call::new(["log", "-z", "--no-color", "--encoding=UTF-8", FORMAT]).all(arguments).with("--");
-        let bytes = if fixed { self.eternal(&call)? } else { Rc::new(self.bytes(&call)?) };
-        let commits = commits(&bytes);
-        // What a scratch folder lent its objects to may be gone with it.
-        if self.objects.is_none() || fixed {
-            commits.iter().for_each(|commit| memo::committed(self, &commit.tree));
-        }
+        let bytes = if fixed { self.eternal(&call)? } else { Arc::new(self.bytes(&call)?) };
+        let commits = commit::logged(&bytes);
+        self.learn(&commits);
         Ok(commits)
     }
 
-    /// One commit.
-    pub fn describe(&self, commit: &str) -> Result<Commit> {
-        self.log(["-1", "--end-of-options", commit])?.pop().ok_or_else(|| self.absent(commit))
-    }
-
-    /// The commit that a revision names, described: one question where it is there.
-    ///
-    /// # Errors
-    /// Those of [`Repository::need`].
-    pub fn need_described(&self, revision: &str) -> Result<Commit> {
-        if !revision.is_empty() && !revision.chars().any(char::is_control) {
-            let named = format!("{revision}^{{commit}}");
-            if let Ok(mut found) = self.log(["-1", "--end-of-options", &named])
-                && let Some(commit) = found.pop()
-            {
-                return Ok(commit);
+    /// Remembers commits, and their trees where those are in the repository itself: what a scratch folder lent its
+    /// objects to may be gone with it.
+    fn learn(&self, commits: &[Commit]) {
+        for commit in commits {
+            memo::described(self, commit);
+            if self.objects.is_none() {
+                memo::committed(self, &commit.tree);
             }
         }
-        self.describe(&self.need(revision)?)
+    }
+
+    /// One commit.
+    ///
+    /// # Errors
+    /// Those of [`Repository::need_described`].
+    pub fn describe(&self, commit: &str) -> Result<Commit> {
+        match memo::described_as(self, commit) {
+            Some(known) => Ok(known),
+            None => self.need_described(commit),
+        }
+    }
+
+    /// The commits that these revisions name, described; none for each that names none, as a range does. One question
+    /// for all of them.
+    pub fn commits_named(&self, revisions: &[&str]) -> Result<Vec<Option<Commit>>> {
+        let mut names = String::new();
+        for revision in revisions {
+            // What can be no name must not become two.
+            let name = if revision.chars().any(char::is_control) { "" } else { revision };
+            names.push_str(&format!("{name}^{{commit}}\n"));
+        }
+        let bytes = self.bytes(&Call::new(["cat-file", "--batch"]).stdin(names))?;
+        let Some(answers) = commit::answers(&bytes, revisions.len()) else {
+            return Err(Error::new(
+                ErrorCode::Subprocess,
+                "git cat-file answered in a way that is not known",
+            )
+            .hint("tell the maintainers which version of git this is"));
+        };
+        answers.into_iter().map(|answer| self.described(answer)).collect()
+    }
+
+    fn described(&self, answer: Answer) -> Result<Option<Commit>> {
+        let logged = |id: &str| self.log(["-1", "--end-of-options", id]).map(|mut found| found.pop());
+        match answer {
+            Answer::Absent => Ok(None),
+            Answer::Unread(id) => logged(&id),
+            // Where history is cut off or grafted, a commit's parents are not those that stand in it.
+            Answer::Commit(commit) if self.shallow || self.is_grafted() => logged(&commit.id),
+            Answer::Commit(commit) => {
+                self.learn(std::slice::from_ref(&*commit));
+                Ok(Some(*commit))
+            }
+        }
+    }
+
+    fn is_grafted(&self) -> bool {
+        self.common_dir.join("info/grafts").exists()
+    }
+
+    /// The commit that a revision names, described.
+    ///
+    /// # Errors
+    /// `not-found` where it names none, with a word on shallow clones where this is one.
+    pub fn need_described(&self, revision: &str) -> Result<Commit> {
+        self.commits_named(&[revision])?.pop().flatten().ok_or_else(|| self.absent(revision))
     }
 
     /// Whether git knows who commits; where it does not, irctl names itself.
@@ -315,52 +349,13 @@ impl Repository {
     }
 }
 
-const FORMAT: &str = "--format=tformat:%H%x1f%T%x1f%ct%x1f%P%x1f%an%x1f%s";
-
-/// A commit, as far as it is shown. Author and subject are other people's words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Commit {
-    /// Its id.
-    pub id: String,
-    /// Its tree.
-    pub tree: String,
-    /// When it was committed, in seconds since 1970 (UTC).
-    pub at: i64,
-    /// Its parents, the first one first.
-    pub parents: Vec<String>,
-    /// Who wrote it.
-    pub author: String,
-    /// The first line of its message.
-    pub subject: String,
-}
-
-impl Commit {
-    /// Its first twelve digits.
-    pub fn short(&self) -> &str {
-        short(&self.id)
+/// What tells the bytes of one index from those of another. A repository without one has an empty one.
+fn digest_of_index(path: &Path) -> Result<Digest> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Digest::of(&bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Digest::of(&[])),
+        Err(error) => Err(Error::io(format!("cannot read {}", path.display()), error)),
     }
-
-    /// Its short id and subject.
-    pub fn shown(&self) -> String {
-        format!("{} {}", self.short(), self.subject)
-    }
-}
-
-fn commits(bytes: &[u8]) -> Vec<Commit> {
-    bytes.split(|byte| *byte == 0).filter(|record| !record.is_empty()).filter_map(read).collect()
-}
-
-fn read(record: &[u8]) -> Option<Commit> {
-    let text = String::from_utf8_lossy(record);
-    let mut fields = text.splitn(6, '\u{1f}').map(str::to_owned);
-    Some(Commit {
-        id: fields.next().filter(|id| is_object(id))?,
-        tree: fields.next()?,
-        at: fields.next()?.parse().ok()?,
-        parents: fields.next()?.split_whitespace().map(str::to_owned).collect(),
-        author: fields.next()?,
-        subject: fields.next()?,
-    })
 }
 
 /// Refuses what is only a part of a work tree.

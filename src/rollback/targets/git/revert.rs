@@ -6,7 +6,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::repository::{Commit, Repository};
+use super::commit::Commit;
+use super::repository::Repository;
 use super::stash::Committer;
 use crate::base::{Error, ErrorCode, Result};
 

@@ -9,6 +9,7 @@ use super::area::Area;
 use super::call::Call;
 use super::entries::{self, Name};
 use super::repository::Repository;
+use crate::base::process::carried;
 use crate::base::{Error, Result};
 
 /// A work tree as it is.
@@ -49,7 +50,7 @@ impl Snapshot {
             Untracked::AllAnd(extra) => {
                 // Neither waits for the other: both only read.
                 let (listed, first) = std::thread::scope(|scope| {
-                    let listing = scope.spawn(|| others(repository, &index, area));
+                    let listing = scope.spawn(carried(|| others(repository, &index, area)));
                     let first = differing(repository, &index);
                     (listing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), first)
                 });

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::commit::Commit;
 use super::config::{GitConfig, GitMode};
 use super::draft::Draft;
-use super::repository::{Commit, Repository};
+use super::repository::Repository;
 use super::stage;
 use super::{predict, refuse, rehearse, versions};
 use crate::base::{Error, ErrorCode, Result, path};

@@ -5,10 +5,11 @@ use serde_json::json;
 
 use super::area::Area;
 use super::call::Call;
+use super::commit::Commit;
 use super::draft::Stand;
 use super::entries;
 use super::refuse;
-use super::repository::{Commit, Repository};
+use super::repository::Repository;
 use super::snapshot::{Snapshot, Untracked};
 use super::target::{GitTarget, scratch};
 use crate::base::{Digest, Error, ErrorCode, Result};
@@ -126,7 +127,7 @@ fn tag(repository: &Repository, area: &Area, name: &str, at: i64, fields: &[&str
 /// Any revision that names a commit here. A branch or `HEAD~1` names another one tomorrow, so they are known by the
 /// commit; a tag keeps its name.
 pub(super) fn find(target: &GitTarget<'_>, repository: &Repository, name: &str) -> Result<Option<Version>> {
-    let Some(id) = repository.commit(name)? else {
+    let Some(commit) = repository.commits_named(&[name])?.pop().flatten() else {
         // Cut-off history is a reason of its own; otherwise somebody else may know the name.
         return match repository.shallow && looks_like_revision(name) {
             true => Err(repository.absent(name)),
@@ -136,7 +137,6 @@ pub(super) fn find(target: &GitTarget<'_>, repository: &Repository, name: &str) 
     let plain = name.strip_prefix("refs/").unwrap_or(name);
     let plain = plain.strip_prefix("tags/").unwrap_or(plain);
     let is_tag = repository.reference(&format!("refs/tags/{plain}"))?.is_some();
-    let commit = repository.describe(&id)?;
     let shown = if is_tag { plain.to_owned() } else { commit.short().to_owned() };
     version(repository, &target.config.area()?, &shown, &commit).map(Some)
 }

@@ -207,6 +207,10 @@ impl Switch for SettingsSwitch {
         self.edit.put_back()
     }
 
+    fn claims(&self) -> Vec<PathBuf> {
+        vec![claim::beside(&self.edit.file)]
+    }
+
     fn changes(&self) -> Vec<Change> {
         let each = self.edit.keys.iter().map(|key| Change {
             place: format!("{} {}", self.edit.shown, key.key).into(),
