@@ -20,12 +20,18 @@ thread_local! {
     static UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Does some work on this thread; no program that it starts outlives `at`, whatever timeout of its own it has.
+/// Does some work on this thread; no program that it starts outlives `at`, whatever timeout of its own it has, and no
+/// connection that keeps [`within`] it.
 pub fn until<T>(at: Instant, work: impl FnOnce() -> T) -> T {
     let before = UNTIL.replace(Some(at));
     let done = work();
     UNTIL.set(before);
     done
+}
+
+/// How long something may take on this thread that may take `limit` by itself: no longer than the work that it is part of.
+pub fn within(limit: Duration) -> Duration {
+    UNTIL.get().map_or(limit, |until| until.saturating_duration_since(Instant::now()).min(limit))
 }
 
 /// A program to run.
@@ -169,8 +175,7 @@ impl Invocation {
             command.current_dir(directory);
         }
         let begun = Instant::now();
-        let left = UNTIL.get().map(|until| until.saturating_duration_since(begun));
-        let timeout = left.map_or(self.timeout, |left| left.min(self.timeout));
+        let timeout = within(self.timeout);
         let mut child = command.spawn().map_err(|error| {
             Error::new(ErrorCode::Subprocess, format!("cannot start `{program}`: {error}")).source(error)
         })?;

@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::server::{about, add, explained, quoted};
 use super::{Outcome, Request, VersionSource, file};
 use crate::base::connect::redis::{Link, Trouble};
-use crate::base::{Duration, Error, ErrorCode, SecretReference, Unit};
+use crate::base::{Duration, Error, ErrorCode, SecretReference, Unit, process};
 pub use key::{KeyAsk, KeyType};
 pub use value::ValueRead;
 
@@ -90,7 +90,7 @@ pub struct InfoAsk {
 impl RedisConfig {
     fn link(&self) -> Result<Link, Trouble> {
         let url = self.url.resolve()?;
-        let timeout = self.timeout.unwrap_or(TIMEOUT).to_std();
+        let timeout = process::within(self.timeout.unwrap_or(TIMEOUT).to_std());
         Link::reach(&url, self.database.map(u64::from), timeout)
     }
 
