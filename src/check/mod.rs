@@ -179,7 +179,7 @@ fn round(
                 stopped.push((number, one));
             }
             // What is wrong with one service's files must not keep the others from being contained.
-            Err(error) if error.code == ErrorCode::InvalidConfiguration => {
+            Err(error) if !is_everybodys(error.code) => {
                 datasets.judged(service, unknown(service, &format!("it was not judged: {}", error.message)));
                 problems.push((number, format!("{} was not judged: {}", service.service, error.message)));
             }
@@ -195,7 +195,7 @@ fn round(
         let service = &one.service.service;
         match finish(surroundings, one, begun) {
             Ok(round) => rounds.push(round),
-            Err(error) if error.code == ErrorCode::InvalidConfiguration => {
+            Err(error) if !is_everybodys(error.code) => {
                 problems.push(format!(
                     "{service} was contained where it had to be, and no more: {}",
                     error.message
@@ -213,6 +213,12 @@ fn round(
     let mut round = Round::new(begun, rounds, deliveries, workspace.left_out_of_rounds(), problems);
     round.shard = orders.shard;
     Ok(round)
+}
+
+/// Whether an error that one service met is one of what all of them share: the store, and where state is kept.
+const fn is_everybodys(code: ErrorCode) -> bool {
+    use ErrorCode::{StateDirectory, StoreTooNew, StoreUnavailable};
+    matches!(code, StoreUnavailable | StoreTooNew | StateDirectory)
 }
 
 /// A part of the services in which there is none was not looked at, and must not seem so.

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::catalog::SlotId;
 use super::classification::{Held, Kept, Outcome};
 use super::classify::Finding;
+use super::evidence::Point;
 use super::history::{self, Moment};
 use super::scheme::Rule;
 use super::{Cause, Circumstances, Evidence, KeepConfig, OnNoData, Persistence, Scheme, WarmUp};
@@ -99,7 +100,7 @@ impl Case<'_> {
             }
             WarmUp::Samples(wanted) => {
                 let since = began.map_or(DateTime::<Utc>::MIN_UTC, |began| began.at);
-                let have = self.times(&self.rule.slots, since).len();
+                let have = self.times_of(&self.rule.slots, since, Point::is_decided).len();
                 (have < usize::from(wanted)).then(|| {
                     let what = began.map(|began| format!(" since {}", began.what)).unwrap_or_default();
                     format!("warming up: {have} of {own} so far{what}")
@@ -110,9 +111,19 @@ impl Case<'_> {
 
     /// The event times of what the served version showed, from `since` to now.
     fn times(&self, slots: &[SlotId], since: DateTime<Utc>) -> BTreeSet<DateTime<Utc>> {
+        self.times_of(slots, since, |_| true)
+    }
+
+    /// [`Case::times`] of some points only.
+    fn times_of(
+        &self,
+        slots: &[SlotId],
+        since: DateTime<Utc>,
+        counts: impl Fn(&Point) -> bool,
+    ) -> BTreeSet<DateTime<Utc>> {
         let slots = slots.iter().filter_map(|slot| self.scheme.table.get(*slot));
         let series = slots.flat_map(|slot| self.evidence.series(slot));
-        let points = series.flat_map(|(_, series)| series.points.iter());
+        let points = series.flat_map(|(_, series)| series.points.iter()).filter(|point| counts(point));
         let now = self.evidence.now;
         let times = points.filter_map(|point| point.event_time);
         times.filter(|at| *at >= since && now.is_some_and(|now| *at <= now)).collect()
