@@ -186,6 +186,7 @@ fn stream(
     let (kind, length, newest) = config
         .ask(|link| {
             let kind: String = link.ask(redis::cmd("TYPE").arg(&ask.key))?;
+            up_to_date(link)?;
             if kind != "stream" {
                 return Ok((kind, 0_u64, None));
             }
@@ -235,6 +236,20 @@ fn stream(
     };
     add(&mut outcome, sample);
     Ok(outcome)
+}
+
+/// A replica that lost its primary goes on answering with what it had. Whoever may not ask INFO does not know.
+fn up_to_date(link: &mut Link) -> Result<(), Error> {
+    let said: String = match link.ask(redis::cmd("INFO").arg("replication")) {
+        Ok(said) => said,
+        Err(error) if error.code == ErrorCode::NotPermitted => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if said.lines().any(|line| line.trim_end() == "master_link_status:down") {
+        let why = "it is a replica that has lost its primary: what it holds may be old";
+        return Err(Error::new(ErrorCode::InvalidData, why));
+    }
+    Ok(())
 }
 
 /// The identifier of an entry: milliseconds since 1970, a dash, and a number.
