@@ -199,3 +199,32 @@ fn keys_that_need_each_other_are_checked() {
     }
     insta::assert_snapshot!("keys", said.join("\n"));
 }
+
+#[test]
+fn what_is_blocked_when_its_watch_is_over_is_not_confirmed() {
+    let workspace = night("  watch: 30m\nneeds: {winrate: [dataset/feed]}\n");
+    workspace.write(
+        "config/services/feed.yaml",
+        "service: feed\nkind: dataset\nscheme: data\nprobes:\n  feed: {file: {file: feed.csv}}\n",
+    );
+    workspace.write(
+        "config/severity/data.yaml",
+        "scheme: data\nlevels: {P0: {name: Broken, verdict: CRIT}}\nmetrics: {feed_exists: {unit: flag}}\n\
+         rules: [{id: missing, level: P0, symptom: data, when: not feed_exists}]\n",
+    );
+    workspace.write("feed.csv", "a\n1\n");
+    verified(&workspace);
+    workspace.irctl(&["rollback", "--service", "scalper", "--to", "prev", "--yes"]).expect(0);
+    assert!(!contained(&workspace));
+    // Its numbers hang on what is gone: nobody knows whether they are good.
+    std::fs::remove_file(workspace.path("feed.csv")).unwrap();
+    workspace.set_clock("2026-11-20T03:40:00Z");
+    let run = workspace.irctl(&["check", "--output", "json"]).json();
+    let desk = run["services"].as_array().unwrap().iter().find(|one| one["service"] == "scalper").unwrap();
+    let watch = desk["watches"][0]["summary"].as_str().unwrap_or_else(|| panic!("{desk:#}"));
+    assert!(
+        watch.contains("was not confirmed") && watch.contains("nothing showed that it is good"),
+        "{watch}"
+    );
+    assert!(contained(&workspace));
+}
