@@ -162,6 +162,10 @@ impl<J: Job> Pool<J> {
     }
 
     fn measure(&self, number: usize, step: &Step, versions: Arc<VersionMap>, until: Instant) -> Found {
+        // A worker that is free again when the round's time is over begins nothing more.
+        if self.limits.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return self.late(number, step);
+        }
         let work = AssertUnwindSafe(|| self.job.measure(number, step, versions));
         let found = process::until(until, || catch_unwind(work));
         if Instant::now() >= until && self.job.is_cut(number, step) {
