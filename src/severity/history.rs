@@ -84,6 +84,7 @@ fn judge_groups(
         .filter_map(|slot| table.get(*slot).map(|definition| (*slot, evidence.series(definition))))
         .map(|(slot, mut series)| {
             series.retain(|(_, series)| counts(series));
+            forget_gone(&mut series, persistence, evidence.now, moment);
             (slot, series)
         })
         .collect();
@@ -113,6 +114,27 @@ fn judge_groups(
     let mut found = one_of(findings, order);
     found.looked_at = evidence.now.map(|_| looked_at);
     found
+}
+
+/// A series that nobody tells any more, as one of a machine that is gone, says nothing after the length that a rule looks
+/// at, where others of its metric are told.
+fn forget_gone(
+    series: &mut Vec<(Labels, &Series)>,
+    persistence: Option<Persistence>,
+    now: Option<DateTime<Utc>>,
+    moment: Moment,
+) {
+    let (Some(Persistence::Duration(length)), Some(now), Moment::Now) = (persistence, now, moment) else {
+        return;
+    };
+    let told = |series: &Series| series.ignored_now > 0 || series.points.iter().any(|point| !point.stored);
+    if !series.iter().any(|(_, series)| told(series)) {
+        return;
+    }
+    let from = now - length.approximate();
+    let recent =
+        |series: &Series| series.points.iter().any(|point| point.event_time.is_none_or(|at| at >= from));
+    series.retain(|(_, series)| told(series) || recent(series));
 }
 
 /// The finding that stands for all: the first in this order of outcomes.

@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::catalog::SlotId;
 use super::classification::{Held, Kept, Outcome};
 use super::classify::Finding;
-use super::evidence::Point;
 use super::history::{self, Moment};
 use super::scheme::Rule;
 use super::{Cause, Circumstances, Evidence, KeepConfig, OnNoData, Persistence, Scheme, WarmUp};
@@ -42,6 +41,10 @@ pub(crate) fn rule(scheme: &Scheme, rule: &Rule, evidence: &Evidence, around: &C
         return blocked(finding, cause);
     }
     if let Some(why) = case.warming(now) {
+        // Samples that do not come cannot be waited for: a probe that is broken from the start would never be noticed.
+        if case.counts_samples() && finding.outcome == Outcome::Undecided {
+            return Ruling::plain(Finding { reason: format!("{}; {why}", finding.reason), ..finding });
+        }
         return Ruling::plain(Finding { outcome: Outcome::Warming, reason: why, ..finding });
     }
     let finding = match case.kept(Box::new(finding), now) {
@@ -85,9 +88,18 @@ impl Case<'_> {
         causes.first().copied()
     }
 
+    fn warm_up(&self) -> Option<WarmUp> {
+        self.rule.config.warm_up.or(self.around.warm_up).or(self.scheme.config().warm_up)
+    }
+
+    /// Whether it warms up by a number of samples, and not by time.
+    fn counts_samples(&self) -> bool {
+        matches!(self.warm_up(), Some(WarmUp::Samples(_)))
+    }
+
     /// Why the rule is still warming up, if it is.
     fn warming(&self, now: DateTime<Utc>) -> Option<String> {
-        let own = self.rule.config.warm_up.or(self.around.warm_up).or(self.scheme.config().warm_up)?;
+        let own = self.warm_up()?;
         let began = self.around.began.as_ref();
         match own {
             WarmUp::For(length) => {
@@ -100,7 +112,7 @@ impl Case<'_> {
             }
             WarmUp::Samples(wanted) => {
                 let since = began.map_or(DateTime::<Utc>::MIN_UTC, |began| began.at);
-                let have = self.times_of(&self.rule.slots, since, Point::is_decided).len();
+                let have = self.times(&self.rule.slots, since).len();
                 (have < usize::from(wanted)).then(|| {
                     let what = began.map(|began| format!(" since {}", began.what)).unwrap_or_default();
                     format!("warming up: {have} of {own} so far{what}")
@@ -111,19 +123,9 @@ impl Case<'_> {
 
     /// The event times of what the served version showed, from `since` to now.
     fn times(&self, slots: &[SlotId], since: DateTime<Utc>) -> BTreeSet<DateTime<Utc>> {
-        self.times_of(slots, since, |_| true)
-    }
-
-    /// [`Case::times`] of some points only.
-    fn times_of(
-        &self,
-        slots: &[SlotId],
-        since: DateTime<Utc>,
-        counts: impl Fn(&Point) -> bool,
-    ) -> BTreeSet<DateTime<Utc>> {
         let slots = slots.iter().filter_map(|slot| self.scheme.table.get(*slot));
         let series = slots.flat_map(|slot| self.evidence.series(slot));
-        let points = series.flat_map(|(_, series)| series.points.iter()).filter(|point| counts(point));
+        let points = series.flat_map(|(_, series)| series.points.iter());
         let now = self.evidence.now;
         let times = points.filter_map(|point| point.event_time);
         times.filter(|at| *at >= since && now.is_some_and(|now| *at <= now)).collect()

@@ -258,21 +258,26 @@ fn a_total_beside_its_parts_is_judged_too() {
 fn a_series_that_nobody_measures_any_more_is_not_good_for_ever() {
     let chosen = super::scheme(", for: 30m").replace("error_rate > 5%", "'error_rate{route=\"a\"} > 5%'");
     let chosen = Scheme::compile(&serde_yaml::from_str::<SchemeConfig>(&chosen).unwrap()).unwrap();
-    let judge = |minutes_ago| {
+    let any = compiled(", for: 30m");
+    let of = |scheme: &Scheme, minutes_ago| {
         let stored = [of_route("a", sample(minutes_ago, Some(0.01)))];
         let fresh = [of_route("b", sample(0, Some(0.01)))];
         let evidence = Evidence::with_history(&stored, &fresh, Some(&Digest::of(b"served")), night());
-        classify(&chosen, &evidence).rules[0].clone()
+        classify(scheme, &evidence).rules[0].clone()
     };
+    let judge = |minutes_ago| of(&chosen, minutes_ago);
     assert_eq!(judge(20).outcome, Outcome::Missed);
     let found = judge(31);
     assert_eq!(found.outcome, Outcome::Undecided, "{}", found.reason);
     assert!(found.reason.contains("nothing measures it now"), "{}", found.reason);
+    // Who asks for no series in particular is told of those that there are.
+    assert_eq!(of(&any, 31).outcome, Outcome::Missed);
 }
 
 #[test]
-fn what_could_not_be_measured_warms_nothing_up() {
-    let stored = [sample(20, None), sample(10, None)];
-    let (outcome, reason) = judge(", warm_up: 3 samples", &stored, &[sample(0, Some(0.2))]);
-    assert_eq!((outcome, reason.contains("1 of 3 samples")), (Outcome::Warming, true), "{reason}");
+fn a_probe_that_is_broken_from_the_start_does_not_warm_up_for_ever() {
+    let (outcome, reason) = judge(", warm_up: 10 samples", &[], &[sample(0, None)]);
+    assert_eq!((outcome, reason.contains("1 of 10 samples")), (Outcome::Undecided, true), "{reason}");
+    let (outcome, _) = judge(", warm_up: 10 samples", &[sample(10, None)], &[sample(0, Some(0.2))]);
+    assert_eq!(outcome, Outcome::Warming);
 }

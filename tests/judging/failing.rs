@@ -123,3 +123,27 @@ fn what_is_held_of_series_ends_as_well() {
     let (outcome, reason) = came_out(&round(&workspace, 3), "shop", "errors");
     assert_eq!(outcome, "undecided", "{reason}");
 }
+
+#[test]
+fn a_service_whose_state_is_damaged_keeps_no_other_from_being_judged() {
+    let workspace = shop("", "");
+    for name in ["a", "shop"] {
+        let contain =
+            format!("rollback:\n  contain: [{{settings: {{file: {name}.yml, set: {{mode: disabled}}}}}}]\n");
+        let service = SHOP.replace("service: shop\n", &format!("service: {name}\n"));
+        workspace.write(format!("config/services/{name}.yaml"), service + &contain);
+        workspace.write(format!("{name}.yml"), "mode: active\n");
+    }
+    at(&workspace, "03:00", 0.01);
+    workspace.irctl(&["contain", "--service", "a"]).expect(0);
+    let record = workspace.state().join("containments/a.json");
+    assert!(record.exists());
+    workspace.irctl(&["release", "--service", "a"]).expect(0);
+    std::fs::write(&record, "{").unwrap();
+    at(&workspace, "03:05", 0.50);
+    let run = workspace.irctl(&["check", "--output", "json"]);
+    assert_eq!(workspace.read("shop.yml"), "mode: disabled\n", "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("a was not judged"), "{}{}", run.stdout, run.stderr);
+    assert_eq!(run.status, 2);
+    assert_eq!(incidents(&workspace).len(), 1);
+}
