@@ -55,7 +55,7 @@ fixtures:
 FUZZ_SECONDS ?= 60
 fuzz:
 	@cargo fuzz --version >/dev/null 2>&1 || { echo "make fuzz needs cargo-fuzz: cargo install --locked cargo-fuzz"; exit 1; }
-	@for target in alert config dataset expression journal message nagios settings; do \
+	@for target in alert config dataset expression journal log message nagios settings; do \
 		echo "fuzz $$target"; \
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer none $$target -- \
 			-max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=2048 -print_final_stats=0 || exit 1; \

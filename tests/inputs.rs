@@ -56,6 +56,7 @@ fn every_kind_of_message_is_recognised_and_judged() {
         ("cloudwatch-insufficient-data.json", "cloudwatch", vec!["undecided"], vec!["P4"], 3),
         ("cloudwatch-ok.json", "cloudwatch", vec!["resolved"], vec!["P4"], 3),
         ("pagerduty-triggered.json", "pagerduty", vec!["firing"], vec!["P3"], 1),
+        ("pagerduty-details.json", "pagerduty", vec!["firing"], vec!["P1"], 2),
         ("pagerduty-acknowledged.json", "pagerduty", vec!["acknowledged"], vec!["P3"], 1),
         ("pagerduty-resolved.json", "pagerduty", vec!["resolved"], vec!["P4"], 3),
         ("healthchecks-down.json", "healthchecks", vec!["firing"], vec!["P3"], 1),

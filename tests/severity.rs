@@ -630,3 +630,21 @@ proptest! {
         let _ = serde_json::from_str::<Alert>(&text);
     }
 }
+
+#[test]
+fn a_more_urgent_level_is_never_milder() {
+    let text = |levels: &str| {
+        format!(
+            "scheme: s\nlevels: {{{levels}}}\nmetrics: {{a: {{unit: ratio}}}}\n\
+             rules: [{{id: r, level: high, when: a > 50%}}, {{id: s, level: bad, when: a > 60%}}]\n"
+        )
+    };
+    let compile = |levels: &str| {
+        Scheme::compile(&serde_yaml::from_str::<SchemeConfig>(&text(levels)).unwrap()).map(drop)
+    };
+    compile("bad: {name: A, verdict: CRIT}, high: {name: B, verdict: WARN}").unwrap();
+    // In the order of their names, `bad` would win over `high` and hide that it is critical.
+    let wrong = compile("bad: {name: A, verdict: WARN}, high: {name: B, verdict: CRIT}").unwrap_err();
+    assert_eq!(wrong.len(), 1);
+    assert_eq!(wrong[0].message, "`bad` is more urgent than `high`, and only WARN where that is CRIT");
+}

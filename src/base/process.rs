@@ -21,7 +21,7 @@ thread_local! {
 }
 
 /// Does some work on this thread; no program that it starts outlives `at`, whatever timeout of its own it has, nor what
-/// it is already part of.
+/// it is already part of; and no connection that keeps [`within`] it.
 pub fn until<T>(at: Instant, work: impl FnOnce() -> T) -> T {
     limited(Some(UNTIL.get().map_or(at, |sooner| sooner.min(at))), work)
 }
@@ -42,6 +42,11 @@ fn limited<T>(limit: Option<Instant>, work: impl FnOnce() -> T) -> T {
     }
     let _before = Before(UNTIL.replace(limit));
     work()
+}
+
+/// How long something may take on this thread that may take `limit` by itself: no longer than the work that it is part of.
+pub fn within(limit: Duration) -> Duration {
+    UNTIL.get().map_or(limit, |until| until.saturating_duration_since(Instant::now()).min(limit))
 }
 
 /// A program to run.
@@ -185,8 +190,7 @@ impl Invocation {
             command.current_dir(directory);
         }
         let begun = Instant::now();
-        let left = UNTIL.get().map(|until| until.saturating_duration_since(begun));
-        let timeout = left.map_or(self.timeout, |left| left.min(self.timeout));
+        let timeout = within(self.timeout);
         let mut child = command.spawn().map_err(|error| {
             Error::new(ErrorCode::Subprocess, format!("cannot start `{program}`: {error}")).source(error)
         })?;

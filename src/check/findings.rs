@@ -72,7 +72,7 @@ fn observation(
     Observation {
         service: service.service.clone(),
         symptom: summary.symptom.to_owned(),
-        finding: finding(scheme, summary),
+        finding: finding(scheme, measured, summary),
         rules: reasons(summary),
         inputs: inputs(summary),
         version: measured.versions.served.clone(),
@@ -89,12 +89,14 @@ fn observation(
     }
 }
 
-fn finding(scheme: &Scheme, summary: &SymptomSummary<'_>) -> Finding {
+fn finding(scheme: &Scheme, measured: &Measured, summary: &SymptomSummary<'_>) -> Finding {
+    // Numbers of nobody knows which version lower no incident, and end none.
+    let anybodys = measured.doubt.is_some();
     if let Some(name) = summary.level {
-        return Finding::Matched { level: level(scheme, name), at_least: summary.at_least };
+        return Finding::Matched { level: level(scheme, name), at_least: summary.at_least || anybodys };
     }
     if summary.is_good() {
-        return Finding::Clear;
+        return if anybodys { Finding::Undecided } else { Finding::Clear };
     }
     // Blocked says nothing about it, neither good nor bad: an open incident waits.
     let warming = summary.with(Outcome::Warming).next().is_some();

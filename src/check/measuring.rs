@@ -98,6 +98,11 @@ pub trait Job: Send + Sync + 'static {
     fn limit(&self, number: usize, step: &Step) -> Duration;
     /// Does a step.
     fn measure(&self, number: usize, step: &Step, versions: Arc<VersionMap>) -> Found;
+    /// Whether a step that its limit cuts short says nothing that counts, whatever it says: nobody who is not given the time
+    /// to answer is down.
+    fn is_cut(&self, _number: usize, _step: &Step) -> bool {
+        false
+    }
     /// What a step that was given up leaves.
     fn undecided(&self, number: usize, step: &Step, why: &str) -> Found;
 }
@@ -205,6 +210,11 @@ impl Job for RoundJob {
                 Found::Outcomes(probe::compare_these(&probes(service, step), &request, samples))
             }
         }
+    }
+
+    fn is_cut(&self, number: usize, step: &Step) -> bool {
+        let Some(service) = self.service(number) else { return false };
+        probes(service, step).iter().any(|(_, config)| config.asks_a_server())
     }
 
     fn undecided(&self, number: usize, step: &Step, why: &str) -> Found {

@@ -184,9 +184,10 @@ fn round(
                 stopped.push((number, one));
             }
             // What is wrong with one service's files must not keep the others from being contained.
-            Err(error) if error.code == ErrorCode::InvalidConfiguration => {
+            Err(error) if !blind::is_state(error.code) => {
                 datasets.judged(service, unknown(service, &format!("it was not judged: {}", error.message)));
-                problems.push((number, format!("{} was not judged: {}", service.service, error.message)));
+                let said = not_judged(surroundings, workspace, orders, service, &error);
+                problems.extend(said.into_iter().map(|said| (number, said)));
             }
             Err(error) => return Err(error),
         }
@@ -200,7 +201,7 @@ fn round(
         let service = &one.service.service;
         match finish(surroundings, one, begun) {
             Ok(round) => rounds.push(round),
-            Err(error) if error.code == ErrorCode::InvalidConfiguration => {
+            Err(error) if !blind::is_state(error.code) => {
                 problems.push(format!(
                     "{service} was contained where it had to be, and no more: {}",
                     error.message
@@ -216,6 +217,23 @@ fn round(
     let mut round = Round::new(begun, rounds, deliveries, workspace.left_out_of_rounds(), problems);
     round.shard = orders.shard;
     Ok(round)
+}
+
+/// What becomes of a service that cannot be judged as the others are: it is looked at by itself, without what is known of it,
+/// and contained where that shows harm. One whose configuration has errors cannot be.
+fn not_judged(
+    surroundings: &Surroundings<'_>,
+    workspace: &Arc<Workspace>,
+    orders: &Orders,
+    service: &ServiceConfig,
+    error: &Error,
+) -> Vec<String> {
+    let mut said = vec![format!("{} was not judged: {}", service.service, error.message)];
+    if error.code != ErrorCode::InvalidConfiguration {
+        let alone = Orders { services: vec![service.service.clone()], shard: None, ..orders.clone() };
+        said.extend(blind::contain(workspace, surroundings.clock, &alone));
+    }
+    said
 }
 
 /// A part of the services in which there is none was not looked at, and must not seem so.

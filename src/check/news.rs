@@ -4,6 +4,7 @@
 
 use super::report::{Change, IncidentRound, Round, ServiceRound};
 use super::standing::{self, Standing};
+use crate::base::clock::format_minute;
 use crate::base::untrusted::{Sink, escape};
 use crate::base::{Result, Verdict};
 use crate::severity::Outcome;
@@ -54,6 +55,7 @@ fn of_service(session: &mut dyn Session, service: &ServiceRound, found: &mut Vec
     }
     let facts = facts(service);
     lines.extend(news(&before, &facts));
+    lines.extend(over(&before, &facts, service));
     found.extend(lines.iter().map(|line| change(Some(&service.service), line)));
     standing::write(session, &key, known.as_ref(), &now(service.verdict, why, facts))
 }
@@ -113,8 +115,36 @@ fn why(service: &ServiceRound) -> Option<String> {
     why.or_else(unready).or_else(unmeasured)
 }
 
+/// How the names of facts begin whose end is news as well.
+const MAINTENANCE: &str = "maintenance since ";
+const HELD: &str = "held: ";
+
+/// What stood before and ends now: a maintenance window, and what was only held and is measured again.
+fn over(before: &Standing, now: &[Fact], service: &ServiceRound) -> Vec<String> {
+    let gone = before.facts.iter().filter(|(name, _)| !now.iter().any(|fact| fact.name == **name));
+    let line = |(name, telling): (&String, &String)| {
+        if name.starts_with(MAINTENANCE) {
+            return Some(format!("maintenance is over: {telling}"));
+        }
+        let rule = name.strip_prefix(HELD)?;
+        let rule = service.classification.rules.iter().find(|one| one.rule == rule)?;
+        let decided = matches!(rule.outcome, Outcome::Matched | Outcome::Missed);
+        decided.then(|| format!("{} {} is decided again: {}", rule.level, rule.rule, rule.reason))
+    };
+    gone.filter_map(line).collect()
+}
+
 fn facts(service: &ServiceRound) -> Vec<Fact> {
     let mut facts = Vec::new();
+    if let Some(window) = &service.maintenance {
+        let name = format!("{MAINTENANCE}{}", format_minute(window.since));
+        let line = format!("in maintenance until {}: {}", format_minute(window.until), window.reason);
+        facts.push(Fact::new(name, window.reason.to_string(), line));
+    }
+    for rule in service.classification.rules.iter().filter(|rule| rule.held.is_some()) {
+        let line = format!("{} {}: {}", rule.level, rule.rule, rule.reason);
+        facts.push(Fact::new(format!("{HELD}{}", rule.rule), "", line));
+    }
     for incident in &service.incidents {
         if let Some(problem) = &incident.containment_problem {
             let name = format!("not contained for {}", incident.incident);

@@ -162,9 +162,26 @@ impl<J: Job> Pool<J> {
     }
 
     fn measure(&self, number: usize, step: &Step, versions: Arc<VersionMap>, until: Instant) -> Found {
+        // A worker that is free again when the round's time is over begins nothing more.
+        if self.limits.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return self.late(number, step);
+        }
         let work = AssertUnwindSafe(|| self.job.measure(number, step, versions));
         let found = process::until(until, || catch_unwind(work));
+        if Instant::now() >= until && self.job.is_cut(number, step) {
+            return self.late(number, step);
+        }
         found.unwrap_or_else(|_| self.job.undecided(number, step, "irctl failed on it, which is a bug"))
+    }
+
+    /// What a step leaves whose time was over: the limit's, or the round's.
+    fn late(&self, number: usize, step: &Step) -> Found {
+        let past = self.limits.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let why = match past {
+            true => "the round's deadline had passed".to_owned(),
+            false => format!("it took longer than {}", shown(self.job.limit(number, step))),
+        };
+        self.job.undecided(number, step, &why)
     }
 
     /// Takes in what a step found. After the versions, the steps of the service that the caller is to do.
@@ -256,13 +273,7 @@ impl<J: Job> Pool<J> {
     /// What a step was to measure is undecided; the rest of its service goes on.
     fn overrun(&self, running: Running) {
         let Running { number, step, rest, .. } = running;
-        let limit = self.job.limit(number, &step);
-        let past = self.limits.deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        let why = match past {
-            true => "the round's deadline had passed".to_owned(),
-            false => format!("it took longer than {}", shown(limit)),
-        };
-        let found = self.job.undecided(number, &step, &why);
+        let found = self.late(number, &step);
         let mut state = self.state();
         let more = self.take(&mut state, number, &step, found).unwrap_or(rest);
         if !more.is_empty() {
@@ -348,6 +359,10 @@ mod tests {
             Found::Outcomes(vec![outcome])
         }
 
+        fn is_cut(&self, _: usize, step: &Step) -> bool {
+            matches!(step, Step::Probe(name) if name.starts_with('c'))
+        }
+
         fn undecided(&self, _: usize, step: &Step, why: &str) -> Found {
             if let Step::Compare(names, _) = step {
                 let mut outcome = Outcome::new(&format!("after {}", names.join(" ")));
@@ -405,6 +420,15 @@ mod tests {
         assert_eq!(shown(&taken[1]), "p0");
         assert_eq!(shown(&taken[2]), "d0, d13: irctl failed on it, which is a bug");
         assert_eq!(taken[0].overrun, ["d60000", "p60001"]);
+    }
+
+    #[test]
+    fn what_its_limit_cut_short_says_nothing() {
+        // Each ends a little after its limit, and before anybody gives it up.
+        let taken: Vec<_> = start(sleepers(&[&["c410", "d410"]], 400), 1, Limits { jobs: 2, deadline: None })
+            .iter()
+            .collect();
+        assert_eq!(shown(&taken[0]), "c410: it took longer than 400ms, d410");
     }
 
     #[test]

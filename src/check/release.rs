@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::after::Hand;
 use super::measure::Measured;
-use super::{Surroundings, scope};
+use super::{Surroundings, act, scope};
 use crate::base::clock::format_minute;
 use crate::base::{Error, ErrorCode, Result, Verdict};
 use crate::config::ServiceConfig;
@@ -14,7 +14,9 @@ use crate::incident::{self, Incident, State};
 use crate::operation::{Ending, Stop};
 use crate::rollback::config::{ReleaseMode, ReleaseWhenConfig};
 use crate::rollback::{self, Containment, Subject, contain, guards, watch};
-use crate::severity::{CompiledExpression, Evidence, Expression, Persistence, Scheme, Truth};
+use crate::severity::{
+    CompiledExpression, Evidence, Expression, Outcome, Persistence, RuleResult, Scheme, Truth,
+};
 use crate::store::{Sample, SampleFilter, Session, Store};
 
 /// What a round did about a service that is to be let back by a condition.
@@ -56,7 +58,7 @@ pub fn settle(
     }
 }
 
-/// Whether the condition holds, for as long as it has to; why it does, or why not.
+/// Whether the condition holds, for every series and for as long as it has to; why it does, or why not.
 fn holds(
     surroundings: &Surroundings<'_>,
     service: &ServiceConfig,
@@ -72,9 +74,11 @@ fn holds(
     let compiled = CompiledExpression::compile(&expression, &scheme.config().metrics).map_err(|errors| {
         errors.first().map_or_else(String::new, |error| format!("release_when: {}", error.message))
     })?;
-    let samples = known(surroundings, service, measured, when, now).map_err(|error| error.message)?;
-    let evidence = Evidence::from_samples(&samples, measured.versions.served.as_ref(), now);
-    let judgement = compiled.judge(&evidence, when.sustained.map(Persistence::Duration));
+    open_question(service, scheme, measured, &expression).map_or(Ok(()), Err)?;
+    let stored = earlier(surroundings, service, when, now).map_err(|error| error.message)?;
+    let served = measured.versions.served.as_ref();
+    let evidence = Evidence::with_history(&stored, &measured.samples, served, now);
+    let judgement = compiled.judge_every(&evidence, when.sustained.map(Persistence::Duration));
     match judgement.truth {
         Truth::True => Ok(judgement.reason),
         Truth::False => Err(judgement.reason),
@@ -82,21 +86,43 @@ fn holds(
     }
 }
 
-/// The samples of this round, and those of earlier ones as far back as the condition looks.
-fn known(
+/// What has to be known before it is let back, and is not: whether what the condition reads hangs on something broken, and
+/// whether anything that would contain it holds. What is only held, as it was decided earlier, is not known now.
+fn open_question(
+    service: &ServiceConfig,
+    scheme: &Scheme,
+    measured: &Measured,
+    expression: &Expression,
+) -> Option<String> {
+    let metrics = expression.metrics();
+    let blocked = metrics.iter().find_map(|metric| Some((metric, measured.blocked.get(*metric)?)));
+    if let Some((metric, cause)) = blocked {
+        return Some(format!("not decided: {metric} is blocked by {}: {}", cause.name, cause.why));
+    }
+    let contains = |rule: &&RuleResult| {
+        let verdict = scheme.level(&rule.level).map_or(Verdict::Crit, |level| level.verdict);
+        act::level_asks(service, &rule.level, verdict)
+            || scheme.rule(&rule.rule).is_some_and(|rule| rule.contain)
+    };
+    let unknown = |rule: &&RuleResult| {
+        matches!(rule.outcome, Outcome::Undecided | Outcome::Blocked) || rule.held.is_some()
+    };
+    let rule = measured.classification.rules.iter().filter(contains).find(unknown)?;
+    Some(format!("whether {} {} holds is not known: {}", rule.level, rule.rule, rule.reason))
+}
+
+/// What earlier rounds measured, as far back as the condition looks.
+fn earlier(
     surroundings: &Surroundings<'_>,
     service: &ServiceConfig,
-    measured: &Measured,
     when: &ReleaseWhenConfig,
     now: DateTime<Utc>,
 ) -> Result<Vec<Sample>> {
-    let Some(sustained) = when.sustained else { return Ok(measured.samples.clone()) };
+    let Some(sustained) = when.sustained else { return Ok(Vec::new()) };
     // Twice as long, so that the sample before the stretch is seen too.
     let since = Some(now - sustained.approximate() * 2);
     let filter = SampleFilter { service: Some(service.service.clone()), since, ..SampleFilter::default() };
-    let mut samples = surroundings.store.view(|session| session.samples(&filter))?;
-    samples.extend(measured.samples.iter().cloned());
-    Ok(samples)
+    surroundings.store.view(|session| session.samples(&filter))
 }
 
 /// Whether what serves is proven: what a rollback brought back by that rollback, anything else by its suite.

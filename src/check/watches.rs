@@ -108,7 +108,11 @@ fn judge(
     if now < watch.until {
         return Judgement::Wait;
     }
-    let good = classification.with(Outcome::Missed).count();
+    // What is only held, blocked or open is no sight of it.
+    let good = classification.with(Outcome::Missed).filter(|rule| rule.held.is_none()).count();
+    let seen = matches!(classification.verdict, Verdict::Ok | Verdict::Warn)
+        && !classification.at_least
+        && measured.doubt.is_none();
     match &subject.rollback.verify {
         Some(suite) => {
             let outcome = scope::run_suite(suite, &subject.suites, surroundings.clock);
@@ -118,9 +122,7 @@ fn judge(
                 Judgement::Fail(outcome.summary)
             }
         }
-        None if good > 0 && classification.verdict != Verdict::Unknown => {
-            Judgement::Confirm(format!("{good} rules looked at it and none matched"))
-        }
+        None if good > 0 && seen => Judgement::Confirm(format!("{good} rules looked at it and none matched")),
         None => Judgement::Fail("nothing showed that it is good".to_owned()),
     }
 }

@@ -37,10 +37,14 @@ fn lies_in(root: &Path, place: &Path) -> bool {
 }
 
 /// Keys whose texts name a file or folder of the workspace.
-const NAMES: [&str; 6] = ["file", "path", "predictions", "actuals", "live", "directory"];
+const NAMES: [&str; 9] =
+    ["file", "path", "predictions", "actuals", "live", "directory", "rotated", "report", "authorities"];
 
 /// Probes that look at the machine: their paths may lie anywhere.
-const ANYWHERE: [&str; 3] = ["log", "process", "host"];
+const ANYWHERE: [&str; 2] = ["process", "host"];
+
+/// Paths of the `log` probe that may be absolute; what is relative stays inside the workspace.
+const LOGS: [&str; 2] = ["file", "rotated"];
 
 /// Paths that would be refused the moment somebody needs them.
 pub fn paths(workspace: &Workspace) -> Vec<Finding> {
@@ -48,17 +52,16 @@ pub fn paths(workspace: &Workspace) -> Vec<Finding> {
     for service in workspace.services.values() {
         let Ok(value) = serde_json::to_value(service) else { continue };
         let mut report = |at: &str| found.push(outside(Kind::Service, &service.service, at));
-        for (name, probe) in value.get("probes").and_then(|probes| probes.as_object()).into_iter().flatten() {
-            let kinds = probe.as_object().into_iter().flatten();
-            for (kind, value) in kinds.filter(|(kind, _)| !ANYWHERE.contains(&kind.as_str())) {
-                walk(value, format!("/probes/{name}/{kind}"), &mut report);
-            }
-        }
+        probes(&value, &mut report);
         for part in ["rollback", "serving"] {
             if let Some(value) = value.get(part) {
                 walk(value, format!("/{part}"), &mut report);
             }
         }
+    }
+    for (name, suite) in &workspace.suites {
+        let Ok(value) = serde_json::to_value(suite) else { continue };
+        probes(&value, &mut |at| found.push(outside(Kind::Verify, name, at)));
     }
     if let Ok(value) = serde_json::to_value(&workspace.notify)
         && let Some(channels) = value.get("channels")
@@ -66,6 +69,35 @@ pub fn paths(workspace: &Workspace) -> Vec<Finding> {
         walk(channels, "/channels".to_owned(), &mut |at| found.push(outside(Kind::Notify, "", at)));
     }
     found
+}
+
+/// The paths of all probes of a service or a suite.
+fn probes(value: &serde_json::Value, report: &mut dyn FnMut(&str)) {
+    for (name, probe) in value.get("probes").and_then(|probes| probes.as_object()).into_iter().flatten() {
+        for (kind, value) in probe.as_object().into_iter().flatten() {
+            let pointer = format!("/probes/{name}/{kind}");
+            match kind.as_str() {
+                kind if ANYWHERE.contains(&kind) => {}
+                "log" => log(value, &pointer, report),
+                _ => walk(value, pointer, report),
+            }
+        }
+    }
+}
+
+fn log(value: &serde_json::Value, pointer: &str, report: &mut dyn FnMut(&str)) {
+    for (key, value) in value.as_object().into_iter().flatten() {
+        let pointer = format!("{pointer}/{key}");
+        match value.as_str() {
+            Some(text) if LOGS.contains(&key.as_str()) => {
+                if Path::new(text).is_relative() && leaves(text) {
+                    report(&pointer);
+                }
+            }
+            Some(_) => {}
+            None => walk(value, pointer, report),
+        }
+    }
 }
 
 fn walk(value: &serde_json::Value, pointer: String, found: &mut dyn FnMut(&str)) {

@@ -14,7 +14,7 @@ use super::json;
 use super::latency::{self, Latencies, tally};
 use super::prometheus::ServerAddress;
 use super::{Emits, Outcome, Request, VersionSource};
-use crate::base::{Duration, SecretReference, Unit};
+use crate::base::{Duration, SecretReference, Unit, process};
 use client::{Answer, Client};
 
 /// An address that is asked a few times in a row, each time over a connection of its own.
@@ -190,7 +190,7 @@ impl HttpConfig {
 
 /// Tries; also how many there was no time for.
 fn tries(config: &HttpConfig, client: &Client) -> (Vec<Try>, usize) {
-    let deadline = Instant::now() + config.limit().to_std();
+    let deadline = Instant::now() + process::within(config.limit().to_std());
     let timeout = config.timeout.unwrap_or(Duration::seconds(5)).to_std();
     let count = usize::from(config.tries.unwrap_or(5).max(1));
     let mut tries = Vec::new();

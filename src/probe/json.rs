@@ -10,6 +10,7 @@ use super::{Outcome, Request, VersionSource, file};
 use crate::base::clock::{Elapsed, format_instant, parse_instant};
 use crate::base::file::read_limited;
 use crate::base::{Digest, Duration, Unit, path};
+use crate::store::Measurement;
 
 /// The largest document that is read, in bytes.
 const LIMIT: u64 = 16 * 1024 * 1024;
@@ -123,7 +124,11 @@ fn judge(name: &str, config: &JsonConfig, request: &Request<'_>, document: &Docu
         outcome.version_source = Some(VersionSource::Column);
         if sample.version.is_none() {
             let label = label.unwrap_or("nothing").escape_debug().to_string();
-            outcome.problem(Some(metric), format!("{pointer} names {label}, which is no version known here"));
+            let why = format!("{pointer} names {label}, which is no version known here");
+            outcome.problem(Some(metric), why.clone());
+            if request.versions.knows_any() {
+                sample.measurement = Measurement::Undecided(why.into());
+            }
         }
     }
     sample.input = Some(document.digest.clone());
@@ -210,7 +215,6 @@ fn kind(value: &Value) -> String {
 mod tests {
     use super::*;
     use crate::probe::VersionMap;
-    use crate::store::Measurement;
     use std::collections::BTreeMap;
 
     const DOCUMENT: &str = r#"{"status":"ok","at":"2026-11-20T02:00:00Z","model":"v3",
@@ -312,5 +316,6 @@ mod tests {
         assert_eq!(reason(&look(&future, &timed("59m"))), "2026-11-20T09:00:00Z lies in the future");
         let foreign = look(&DOCUMENT.replace("v3", "v9"), &timed("1h"));
         assert_eq!((foreign.samples[0].version.clone(), foreign.problems.len()), (None, 1));
+        assert_eq!(reason(&foreign), "/model names v9, which is no version known here");
     }
 }

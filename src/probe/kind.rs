@@ -124,6 +124,21 @@ impl ProbeConfig {
         }
     }
 
+    /// Whether it asks a server over a connection, which ends when its time is over.
+    pub fn asks_a_server(&self) -> bool {
+        match self {
+            ProbeConfig::Parity(config) => config.connects(),
+            ProbeConfig::Prometheus(_)
+            | ProbeConfig::Sql(_)
+            | ProbeConfig::Redis(_)
+            | ProbeConfig::S3(_)
+            | ProbeConfig::Kubernetes(_)
+            | ProbeConfig::Http(_)
+            | ProbeConfig::Tcp(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether it reads rows of files, and shares one pass over them with others that do.
     pub const fn reads_rows(&self) -> bool {
         matches!(

@@ -51,7 +51,8 @@ pub struct LogConfig {
     /// otherwise, where a `[` may be before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_at: Option<LinePattern>,
-    /// How the instant is written, as strftime has it: `%d/%b/%Y:%H:%M:%S %z`. As RFC 3339 has it otherwise, where a space
+    /// How the instant is written, as strftime has it: `%d/%b/%Y:%H:%M:%S %z`, or `%b %e %H:%M:%S` as syslog does: without a
+    /// year it is the one that puts the time nearest to now, and not after it. As RFC 3339 has it otherwise, where a space
     /// may stand for the T, a comma for the point, and the offset may be missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_format: Option<TimeFormat>,
@@ -150,6 +151,7 @@ fn read(
         at: config.time_at.as_ref(),
         format: config.time_format.as_ref(),
         zone: config.timezone.unwrap_or_default(),
+        now,
     };
     let most = u64::from(config.read_at_most.unwrap_or(MOST)) * 1024 * 1024;
     let log = Log::read(places, most, |text| stamps.first(text).is_some_and(|first| first <= back_to))

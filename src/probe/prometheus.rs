@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use super::{Outcome, Request, VersionSource};
 use crate::base::clock::{Elapsed, format_instant};
-use crate::base::{Duration, SecretReference, Unit};
+use crate::base::{Duration, SecretReference, Unit, process};
 pub use address::ServerAddress;
 pub use answer::{Answer, Found, Point, Series};
 pub use client::Client;
@@ -79,7 +79,7 @@ impl PrometheusConfig {
 
     /// A client for its server.
     pub fn client(&self) -> Result<Client, String> {
-        let timeout = self.timeout.unwrap_or(Duration::seconds(10)).to_std();
+        let timeout = process::within(self.timeout.unwrap_or(Duration::seconds(10)).to_std());
         Client::new(&self.url, &self.headers, timeout)
     }
 

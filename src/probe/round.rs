@@ -2,12 +2,14 @@
 //! and last those that compare what the others measured.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use super::{
     Outcome, ProbeConfig, Request, baseline, calibration, coefficients, command, drift, file, forecast, git,
     host, http, imports, json, kind, kubernetes, leakage, log, parity, process, prometheus, redis, returns,
     s3, scan, sql, systemd, table, tcp, test_suite,
 };
+use crate::base::Digest;
 use crate::store::Sample;
 
 /// Runs every probe of a service. It never fails: every failure becomes undecided samples and a problem.
@@ -26,7 +28,9 @@ pub fn measure_these(probes: &[(&str, &ProbeConfig)], request: &Request<'_>) -> 
         if config.reads_rows() {
             tables.push((*name, *config));
         } else {
-            outcomes.insert(name, measure(name, config, request));
+            let mut outcome = measure(name, config, request);
+            looked(&mut outcome);
+            outcomes.insert(name, outcome);
         }
     }
     let build = |number: usize| tables.get(number).and_then(|(name, config)| reading(name, config, request));
@@ -53,6 +57,24 @@ pub fn compare_these(
         _ => measure(name, config, request),
     };
     probes.iter().map(one).collect()
+}
+
+/// What has no input of its own, since somebody was asked and no file was read, is evidence of the moment that it is of:
+/// asked anew it is new, and the same answer about the same moment is not.
+fn looked(outcome: &mut Outcome) {
+    let asked = |sample: &Sample| sample.input.is_none() && sample.measurement.value().is_some();
+    let mut said = String::new();
+    for sample in outcome.samples.iter().filter(|sample| asked(sample)) {
+        let (at, value) = (sample.event_time.timestamp_millis(), &sample.measurement);
+        let _ = writeln!(said, "{} {:?} {at} {value:?}", sample.metric, sample.labels);
+    }
+    if said.is_empty() {
+        return;
+    }
+    let input = Digest::of(said.as_bytes());
+    for sample in outcome.samples.iter_mut().filter(|sample| asked(sample)) {
+        sample.input = Some(input.clone());
+    }
 }
 
 /// The part of a probe that reads tables, if it does.

@@ -9,7 +9,7 @@ use super::server::{about, add};
 use super::{Emits, Outcome, Request, VersionSource, file};
 use crate::base::clock::format_instant;
 use crate::base::connect::s3::{Bucket, Credentials, Failure, Head, Kind as FailureKind, Listing, Place};
-use crate::base::{Duration, Error, ErrorCode, SecretReference, Unit};
+use crate::base::{Duration, Error, ErrorCode, SecretReference, Unit, process};
 
 /// How long all that is asked may take, where nothing else is said.
 const TIMEOUT: Duration = Duration::seconds(30);
@@ -127,7 +127,7 @@ impl S3Config {
             path_style: self.path_style,
             credentials,
             anonymous: self.anonymous,
-            timeout: self.timeout.unwrap_or(TIMEOUT).to_std(),
+            timeout: process::within(self.timeout.unwrap_or(TIMEOUT).to_std()),
         })?;
         let seen = match &self.look {
             S3Look::List(look) => bucket.list(&look.prefix).map(Seen::List),

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::latency::{self, Latencies, tally};
 use super::{Emits, Outcome, Request, VersionSource};
-use crate::base::{Duration, Unit};
+use crate::base::{Duration, Unit, process};
 
 /// A port of a host. Emits `NAME_connects` (flag: every try connected in time), `NAME_failed` (flag: none did),
 /// `NAME_error_rate` (ratio of the tries that did not), and `NAME_p50`, `NAME_p95`, `NAME_max` (milliseconds to connect).
@@ -94,7 +94,11 @@ fn tries(config: &TcpConfig) -> Result<Vec<Try>, String> {
         let addresses = addresses(config, timeout).await?;
         let mut tries = Vec::new();
         for _ in 0..count {
-            tries.push(connect(&addresses, timeout).await);
+            let left = process::within(timeout.to_std());
+            if left.is_zero() {
+                break;
+            }
+            tries.push(connect(&addresses, left, timeout).await);
         }
         Ok(tries)
     });
@@ -105,16 +109,16 @@ fn tries(config: &TcpConfig) -> Result<Vec<Try>, String> {
 
 async fn addresses(config: &TcpConfig, timeout: Duration) -> Result<Vec<SocketAddr>, String> {
     let lookup = tokio::net::lookup_host((config.host.as_str(), config.port));
-    let found = tokio::time::timeout(timeout.to_std(), lookup).await;
+    let found = tokio::time::timeout(process::within(timeout.to_std()), lookup).await;
     let found = found.map_err(|_| format!("the host was not found by its name within {timeout}"))?;
     let found: Vec<_> = found.map_err(|error| format!("the host is not found: {error}"))?.collect();
     if found.is_empty() { Err("the host has no address".to_owned()) } else { Ok(found) }
 }
 
 /// Connects to the first address that takes it; the time is that until then.
-async fn connect(addresses: &[SocketAddr], timeout: Duration) -> Try {
+async fn connect(addresses: &[SocketAddr], left: std::time::Duration, timeout: Duration) -> Try {
     let begun = Instant::now();
-    match tokio::time::timeout(timeout.to_std(), tokio::net::TcpStream::connect(addresses)).await {
+    match tokio::time::timeout(left, tokio::net::TcpStream::connect(addresses)).await {
         Ok(Ok(_)) => Ok(begun.elapsed()),
         Ok(Err(error)) => Err(format!("cannot connect: {error}")),
         Err(_) => Err(format!("no connection within {timeout}")),

@@ -66,6 +66,11 @@ impl VersionMap {
         })
     }
 
+    /// Whether any version is known, so that another one is a stranger and not the only one there is.
+    pub fn knows_any(&self) -> bool {
+        self.served.is_some() || !self.names.is_empty()
+    }
+
     /// The version that served directly before the one that serves now. `Err` says why that is not known.
     pub fn previous_release(&self) -> Result<Release, String> {
         let served = self.served.as_ref().ok_or("it is not known which version serves")?;

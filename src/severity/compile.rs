@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::catalog::{SlotId, Table};
 use super::classification::{LookedAt, Outcome};
+use super::classify::Finding;
 use super::condition::{self, Condition};
 use super::config::Catalog;
 use super::{Evidence, Expression, ExpressionError, Persistence, Truth, history};
@@ -44,9 +45,18 @@ impl CompiledExpression {
         }
     }
 
-    /// Judges evidence by it; `persistence` is how long it has to hold.
+    /// Judges evidence by it: whether it holds for one of several series. `persistence` is how long it has to.
     pub fn judge(&self, evidence: &Evidence, persistence: Option<Persistence>) -> Judgement {
-        let found = history::judge(&self.condition, &self.slots, persistence, &self.table, evidence);
+        Self::judgement(history::judge(&self.condition, &self.slots, persistence, &self.table, evidence))
+    }
+
+    /// [`CompiledExpression::judge`] where it has to hold for every series, and not only for one of them.
+    pub fn judge_every(&self, evidence: &Evidence, persistence: Option<Persistence>) -> Judgement {
+        let found = history::judge_every(&self.condition, &self.slots, persistence, &self.table, evidence);
+        Self::judgement(found)
+    }
+
+    fn judgement(found: Finding) -> Judgement {
         let truth = match found.outcome {
             Outcome::Matched => Truth::True,
             Outcome::Missed => Truth::False,

@@ -47,6 +47,8 @@ pub(crate) struct Series {
     pub(crate) ignored: u64,
     /// How many of them were measured by this round.
     pub(crate) ignored_now: u64,
+    /// Whether it only says that nothing of the metric could be measured in this round, whatever its labels.
+    pub(crate) failure: bool,
     /// From when on the source itself tells buckets, of whatever version.
     covered_from: Option<DateTime<Utc>>,
 }
@@ -100,7 +102,8 @@ impl Evidence {
         }
         let metrics = metrics
             .into_iter()
-            .map(|(name, series)| {
+            .map(|(name, mut series)| {
+                spread_failures(&mut series);
                 let series = series.into_iter().map(|(labels, mut series)| {
                     series.labels.clone_from(labels);
                     series.settle();
@@ -157,8 +160,18 @@ impl Evidence {
         self.metrics.keys().map(String::as_str)
     }
 
-    /// The series of a slot: of its metric, with the labels that it asks for, each with the labels left over.
+    /// The series of a slot: of its metric, with the labels that it asks for, each with the labels left over. Where there
+    /// is none, and nothing of the metric could be measured, that failure stands for it.
     pub(crate) fn series(&self, slot: &Slot) -> Vec<(Labels, &Series)> {
+        let found = self.matching(slot);
+        if found.iter().any(|(_, series)| !series.failure) {
+            return found.into_iter().filter(|(_, series)| !series.failure).collect();
+        }
+        let failed = self.metrics.get(&slot.metric).into_iter().flatten().find(|series| series.failure);
+        failed.map_or(found, |failed| vec![(Labels::new(), failed)])
+    }
+
+    fn matching(&self, slot: &Slot) -> Vec<(Labels, &Series)> {
         let wanted = |labels: &Labels| {
             slot.labels.iter().all(|(label, value)| labels.get(label).is_some_and(|own| own == value))
         };
@@ -218,6 +231,11 @@ impl Evidence {
 }
 
 impl Point {
+    /// Whether it has a value.
+    pub(crate) fn is_decided(&self) -> bool {
+        !matches!(self.value, Value::Undecided(_))
+    }
+
     /// What an alert says.
     fn undated(given: Given) -> Self {
         Self {
@@ -248,6 +266,39 @@ impl From<&Sample> for Point {
             stored: false,
             recorded_at: sample.recorded_at,
             probe: sample.probe.clone(),
+        }
+    }
+}
+
+/// A probe that cannot measure at all knows no labels: its failure is one of every series of the metric, except of one
+/// that the same round could measure. Without this, series that were stored would go on saying that all is well.
+fn spread_failures(metric: &mut BTreeMap<&Labels, Series>) {
+    let none = Labels::new();
+    let fresh = |point: &Point| !point.stored;
+    let others = metric.iter().filter(|(labels, _)| !labels.is_empty());
+    let measured = others.flat_map(|(_, series)| &series.points).any(fresh);
+    let Some(whole) = metric.get_mut(&none) else { return };
+    let failures: Vec<Point> = whole.points.iter().filter(|point| !point.is_decided()).cloned().collect();
+    whole.failure = !measured && failures.iter().any(fresh) && !whole.points.iter().any(Point::is_decided);
+    if failures.is_empty() || metric.len() == 1 {
+        return;
+    }
+    for (_, series) in metric.iter_mut().filter(|(labels, _)| !labels.is_empty()) {
+        let measured = |failure: &Point| {
+            let same = |own: &&Point| match failure.stored {
+                true => own.stored && own.recorded_at == failure.recorded_at,
+                false => !own.stored,
+            };
+            series.points.iter().find(same).is_some()
+        };
+        let own: Vec<Point> = failures.iter().filter(|failure| !measured(failure)).cloned().collect();
+        series.points.extend(own);
+    }
+    // What an earlier round could not measure was said of each series now.
+    if let Some(whole) = metric.get_mut(&none) {
+        whole.points.retain(|point| point.is_decided() || fresh(point));
+        if whole.points.is_empty() && whole.ignored == 0 {
+            metric.remove(&none);
         }
     }
 }

@@ -12,6 +12,7 @@ use super::classify::{Finding, finding};
 use super::condition::Condition;
 use super::evidence::{Labels, Point, Series};
 use super::frame::{Frame, Reading};
+use super::stretch::{earlier_decides, named, no_longer_measured, once, unknown_before, weeks};
 use super::{Evidence, Persistence};
 use crate::base::clock::Elapsed;
 use crate::store::Bucket;
@@ -26,6 +27,24 @@ pub(crate) fn judge(
 ) -> Finding {
     judge_at(condition, slots, persistence, table, evidence, Moment::Now)
 }
+
+/// [`judge`], where it has to hold for every series.
+pub(crate) fn judge_every(
+    condition: &Condition,
+    slots: &[SlotId],
+    persistence: Option<Persistence>,
+    table: &Table,
+    evidence: &Evidence,
+) -> Finding {
+    judge_groups(condition, slots, persistence, table, evidence, Moment::Now, &EVERY)
+}
+
+/// Which outcome stands for all: a rule matches if one series does.
+const ONE: [Outcome; 5] =
+    [Outcome::Matched, Outcome::Undecided, Outcome::Warming, Outcome::Missed, Outcome::Unreported];
+/// The same, where every series has to match.
+const EVERY: [Outcome; 5] =
+    [Outcome::Missed, Outcome::Undecided, Outcome::Warming, Outcome::Unreported, Outcome::Matched];
 
 /// The instant that a condition is judged for.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +64,18 @@ pub(crate) fn judge_at(
     evidence: &Evidence,
     moment: Moment,
 ) -> Finding {
+    judge_groups(condition, slots, persistence, table, evidence, moment, &ONE)
+}
+
+fn judge_groups(
+    condition: &Condition,
+    slots: &[SlotId],
+    persistence: Option<Persistence>,
+    table: &Table,
+    evidence: &Evidence,
+    moment: Moment,
+    order: &[Outcome],
+) -> Finding {
     let fresh_only = persistence.is_none() && matches!(moment, Moment::Now);
     let counts =
         |series: &Series| !fresh_only || series.ignored_now > 0 || series.points.iter().any(|p| !p.stored);
@@ -53,6 +84,7 @@ pub(crate) fn judge_at(
         .filter_map(|slot| table.get(*slot).map(|definition| (*slot, evidence.series(definition))))
         .map(|(slot, mut series)| {
             series.retain(|(_, series)| counts(series));
+            forget_gone(&mut series, persistence, evidence.now, moment);
             (slot, series)
         })
         .collect();
@@ -60,7 +92,9 @@ pub(crate) fn judge_at(
         selected.iter().flat_map(|(_, series)| series.iter().map(|(labels, _)| labels)).collect();
     let none = Labels::new();
     groups.retain(|labels| !labels.is_empty());
-    if groups.is_empty() {
+    // Series without labels stand for themselves too where every metric has one: a total beside its parts.
+    let unlabelled = |series: &Vec<(Labels, &Series)>| series.iter().any(|(labels, _)| labels.is_empty());
+    if groups.is_empty() || selected.iter().all(|(_, series)| unlabelled(series)) {
         groups.insert(&none);
     }
     let mut looked_at = LookedAt::default();
@@ -77,15 +111,34 @@ pub(crate) fn judge_at(
     }
     looked_at.ignored =
         selected.iter().flat_map(|(_, series)| series).map(|(_, series)| series.ignored).sum();
-    let mut found = one_of(findings);
+    let mut found = one_of(findings, order);
     found.looked_at = evidence.now.map(|_| looked_at);
     found
 }
 
-/// The finding that stands for all: one that matched, else one that is not decided, else one that missed.
-fn one_of(mut findings: Vec<(&Labels, Finding)>) -> Finding {
-    let order =
-        [Outcome::Matched, Outcome::Undecided, Outcome::Warming, Outcome::Missed, Outcome::Unreported];
+/// A series that nobody tells any more, as one of a machine that is gone, says nothing after the length that a rule looks
+/// at, where others of its metric are told.
+fn forget_gone(
+    series: &mut Vec<(Labels, &Series)>,
+    persistence: Option<Persistence>,
+    now: Option<DateTime<Utc>>,
+    moment: Moment,
+) {
+    let (Some(Persistence::Duration(length)), Some(now), Moment::Now) = (persistence, now, moment) else {
+        return;
+    };
+    let told = |series: &Series| series.ignored_now > 0 || series.points.iter().any(|point| !point.stored);
+    if !series.iter().any(|(_, series)| told(series)) {
+        return;
+    }
+    let from = now - length.approximate();
+    let recent =
+        |series: &Series| series.points.iter().any(|point| point.event_time.is_none_or(|at| at >= from));
+    series.retain(|(_, series)| told(series) || recent(series));
+}
+
+/// The finding that stands for all: the first in this order of outcomes.
+fn one_of(mut findings: Vec<(&Labels, Finding)>, order: &[Outcome]) -> Finding {
     let place = |outcome| order.iter().position(|other| *other == outcome);
     let distance = |finding: &Finding| finding.distance.map_or(f64::INFINITY, f64::abs);
     // Of several that matched the one farthest beyond its threshold, of several that missed the nearest.
@@ -295,6 +348,9 @@ impl<'a> View<'a> {
         let times: BTreeSet<DateTime<Utc>> = self.points().filter_map(|point| point.event_time).collect();
         let Some(newest) = times.last().copied() else { return self.at(Pick::Newest) };
         let mut last = self.at(Pick::At(newest, true));
+        if last.outcome == Outcome::Missed && self.is_over(newest, length, now) {
+            return no_longer_measured(last, newest, length, now);
+        }
         if last.outcome != Outcome::Matched {
             return last;
         }
@@ -329,6 +385,11 @@ impl<'a> View<'a> {
         self.settle_span(last, newest - since, length)
     }
 
+    /// Whether nothing newer than this is there, no source says so now, and it is older than what a rule asks for.
+    fn is_over(&self, newest: DateTime<Utc>, length: TimeDelta, now: DateTime<Utc>) -> bool {
+        now - newest > length && matches!(self.moment, Moment::Now) && self.points().all(|point| point.stored)
+    }
+
     fn settle_span(&self, mut last: Finding, held: TimeDelta, length: TimeDelta) -> Finding {
         if held >= length {
             last.reason.push_str(&format!(" for {}", Elapsed(held)));
@@ -340,71 +401,5 @@ impl<'a> View<'a> {
             last.reason.push_str(&format!(" for {held} of {length}{whose} so far, not enough to match"));
         }
         last
-    }
-}
-
-fn unknown_before(mut last: Finding, time: DateTime<Utc>, since: DateTime<Utc>) -> Finding {
-    last.outcome = Outcome::Undecided;
-    last.reason.push_str(&format!(
-        ", but nothing is known for {} before {}",
-        Elapsed(since - time),
-        since.format("%Y-%m-%d %H:%M UTC")
-    ));
-    last
-}
-
-fn earlier_decides(mut earlier: Finding, time: DateTime<Utc>) -> Finding {
-    earlier.reason.push_str(&format!(" at {}", time.format("%Y-%m-%d %H:%M UTC")));
-    earlier
-}
-
-/// What one undated value says about a condition that has to hold for longer.
-fn once(mut finding: Finding, persistence: Persistence) -> Finding {
-    if finding.outcome == Outcome::Matched && persistence != Persistence::Buckets(1) {
-        finding.outcome = Outcome::Undecided;
-        push_once(&mut finding.reason, persistence);
-    }
-    finding
-}
-
-/// Says that one value does not show what a rule asks for.
-pub(crate) fn push_once(reason: &mut String, persistence: Persistence) {
-    use std::fmt::Write as _;
-    let _ = write!(reason, "; one value cannot show that it holds for {persistence}");
-}
-
-/// A bucket as people name it: by its first day, in the time zone that it starts in.
-fn day(bucket: Bucket) -> String {
-    let length = bucket.end - bucket.start;
-    if length < TimeDelta::hours(23) {
-        return bucket.start.format("%Y-%m-%d %H:%M UTC").to_string();
-    }
-    // Local midnight lies within twelve hours of midnight UTC for nearly all zones.
-    (bucket.start + TimeDelta::hours(12)).format("%Y-%m-%d").to_string()
-}
-
-fn kind(bucket: Bucket) -> &'static str {
-    // A day or week in which the clocks change is an hour shorter or longer.
-    match (bucket.end - bucket.start).num_hours() {
-        23..=25 => "day",
-        167..=169 => "week",
-        671..=745 => "month",
-        _ => "bucket",
-    }
-}
-
-fn named(bucket: Bucket) -> String {
-    format!("the {} of {}", kind(bucket), day(bucket))
-}
-
-/// Buckets, newest first, as people name them, oldest first.
-fn weeks(buckets: &[Bucket]) -> String {
-    let days: Vec<String> = buckets.iter().rev().map(|bucket| day(*bucket)).collect();
-    let kind = buckets.first().map_or("bucket", |bucket| kind(*bucket));
-    match days.as_slice() {
-        [one] => format!("the {kind} of {one}"),
-        [one, two] => format!("the {kind}s of {one} and {two}"),
-        [first, .., last] => format!("the {} {kind}s from {first} to {last}", days.len()),
-        [] => "no bucket".to_owned(),
     }
 }

@@ -13,7 +13,7 @@ use super::condition::{Condition, Threshold};
 use super::config::SchemeConfig;
 use super::frame::{Frame, Reading};
 use super::scheme::Rule;
-use super::{history, wording};
+use super::{stretch, wording};
 use crate::base::Verdict;
 
 /// The constant parts of a scheme's results.
@@ -195,7 +195,7 @@ impl RuleFragments {
         let truth = if held { super::Truth::True } else { explained_by(outcome) };
         wording::push_reason(reason, &rule.condition, frame, table, truth);
         if let (true, Some(persistence)) = (held, rule.config.persistence) {
-            history::push_once(reason, persistence);
+            stretch::push_once(reason, persistence);
         }
         push_escaped(out, reason);
         out.push(b'"');

@@ -25,6 +25,7 @@ mod ruling;
 mod scheme;
 mod shipped;
 mod stream;
+mod stretch;
 mod sustain;
 mod symptom;
 pub mod thresholds;

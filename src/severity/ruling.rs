@@ -41,6 +41,10 @@ pub(crate) fn rule(scheme: &Scheme, rule: &Rule, evidence: &Evidence, around: &C
         return blocked(finding, cause);
     }
     if let Some(why) = case.warming(now) {
+        // Samples that do not come cannot be waited for: a probe that is broken from the start would never be noticed.
+        if case.counts_samples() && finding.outcome == Outcome::Undecided {
+            return Ruling::plain(Finding { reason: format!("{}; {why}", finding.reason), ..finding });
+        }
         return Ruling::plain(Finding { outcome: Outcome::Warming, reason: why, ..finding });
     }
     let finding = match case.kept(Box::new(finding), now) {
@@ -84,9 +88,18 @@ impl Case<'_> {
         causes.first().copied()
     }
 
+    fn warm_up(&self) -> Option<WarmUp> {
+        self.rule.config.warm_up.or(self.around.warm_up).or(self.scheme.config().warm_up)
+    }
+
+    /// Whether it warms up by a number of samples, and not by time.
+    fn counts_samples(&self) -> bool {
+        matches!(self.warm_up(), Some(WarmUp::Samples(_)))
+    }
+
     /// Why the rule is still warming up, if it is.
     fn warming(&self, now: DateTime<Utc>) -> Option<String> {
-        let own = self.rule.config.warm_up.or(self.around.warm_up).or(self.scheme.config().warm_up)?;
+        let own = self.warm_up()?;
         let began = self.around.began.as_ref();
         match own {
             WarmUp::For(length) => {

@@ -80,6 +80,7 @@ impl Scheme {
         let mut problems = Vec::new();
         check_metrics(config, &mut problems);
         let order = order(config, &mut problems);
+        check_verdicts(config, &order, &mut problems);
         if let Some(level) = &config.default_level
             && !config.levels.contains_key(level)
         {
@@ -202,6 +203,23 @@ fn order(config: &SchemeConfig, problems: &mut Vec<SchemeProblem>) -> Vec<String
         problems.push(SchemeProblem::new("/order", message));
     }
     config.order.clone()
+}
+
+/// The most urgent level that matches wins, and with it its verdict: a milder one would hide what is worse.
+fn check_verdicts(config: &SchemeConfig, order: &[String], problems: &mut Vec<SchemeProblem>) {
+    let levels: Vec<(&String, Verdict)> =
+        order.iter().filter_map(|name| Some((name, config.levels.get(name)?.verdict))).collect();
+    for pair in levels.windows(2) {
+        let [(urgent, mild), (less, worse)] = pair else { continue };
+        if mild.worst(*worse) != *mild {
+            let (urgent, less) = (urgent.escape_debug(), less.escape_debug());
+            let message =
+                format!("`{urgent}` is more urgent than `{less}`, and only {mild} where that is {worse}");
+            let mut problem = SchemeProblem::new(format!("/levels/{urgent}"), message);
+            problem.help = Some("write `order:`, the most urgent level first; without it levels are in the order of their names".into());
+            problems.push(problem);
+        }
+    }
 }
 
 fn compile_rule(

@@ -189,3 +189,95 @@ fn a_stretch_that_reaches_far_back_is_read_whole() {
     clock(&workspace, "03:28");
     assert_eq!(came_out(&round(&workspace, 2), "shop", "errors").0, "matched");
 }
+
+fn of_route(route: &str, sample: Sample) -> Sample {
+    Sample { labels: BTreeMap::from([("route".into(), route.into())]), ..sample }
+}
+
+#[test]
+fn a_probe_that_fails_fails_for_every_series() {
+    let good = |minutes_ago| of_route("a", sample(minutes_ago, Some(0.01)));
+    let bad = |minutes_ago| of_route("a", sample(minutes_ago, Some(0.2)));
+    // It cannot measure at all now, so that it knows no routes.
+    let (outcome, reason) = judge(", for: 30m", &[good(10), good(5)], &[sample(0, None)]);
+    assert_eq!((outcome, reason.contains("timed out")), (Outcome::Undecided, true), "{reason}");
+    let (outcome, reason) = judge(", for: 30m", &[bad(40), bad(10), bad(5)], &[sample(0, None)]);
+    assert_eq!(outcome, Outcome::Undecided, "{reason}");
+    // As does an earlier round that failed, and that proves nothing.
+    let stored = [bad(30), sample(20, None), bad(10)];
+    assert_eq!(judge(", for: 30m", &stored, &[bad(0)]).0, Outcome::Matched);
+    let (outcome, reason) = judge(", for: 30m", &[sample(30, None), bad(10)], &[bad(0)]);
+    assert_eq!(outcome, Outcome::Undecided, "{reason}");
+    // Another series of the metric shows nothing of the one that is asked for.
+    let chosen = super::scheme(", for: 30m").replace("error_rate > 5%", "'error_rate{route=\"a\"} > 5%'");
+    let chosen = Scheme::compile(&serde_yaml::from_str::<SchemeConfig>(&chosen).unwrap()).unwrap();
+    for stored in [vec![good(10)], vec![], vec![of_route("b", sample(10, Some(0.01)))]] {
+        let evidence =
+            Evidence::with_history(&stored, &[sample(0, None)], Some(&Digest::of(b"served")), night());
+        let found = &classify(&chosen, &evidence).rules[0];
+        assert_eq!(found.outcome, Outcome::Undecided, "{}", found.reason);
+    }
+}
+
+#[test]
+fn an_optional_metric_whose_probe_fails_is_not_as_if_nobody_reported_it() {
+    let text = super::scheme("").replace("error_rate > 5%", "'error_rate{route=\"a\"} > 5%'");
+    let text = text.replace("error_rate: {unit: ratio}", "error_rate: {unit: ratio, optional: true}");
+    let scheme = Scheme::compile(&serde_yaml::from_str::<SchemeConfig>(&text).unwrap()).unwrap();
+    for (fresh, expected) in [
+        (vec![], Outcome::Unreported),
+        (vec![of_route("b", sample(0, Some(0.01)))], Outcome::Unreported),
+        (vec![sample(0, None)], Outcome::Undecided),
+    ] {
+        let evidence = Evidence::with_history(&[], &fresh, Some(&Digest::of(b"served")), night());
+        let found = &classify(&scheme, &evidence).rules[0];
+        assert_eq!(found.outcome, expected, "{}", found.reason);
+    }
+}
+
+#[test]
+fn a_total_beside_its_parts_is_judged_too() {
+    let parts = || vec![of_route("a", sample(0, Some(0.01))), of_route("b", sample(0, Some(0.01)))];
+    for rule in ["", ", for: 10m"] {
+        let stored: Vec<Sample> = parts()
+            .into_iter()
+            .chain([sample(0, Some(0.2))])
+            .map(|one| {
+                let event_time = one.event_time - TimeDelta::minutes(10);
+                Sample { event_time, recorded_at: event_time, ..one }
+            })
+            .collect();
+        let with = |total| parts().into_iter().chain([sample(0, total)]).collect::<Vec<_>>();
+        assert_eq!(judge(rule, &stored, &with(Some(0.2))).0, Outcome::Matched, "{rule}");
+        assert_eq!(judge(rule, &stored, &with(Some(0.01))).0, Outcome::Missed, "{rule}");
+        assert_eq!(judge(rule, &stored, &with(None)).0, Outcome::Undecided, "{rule}");
+    }
+}
+
+#[test]
+fn a_series_that_nobody_measures_any_more_is_not_good_for_ever() {
+    let chosen = super::scheme(", for: 30m").replace("error_rate > 5%", "'error_rate{route=\"a\"} > 5%'");
+    let chosen = Scheme::compile(&serde_yaml::from_str::<SchemeConfig>(&chosen).unwrap()).unwrap();
+    let any = compiled(", for: 30m");
+    let of = |scheme: &Scheme, minutes_ago| {
+        let stored = [of_route("a", sample(minutes_ago, Some(0.01)))];
+        let fresh = [of_route("b", sample(0, Some(0.01)))];
+        let evidence = Evidence::with_history(&stored, &fresh, Some(&Digest::of(b"served")), night());
+        classify(scheme, &evidence).rules[0].clone()
+    };
+    let judge = |minutes_ago| of(&chosen, minutes_ago);
+    assert_eq!(judge(20).outcome, Outcome::Missed);
+    let found = judge(31);
+    assert_eq!(found.outcome, Outcome::Undecided, "{}", found.reason);
+    assert!(found.reason.contains("nothing measures it now"), "{}", found.reason);
+    // Who asks for no series in particular is told of those that there are.
+    assert_eq!(of(&any, 31).outcome, Outcome::Missed);
+}
+
+#[test]
+fn a_probe_that_is_broken_from_the_start_does_not_warm_up_for_ever() {
+    let (outcome, reason) = judge(", warm_up: 10 samples", &[], &[sample(0, None)]);
+    assert_eq!((outcome, reason.contains("1 of 10 samples")), (Outcome::Undecided, true), "{reason}");
+    let (outcome, _) = judge(", warm_up: 10 samples", &[sample(10, None)], &[sample(0, Some(0.2))]);
+    assert_eq!(outcome, Outcome::Warming);
+}

@@ -184,3 +184,25 @@ fn what_is_wrong_is_said_in_its_place() {
     let said = refused(&shop(", warm_up: 10 rounds", ""));
     assert!(said.contains("10 samples"), "{said}");
 }
+
+#[test]
+fn quiet_rounds_say_once_that_something_is_held_and_that_it_is_decided_again() {
+    let workspace = shop(", on_no_data: {hold: 30m}", "");
+    let quiet = |minute: &str, status| {
+        clock(&workspace, minute);
+        workspace.irctl(&["check", "--quiet"]).expect(status).stdout
+    };
+    at(&workspace, "03:00", 0.01);
+    assert_eq!(quiet("03:00", 0), "");
+    std::fs::remove_file(workspace.path("now.json")).unwrap();
+    let said = quiet("03:05", 0);
+    assert!(said.starts_with("shop: P0 errors: held: error_rate 1 %") && said.lines().count() == 1, "{said}");
+    assert_eq!(quiet("03:10", 0), "", "said once");
+    measured(&workspace, "03:15", 0.01);
+    let said = quiet("03:15", 0);
+    assert!(said.starts_with("shop: P0 errors is decided again: ") && said.lines().count() == 1, "{said}");
+    std::fs::remove_file(workspace.path("now.json")).unwrap();
+    quiet("03:20", 0);
+    let said = quiet("03:50", 3);
+    assert!(said.starts_with("shop: OK → UNKNOWN: ") && said.lines().count() == 1, "{said}");
+}

@@ -5,11 +5,13 @@
 mod support;
 
 mod evidence;
+mod failing;
 mod keeping;
 mod maintenance;
 mod needs;
 mod patterns;
 mod properties;
+mod random;
 mod starting;
 
 use serde_json::Value;

@@ -124,3 +124,18 @@ fn what_is_wrong_with_a_window_is_said_in_its_place() {
     let said = refused(&wrong);
     assert!(said.contains("no service `shopp`") && said.contains("did you mean `shop`?"), "{said}");
 }
+
+#[test]
+fn quiet_rounds_say_that_a_window_begins_and_ends() {
+    let workspace = night("");
+    at(&workspace, "02:50", 0.01);
+    round(&workspace, 0);
+    let quiet = |minute: &str| {
+        at(&workspace, minute, 0.01);
+        workspace.irctl(&["check", "--quiet"]).expect(0).stdout
+    };
+    assert_eq!(quiet("03:00"), "shop: in maintenance until 2026-11-20 04:00 UTC: retraining\n");
+    assert_eq!(quiet("03:30"), "", "said once");
+    assert_eq!(quiet("04:00"), "shop: maintenance is over: retraining\n");
+    assert_eq!(quiet("04:05"), "");
+}

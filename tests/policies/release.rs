@@ -63,6 +63,65 @@ fn what_has_to_hold_for_a_time_is_seen_in_several_rounds() {
 }
 
 #[test]
+fn a_condition_has_to_hold_for_every_series_and_be_known_now() {
+    use rusqlite::Connection;
+    let workspace = night("  release: when\n  release_when: {condition: depth_normal >= 1 min, for: 5m}\n");
+    let text = workspace.read("config/services/scalper.yaml");
+    let depth = text.lines().find(|line| line.starts_with("  depth:")).unwrap();
+    let asked = "  depth: {sql: {database: {sqlite: {file: desk.db}}, query: \"SELECT symbol, depth FROM book\", \
+        read: {rows: {metric: depth_normal, unit: minutes, value: depth, labels: [symbol]}}}}";
+    workspace.write("config/services/scalper.yaml", text.replace(depth, asked));
+    let book = Connection::open(workspace.path("desk.db")).unwrap();
+    book.execute_batch(
+        "CREATE TABLE book (symbol TEXT, depth REAL); INSERT INTO book VALUES ('A', 9), ('B', 0)",
+    )
+    .unwrap();
+    workspace.irctl(&["contain"]).expect(0);
+    let after = |minute: &str, status| {
+        workspace.set_clock(&format!("2026-11-20T{minute}:00Z"));
+        let said = said(&round(&workspace, status)).to_owned();
+        assert!(contained(&workspace), "{minute}: {said}");
+        said
+    };
+    for minute in ["03:10", "03:14", "03:17"] {
+        assert!(after(minute, 0).contains("symbol=B"), "one of two is not deep enough");
+    }
+    book.execute_batch("UPDATE book SET depth = 9").unwrap();
+    after("03:20", 0);
+    after("03:23", 0);
+    // It was deep enough for five minutes when nobody could be asked any more.
+    book.execute_batch("ALTER TABLE book RENAME TO gone").unwrap();
+    let said = after("03:26", 0);
+    assert!(said.contains("not decided"), "{said}");
+    book.execute_batch("ALTER TABLE gone RENAME TO book").unwrap();
+    workspace.set_clock("2026-11-20T03:28:00Z");
+    assert_eq!(round(&workspace, 0)["release"]["released"], true);
+    assert!(!contained(&workspace));
+}
+
+#[test]
+fn what_hangs_on_something_broken_lets_nobody_back() {
+    let workspace = night(
+        "  release: when\n  release_when: {condition: depth_normal >= 1 min}\n\
+        needs: {depth: [dataset/feed]}\n",
+    );
+    workspace.write(
+        "config/services/feed.yaml",
+        "service: feed\nkind: dataset\nscheme: data\nprobes:\n  feed: {file: {file: feed.csv}}\n",
+    );
+    workspace.write(
+        "config/severity/data.yaml",
+        "scheme: data\nlevels: {P0: {name: Broken, verdict: CRIT}}\nmetrics: {feed_exists: {unit: flag}}\n\
+         rules: [{id: missing, level: P0, symptom: data, when: not feed_exists}]\n",
+    );
+    workspace.irctl(&["contain", "--service", "scalper"]).expect(0);
+    let run = workspace.irctl(&["check", "--output", "json"]).expect(2).json();
+    let desk = run["services"].as_array().unwrap().iter().find(|one| one["service"] == "scalper").unwrap();
+    assert!(said(desk).contains("depth_normal is blocked by dataset/feed"), "{}", said(desk));
+    assert!(contained(&workspace));
+}
+
+#[test]
 fn what_is_not_proven_is_not_let_back_by_a_condition() {
     let workspace =
         night("  verify: never\n  release: when\n  release_when: {condition: depth_normal >= 5 min}\n");
@@ -139,4 +198,33 @@ fn keys_that_need_each_other_are_checked() {
         said.push(format!("# {}\n{}\n", more.trim(), blocks.join("\n")));
     }
     insta::assert_snapshot!("keys", said.join("\n"));
+}
+
+#[test]
+fn what_is_blocked_when_its_watch_is_over_is_not_confirmed() {
+    let workspace = night("  watch: 30m\nneeds: {winrate: [dataset/feed]}\n");
+    workspace.write(
+        "config/services/feed.yaml",
+        "service: feed\nkind: dataset\nscheme: data\nprobes:\n  feed: {file: {file: feed.csv}}\n",
+    );
+    workspace.write(
+        "config/severity/data.yaml",
+        "scheme: data\nlevels: {P0: {name: Broken, verdict: CRIT}}\nmetrics: {feed_exists: {unit: flag}}\n\
+         rules: [{id: missing, level: P0, symptom: data, when: not feed_exists}]\n",
+    );
+    workspace.write("feed.csv", "a\n1\n");
+    verified(&workspace);
+    workspace.irctl(&["rollback", "--service", "scalper", "--to", "prev", "--yes"]).expect(0);
+    assert!(!contained(&workspace));
+    // Its numbers hang on what is gone: nobody knows whether they are good.
+    std::fs::remove_file(workspace.path("feed.csv")).unwrap();
+    workspace.set_clock("2026-11-20T03:40:00Z");
+    let run = workspace.irctl(&["check", "--output", "json"]).json();
+    let desk = run["services"].as_array().unwrap().iter().find(|one| one["service"] == "scalper").unwrap();
+    let watch = desk["watches"][0]["summary"].as_str().unwrap_or_else(|| panic!("{desk:#}"));
+    assert!(
+        watch.contains("was not confirmed") && watch.contains("nothing showed that it is good"),
+        "{watch}"
+    );
+    assert!(contained(&workspace));
 }

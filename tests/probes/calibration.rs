@@ -61,6 +61,32 @@ fn what_is_undefined_is_undecided() {
 }
 
 #[test]
+fn series_are_told_apart_and_each_counts() {
+    let workspace = Workspace::new();
+    let mut rows = "segment,probability,outcome\n".to_owned();
+    for number in 0..10 {
+        let (often, seldom) = (u8::from(number != 0), u8::from(number == 0));
+        rows += &format!("new,0.9,{often}\nnew,0.1,{seldom}\nold,0.9,{seldom}\nold,0.1,{often}\n");
+    }
+    workspace.write("c.csv", rows);
+    let outcome = workspace
+        .measure("{calibration: {rows: {file: c.csv}, minimum: 10, by: segment, expect: [new, old, lost]}}");
+    let of = |segment: &str| {
+        let own = |sample: &&irctl::store::Sample| {
+            sample.metric == "p_ece" && sample.labels.get("segment").is_some_and(|own| own == segment)
+        };
+        outcome.samples.iter().find(own).unwrap().measurement.clone()
+    };
+    assert!(of("new").value().unwrap() < 1e-12 && of("old").value().unwrap() > 0.75);
+    assert!(of("lost").value().is_none(), "nobody knows how it is");
+    assert!(outcome.problems.iter().any(|problem| problem.reason.raw().starts_with("lost: 0 rows")));
+    let lonely = workspace.measure("{calibration: {rows: {file: c.csv}, expect: [new]}}");
+    assert!(reason(&lonely, "p_ece").contains("`expect` needs `by`"));
+    let nowhere = workspace.measure("{calibration: {rows: {file: c.csv}, by: region}}");
+    assert!(reason(&nowhere, "p_ece").contains("no column `region`"));
+}
+
+#[test]
 fn a_bad_version_is_not_held_against_the_one_that_serves() {
     let mut workspace = Workspace::new();
     let (served, bad) = (version("served"), version("bad"));

@@ -6,9 +6,14 @@
 #[path = "../support/api_server.rs"]
 #[allow(dead_code)]
 mod api_server;
+#[path = "../support/certificates.rs"]
+mod certificates;
 #[path = "../support/kubernetes.rs"]
 #[allow(dead_code)]
 mod double;
+#[path = "../support/http.rs"]
+#[allow(dead_code)]
+mod http_server;
 mod kubernetes;
 mod postgres;
 #[path = "../support/postgres.rs"]

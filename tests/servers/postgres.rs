@@ -100,6 +100,11 @@ fn rows_counts_and_newest_times() {
     assert_eq!(fact(&outcome, "newest"), "2026-11-20T02:59:00Z");
     for (query, read, words) in [
         (all, "{rows: {value: won}}", "found 3 rows where one is expected"),
+        (
+            "SELECT 1 AS won, 'v9' AS version",
+            "{rows: {value: won, version: version}}",
+            "no version known here",
+        ),
         (all, "{rows: {value: none, labels: [route]}}", "has no column"),
         (all, "{rows: {value: won, labels: [route], max_age: 1h}}", "`max_age` needs `time`"),
         ("SELECT 'a' AS r, won FROM trades", "{rows: {value: won, labels: [r]}}", "the same r"),

@@ -73,6 +73,25 @@ fn streams() {
 }
 
 #[test]
+fn a_replica_that_lost_its_primary_says_nothing_that_counts() {
+    let (bench, server) = (Bench::new(), RedisServer::start(&[]));
+    let _: String = server.run(&["SET", "mode", "live"]);
+    let look = || bench.measure(&probe(&server.secret(), "{key: {key: mode, value: {equals: live}}}"));
+    assert_eq!(value(&look(), "p"), 1.0);
+    let _: String = server.run(&["REPLICAOF", "127.0.0.1", &dead_port().to_string()]);
+    for metric in ["p", "p_exists", "p_length"] {
+        let why = reason(&look(), metric);
+        assert!(why.contains("lost its primary"), "{metric}: {why}");
+    }
+    let stream = bench.measure(&probe(&server.secret(), "{stream: {key: mode}}"));
+    assert!(reason(&stream, "p_length").contains("lost its primary"));
+    // It still answers, and may be asked how it stands.
+    assert_eq!(value(&bench.measure(&probe(&server.secret(), "{ping: {}}")), "p_answers"), 1.0);
+    let link = "{info: {field: master_link_status, equals: up}}";
+    assert_eq!(value(&bench.measure(&probe(&server.secret(), link)), "p"), 0.0);
+}
+
+#[test]
 fn keys() {
     let (bench, server) = (Bench::new(), RedisServer::start(&[]));
     let key = |ask: &str| bench.measure(&probe(&server.secret(), &format!("{{key: {ask}}}")));

@@ -146,6 +146,13 @@ fn who_is_not_there_and_who_is_not_s3() {
     assert!(said.contains("does not speak S3"), "a page for people is no empty list: {said}");
     let broken = HttpServer::start(|_| (200, Vec::new(), "<ListBucketResult><Contents>".to_owned()));
     assert!(why(&at(broken.port)).contains("does not speak S3"));
+    let cut = HttpServer::start(|_| {
+        let page = "<?xml version=\"1.0\"?><ListBucketResult><Name>signals</Name><IsTruncated>true</IsTruncated>\
+            </ListBucketResult>";
+        (200, Vec::new(), page.to_owned())
+    });
+    let said = why(&at(cut.port));
+    assert!(said.contains("cut off"), "a part of a list is not the list: {said}");
     let elsewhere = HttpServer::start(|_| {
         let body = "<Error><Code>PermanentRedirect</Code><Message>Use eu-west-3.</Message></Error>";
         (301, vec![("Location".to_owned(), "http://127.0.0.1:1/".to_owned())], body.to_owned())

@@ -7,6 +7,10 @@ use std::str::FromStr;
 use crate::base::{Digest, Duration, Error, SecretReference};
 use crate::config::maintenance::{LocalTime, TimeOfDay};
 use crate::notify::Given;
+use crate::probe::baseline::Statistic;
+use crate::probe::coefficients::Tolerance;
+use crate::probe::imports::ModuleName;
+use crate::probe::leakage::NamePattern;
 use crate::probe::log::{LinePattern, TimeFormat};
 use crate::probe::prometheus::ServerAddress;
 use crate::severity::input::mapping::{JsonPointer, TemplateText};
@@ -39,7 +43,7 @@ pub struct Formats(BTreeMap<&'static str, Check>);
 impl Formats {
     /// The formats of the rooms below. A room's new grammar gets its line here.
     pub fn standard() -> Self {
-        let table: [(&'static str, Check); 19] = [
+        let table: [(&'static str, Check); 23] = [
             ("duration", parsed::<Duration>),
             ("digest", parsed::<Digest>),
             ("secret-reference", parsed::<SecretReference>),
@@ -53,6 +57,10 @@ impl Formats {
             ("server-address", parsed::<ServerAddress>),
             ("line-pattern", parsed::<LinePattern>),
             ("time-format", parsed::<TimeFormat>),
+            ("name-pattern", parsed::<NamePattern>),
+            ("statistic", parsed::<Statistic>),
+            ("python-module", parsed::<ModuleName>),
+            ("percentage", parsed::<Tolerance>),
             ("glob", glob),
             ("timezone", timezone),
             ("name", name),

@@ -29,6 +29,12 @@ pub struct CalibrationConfig {
     /// The column with what came of it: 1, or 0. Where it is missing, it is not known yet and the row does not count.
     #[serde(default = "outcome")]
     pub outcome: String,
+    /// The column that tells series apart, such as a segment. Its name is the label's name, its values are the label's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The values of `by` that there should be. Those without a row are undecided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<String>,
     /// The column that says which version a row comes from. Without one, a row comes from the version that was deployed
     /// when its day began, where dates and deployments are known; else from the served one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

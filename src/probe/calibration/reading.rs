@@ -36,7 +36,7 @@ impl<'a> CalibrationReading<'a> {
             config,
             request,
             window: Window::new(&config.rows, config.timezone, request.now),
-            cohorts: Cohorts::new(request, config.version_column.as_deref(), None, dated),
+            cohorts: Cohorts::new(request, config.version_column.as_deref(), config.by.as_deref(), dated),
         }
     }
 
@@ -61,8 +61,14 @@ impl<'a> CalibrationReading<'a> {
         let file = self.config.rows.file.display();
         let columns = self.wants().iter().find_map(|want| pass.objection(want));
         let columns = columns.map(|objection| format!("{file}: {objection}"));
-        let many = || self.cohorts.too_many.then(|| "rows name too many different versions".to_owned());
-        columns.or_else(|| self.window.objection(pass)).or_else(many)
+        let many = || {
+            self.cohorts
+                .too_many
+                .then(|| "rows name too many different versions, or values of `by`".to_owned())
+        };
+        let lonely = (self.config.by.is_none() && !self.config.expect.is_empty())
+            .then(|| "`expect` needs `by`, the column whose values it names".to_owned());
+        lonely.or(columns).or_else(|| self.window.objection(pass)).or_else(many)
     }
 
     fn say(&self, cohort: &Cohort<Sums>, pass: &Pass, outcome: &mut Outcome) {
@@ -82,6 +88,7 @@ impl<'a> CalibrationReading<'a> {
                 Ok(value) => self.request.sample(self.name, &metric, value, unit),
                 Err(reason) => self.request.undecided(self.name, &metric, unit, reason),
             };
+            sample.labels.extend(self.config.by.clone().zip(cohort.label.clone()));
             sample.version.clone_from(&cohort.version);
             sample.rows = cohort.sums.rows;
             sample.input = Some(pass.digest.clone());
@@ -100,14 +107,26 @@ impl<'a> CalibrationReading<'a> {
         }
     }
 
-    /// Whose rows they are, where it is not the served version's.
-    fn who(&self, cohort: &Cohort<Sums>) -> String {
-        match &cohort.version {
-            Some(version) if Some(version) != self.request.versions.served.as_ref() => {
-                format!("version {}: ", version.short())
-            }
-            _ => String::new(),
+    /// Values of `by` that there should be, and that no row has.
+    fn absent(&self, sorted: &[&Cohort<Sums>], pass: &Pass, outcome: &mut Outcome) {
+        let there = |value: &String| sorted.iter().any(|cohort| cohort.label.as_ref() == Some(value));
+        for value in self.config.expect.iter().filter(|value| !there(value)) {
+            let cohort = Cohort {
+                version: self.request.versions.served.clone(),
+                label: Some(value.clone()),
+                sums: Sums::default(),
+            };
+            self.say(&cohort, pass, outcome);
         }
+    }
+
+    /// Whose rows they are, where there are several series, or it is not the served version's.
+    fn who(&self, cohort: &Cohort<Sums>) -> String {
+        let version = cohort.version.as_ref();
+        let foreign = version.filter(|version| Some(*version) != self.request.versions.served.as_ref());
+        let foreign = foreign.map(|version| format!("version {}", version.short()));
+        let parts: Vec<String> = cohort.label.clone().into_iter().chain(foreign).collect();
+        if parts.is_empty() { String::new() } else { format!("{}: ", parts.join(", ")) }
     }
 }
 
@@ -160,9 +179,10 @@ impl Reading for CalibrationReading<'_> {
         if pending > 0 {
             outcome.fact("also", format!("{pending} rows have no outcome yet"));
         }
-        for cohort in sorted {
+        for cohort in &sorted {
             self.say(cohort, pass, &mut outcome);
         }
+        self.absent(&sorted, pass, &mut outcome);
         outcome
     }
 }

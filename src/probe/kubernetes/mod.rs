@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::server::{about, add, explained, quoted};
 use super::{Emits, Outcome, Request, VersionSource};
 use crate::base::connect::kubernetes::{Access, Api, Place};
-use crate::base::{Duration, Error, ErrorCode, Unit};
+use crate::base::{Duration, Error, ErrorCode, Unit, process};
 use workload::{Pods, Status};
 
 /// How long the API may take to answer one request, where nothing else is said.
@@ -88,11 +88,13 @@ impl KubernetesConfig {
         for name in [Some(name), self.namespace.as_deref()].into_iter().flatten() {
             plain(name)?;
         }
+        let limit = process::within(self.timeout.unwrap_or(TIMEOUT).to_std());
+        let limit = Duration::Fixed(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
         let place = Place {
             namespace: self.namespace.as_deref(),
             context: self.context.as_deref(),
             kubeconfig: self.kubeconfig.as_deref(),
-            timeout: self.timeout.unwrap_or(TIMEOUT),
+            timeout: limit,
         };
         let (access, connection) = Access::find(&place, request.root)?;
         let api = Api::with(&access, connection)?.hasty();

@@ -1,12 +1,13 @@
 //! What users write to find something in a line: regular expressions, and how an instant is written.
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDateTime, Utc};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use crate::base::{Error, ErrorCode, Result};
+use crate::probe::file;
 
 /// A regular expression over the bytes of a line. It takes time in proportion to the line, whatever it says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -57,12 +58,34 @@ pub(super) enum Written {
 }
 
 impl TimeFormat {
-    /// What stands at the beginning of a text.
-    pub(super) fn read(&self, text: &str) -> Option<Written> {
+    /// What stands at the beginning of a text. Where no year is written, as syslog has it, it is the year that puts the time
+    /// nearest to `now` (local), and not after it, clocks being a little apart.
+    pub(super) fn read(&self, text: &str, now: NaiveDateTime) -> Option<Written> {
         if let Ok((instant, _)) = DateTime::parse_and_remainder(text, &self.0) {
             return Some(Written::Instant(instant.with_timezone(&Utc)));
         }
-        NaiveDateTime::parse_and_remainder(text, &self.0).ok().map(|(local, _)| Written::Local(local))
+        if let Ok((local, _)) = NaiveDateTime::parse_and_remainder(text, &self.0) {
+            return Some(Written::Local(local));
+        }
+        if self.tells_a_year() {
+            return None;
+        }
+        let until = now.checked_add_signed(file::SKEW)?;
+        let format = format!("%Y {}", self.0);
+        // The 29th of February may be eight years ago.
+        let in_year = |year: i32| {
+            let dated = format!("{year} {text}");
+            NaiveDateTime::parse_and_remainder(&dated, &format).ok().map(|(local, _)| local)
+        };
+        let mut years = (0..=8).filter_map(|back| in_year(until.year() - back));
+        years.find(|local| *local <= until).map(Written::Local)
+    }
+
+    /// Whether the year is written, in whatever form.
+    fn tells_a_year(&self) -> bool {
+        ["%Y", "%y", "%G", "%g", "%C", "%s", "%c", "%+", "%D", "%x", "%F", "%v"]
+            .iter()
+            .any(|part| self.0.contains(part))
     }
 }
 
@@ -72,8 +95,9 @@ impl FromStr for TimeFormat {
     fn from_str(text: &str) -> Result<Self> {
         let wrong = |why: &str| {
             let message = format!("`{}` {why}", text.escape_debug());
-            Err(Error::new(ErrorCode::InvalidData, message)
-                .hint("write it like %Y-%m-%d %H:%M:%S or %d/%b/%Y:%H:%M:%S %z, with year, day and time"))
+            Err(Error::new(ErrorCode::InvalidData, message).hint(
+                "write it like %Y-%m-%d %H:%M:%S or %d/%b/%Y:%H:%M:%S %z, or %b %e %H:%M:%S as syslog has it",
+            ))
         };
         let format = Self(text.to_owned());
         // What it writes it has to read again, or no line would have an instant.
@@ -82,7 +106,7 @@ impl FromStr for TimeFormat {
         if write!(written, "{}", sample.format(text)).is_err() {
             return wrong("is not a format of strftime");
         }
-        match format.read(&written) {
+        match format.read(&written, sample.naive_utc()) {
             Some(Written::Instant(read)) if read == sample => Ok(format),
             Some(Written::Local(read)) if read == sample.naive_utc() => Ok(format),
             _ => wrong("does not tell an instant to the second"),
@@ -154,7 +178,7 @@ impl JsonSchema for TimeFormat {
         json_schema!({
             "type": "string",
             "format": "time-format",
-            "description": "How an instant is written, as strftime has it, with year, day and time to the second.",
+            "description": "How an instant is written, as strftime has it, with day and time to the second.",
             "examples": ["%d/%b/%Y:%H:%M:%S %z"]
         })
     }
@@ -169,9 +193,28 @@ mod tests {
         for good in ["%Y-%m-%d %H:%M:%S", "%d/%b/%Y:%H:%M:%S %z", "%s", "%c", "[%a %b %e %T %Y]", "%+"] {
             assert!(good.parse::<TimeFormat>().is_ok(), "{good}");
         }
-        for bad in ["%b %d %H:%M:%S", "%H:%M:%S", "%Q", "", "at", "%Y-%m-%d %H:%M"] {
+        for bad in ["%Y %H:%M:%S", "%e %H:%M:%S", "%H:%M:%S", "%Q", "", "at", "%Y-%m-%d %H:%M"] {
             assert!(bad.parse::<TimeFormat>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn without_a_year_it_is_the_nearest_that_has_come() {
+        let format: TimeFormat = "%b %e %H:%M:%S".parse().unwrap();
+        let local = |text: &str| NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").unwrap();
+        for (text, now, read) in [
+            ("Nov 20 02:59:59 host x", "2026-11-20 03:00:00", "2026-11-20 02:59:59"),
+            ("Nov  5 02:59:59 host x", "2026-11-20 03:00:00", "2026-11-05 02:59:59"),
+            ("Nov 20 03:00:30 clocks are apart", "2026-11-20 03:00:00", "2026-11-20 03:00:30"),
+            ("Dec 31 23:59:00 x", "2027-01-01 00:01:00", "2026-12-31 23:59:00"),
+            ("Jan  1 00:00:20 x", "2026-12-31 23:59:50", "2027-01-01 00:00:20"),
+            ("Nov 21 03:00:00 x", "2026-11-20 03:00:00", "2025-11-21 03:00:00"),
+            ("Feb 29 12:00:00 x", "2026-11-20 03:00:00", "2024-02-29 12:00:00"),
+        ] {
+            let Some(Written::Local(found)) = format.read(text, local(now)) else { panic!("{text}") };
+            assert_eq!(found, local(read), "{text}");
+        }
+        assert!(format.read("Feb 30 12:00:00", local("2026-11-20 03:00:00")).is_none());
     }
 
     #[test]

@@ -13,32 +13,37 @@ pub(super) struct Stamps<'a> {
     pub at: Option<&'a LinePattern>,
     pub format: Option<&'a TimeFormat>,
     pub zone: Zone,
+    /// The instant of the round, for times without a year.
+    pub now: DateTime<Utc>,
 }
 
 impl Stamps<'_> {
-    /// The instant of a line, if it has one. A local time that comes twice is the earlier one.
-    pub fn read(&self, line: &[u8]) -> Option<DateTime<Utc>> {
+    /// The instant of a line, if it has one; `before` is that of the line before it. Lines stand in the order of time: a
+    /// local time that comes twice is the earlier one that does not go back.
+    pub fn read(&self, line: &[u8], before: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
         let place = match self.at {
             Some(at) => at.group(line)?,
             None => line.get(..HEAD).unwrap_or(line),
         };
         let text = place.utf8_chunks().next()?.valid();
         let written = match self.format {
-            Some(format) => format.read(text)?,
+            Some(format) => format.read(text, self.now.with_timezone(&self.zone.0).naive_local())?,
             None => rfc3339(text)?,
         };
         match written {
             Written::Instant(instant) => Some(instant),
             Written::Local(local) => {
-                let local = self.zone.0.from_local_datetime(&local).earliest()?;
-                Some(local.with_timezone(&Utc))
+                let found = self.zone.0.from_local_datetime(&local);
+                let (earlier, later) = (found.earliest()?, found.latest()?);
+                let goes_back = before.is_some_and(|before| earlier < before && later >= before);
+                Some(if goes_back { later } else { earlier }.with_timezone(&Utc))
             }
         }
     }
 
     /// The first instant in a text.
     pub fn first(&self, text: &[u8]) -> Option<DateTime<Utc>> {
-        lines(text).find_map(|line| self.read(line))
+        lines(text).find_map(|line| self.read(line, None))
     }
 }
 
@@ -162,7 +167,7 @@ impl Count {
     pub fn add(&mut self, text: &[u8], stamps: &Stamps<'_>) {
         for line in lines(text) {
             self.read += 1;
-            if let Some(at) = stamps.read(line) {
+            if let Some(at) = stamps.read(line, self.current) {
                 self.oldest = self.oldest.or(Some(at));
                 self.newest = self.newest.max(Some(at));
                 self.current = Some(at);
@@ -195,12 +200,16 @@ mod tests {
     use super::*;
     use crate::base::clock::{format_instant, parse_instant};
 
+    fn night() -> DateTime<Utc> {
+        parse_instant("2026-11-20T03:00:00Z").unwrap()
+    }
+
     fn stamps(zone: &str) -> Stamps<'static> {
-        Stamps { at: None, format: None, zone: zone.parse().unwrap() }
+        Stamps { at: None, format: None, zone: zone.parse().unwrap(), now: night() }
     }
 
     fn read(line: &str) -> Option<String> {
-        stamps("Europe/Berlin").read(line.as_bytes()).map(format_instant)
+        stamps("Europe/Berlin").read(line.as_bytes(), None).map(format_instant)
     }
 
     #[test]
@@ -233,17 +242,17 @@ mod tests {
         ] {
             assert_eq!(read(line), None, "{line}");
         }
-        assert_eq!(stamps("UTC").read(b"\xff2026-11-20T03:00:00Z"), None);
+        assert_eq!(stamps("UTC").read(b"\xff2026-11-20T03:00:00Z", None), None);
     }
 
     #[test]
     fn instants_elsewhere_and_otherwise() {
         let at: LinePattern = r"\[([^]]+)\]".parse().unwrap();
         let format: TimeFormat = "%d/%b/%Y:%H:%M:%S %z".parse().unwrap();
-        let stamps = Stamps { at: Some(&at), format: Some(&format), zone: Zone::default() };
+        let stamps = Stamps { at: Some(&at), format: Some(&format), zone: Zone::default(), now: night() };
         let line = b"203.0.113.9 - - [20/Nov/2026:04:00:00 +0100] \"GET / HTTP/1.1\" 500 12";
-        assert_eq!(stamps.read(line), Some(parse_instant("2026-11-20T03:00:00Z").unwrap()));
-        assert_eq!(stamps.read(b"no instant"), None);
+        assert_eq!(stamps.read(line, None), Some(parse_instant("2026-11-20T03:00:00Z").unwrap()));
+        assert_eq!(stamps.read(b"no instant", None), None);
     }
 
     #[test]
@@ -264,6 +273,20 @@ mod tests {
         assert_eq!(count.oldest, Some(instant("2026-11-20T01:59:59Z")));
         count.add(b"2026-11-20T09:00:00Z\n2026-11-20T02:10:00Z\n", &stamps("UTC"));
         assert_eq!((count.future, count.newest), (Some(instant("2026-11-20T09:00:00Z")), count.future));
+    }
+
+    #[test]
+    fn the_hour_that_comes_twice_goes_on() {
+        // In Berlin the clocks go back from 03:00 to 02:00 at 01:00 UTC.
+        let instant = |text: &str| parse_instant(text).unwrap();
+        let [from, since] = [instant("2026-10-25T01:00:00Z"), instant("2026-10-25T01:15:00Z")];
+        let mut count =
+            Count::new(vec!["error".parse().unwrap()], [from, since], instant("2026-10-25T01:31:00Z"));
+        let text = "2026-10-25 02:10:00 error\n2026-10-25 02:59:00 fine\n2026-10-25 02:10:00 error\n\
+                    2026-10-25 02:20:00 error\n";
+        count.add(text.as_bytes(), &stamps("Europe/Berlin"));
+        assert_eq!((count.matched.as_slice(), count.lines, count.after), (&[2][..], 2, 1));
+        assert_eq!((count.newest, count.future), (Some(instant("2026-10-25T01:20:00Z")), None));
     }
 
     #[test]

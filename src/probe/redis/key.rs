@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::value::ValueRead;
-use super::{RedisConfig, begun};
+use super::{RedisConfig, begun, up_to_date};
 use crate::base::connect::redis::Link;
 use crate::base::{Error, Unit};
 use crate::probe::server::{add, quoted};
@@ -89,6 +89,7 @@ pub(super) fn metrics(name: &str, ask: &KeyAsk) -> Vec<(String, Unit)> {
 
 fn look(link: &mut Link, ask: &KeyAsk) -> Result<Looked, Error> {
     let kind: String = link.ask(redis::cmd("TYPE").arg(&ask.key))?;
+    up_to_date(link)?;
     let lives = link.ask(redis::cmd("PTTL").arg(&ask.key))?;
     let length = match KeyType::of(&kind) {
         Some((_, command)) => Some(link.ask(redis::cmd(command).arg(&ask.key))?),

@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::server::{about, add, explained, quoted};
 use super::{Outcome, Request, VersionSource, file};
 use crate::base::connect::redis::{Link, Trouble};
-use crate::base::{Duration, Error, ErrorCode, SecretReference, Unit};
+use crate::base::{Duration, Error, ErrorCode, SecretReference, Unit, process};
 pub use key::{KeyAsk, KeyType};
 pub use value::ValueRead;
 
@@ -90,7 +90,7 @@ pub struct InfoAsk {
 impl RedisConfig {
     fn link(&self) -> Result<Link, Trouble> {
         let url = self.url.resolve()?;
-        let timeout = self.timeout.unwrap_or(TIMEOUT).to_std();
+        let timeout = process::within(self.timeout.unwrap_or(TIMEOUT).to_std());
         Link::reach(&url, self.database.map(u64::from), timeout)
     }
 
@@ -186,6 +186,7 @@ fn stream(
     let (kind, length, newest) = config
         .ask(|link| {
             let kind: String = link.ask(redis::cmd("TYPE").arg(&ask.key))?;
+            up_to_date(link)?;
             if kind != "stream" {
                 return Ok((kind, 0_u64, None));
             }
@@ -235,6 +236,20 @@ fn stream(
     };
     add(&mut outcome, sample);
     Ok(outcome)
+}
+
+/// A replica that lost its primary goes on answering with what it had. Whoever may not ask INFO does not know.
+fn up_to_date(link: &mut Link) -> Result<(), Error> {
+    let said: String = match link.ask(redis::cmd("INFO").arg("replication")) {
+        Ok(said) => said,
+        Err(error) if error.code == ErrorCode::NotPermitted => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if said.lines().any(|line| line.trim_end() == "master_link_status:down") {
+        let why = "it is a replica that has lost its primary: what it holds may be old";
+        return Err(Error::new(ErrorCode::InvalidData, why));
+    }
+    Ok(())
 }
 
 /// The identifier of an entry: milliseconds since 1970, a dash, and a number.

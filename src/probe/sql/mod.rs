@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use super::server::{about, explained};
 use super::{Outcome, Request, Zone};
 use crate::base::connect::postgres::PostgresConfig;
-use crate::base::{Duration, Error, Unit, path};
+use crate::base::{Duration, Error, Unit, path, process};
 use cell::Cell;
 
 /// How long connecting, and the query, may each take, where nothing else is said.
@@ -139,7 +139,7 @@ pub struct NewestRead {
 
 impl SqlConfig {
     fn timeout(&self) -> std::time::Duration {
-        self.timeout.unwrap_or(TIMEOUT).to_std()
+        process::within(self.timeout.unwrap_or(TIMEOUT).to_std())
     }
 
     fn metric(&self, name: &str) -> (String, Unit) {

@@ -9,7 +9,7 @@ use crate::base::Unit;
 use crate::base::clock::{Elapsed, format_instant};
 use crate::probe::server::{add, quoted};
 use crate::probe::{Outcome, Request, VersionSource, file};
-use crate::store::Sample;
+use crate::store::{Measurement, Sample};
 
 /// What a query found, as samples; or why nothing can be said at all.
 pub(super) fn read(
@@ -166,7 +166,11 @@ impl Rows<'_> {
             if sample.version.is_none() {
                 let why =
                     format!("{} names {}, which is no version known here", quoted(column), quoted(&label));
-                outcome.problem(Some(self.metric), why);
+                if self.request.versions.knows_any() {
+                    sample.measurement = Measurement::Undecided(why.into());
+                } else {
+                    outcome.problem(Some(self.metric), why);
+                }
             }
         }
         sample.labels = labels;

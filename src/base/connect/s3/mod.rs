@@ -1,6 +1,7 @@
 //! S3 and what speaks its language: which bucket, as whom, and what is asked of it.
 
 mod failure;
+mod profile;
 mod wire;
 
 use chrono::{DateTime, Utc};
@@ -15,7 +16,9 @@ use tokio::runtime::{Builder, Runtime};
 
 pub use failure::{Failure, Kind};
 
+use self::profile::Profile;
 use self::wire::{Connector, Heard, Storage};
+use crate::base::file::read_limited;
 use crate::base::{Error, ErrorCode, Result, Secret, SecretReference, environment};
 
 /// The most pages of a thousand objects that are listed: an endless list is no list.
@@ -23,6 +26,12 @@ const PAGES: usize = 1000;
 
 /// Variables whose values must not come back in an error.
 const HIDDEN: [&str; 3] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"];
+
+/// Variables that say who asks, before any profile does.
+const SAYS_WHO: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"];
+
+/// The largest file of certificates that is read, in bytes.
+const CERTIFICATES: u64 = 4 * 1024 * 1024;
 
 /// Which bucket, and as whom.
 #[derive(Debug, Clone, Copy)]
@@ -108,9 +117,15 @@ impl Bucket {
             None if place.anonymous => AmazonS3Builder::new().with_skip_signature(true),
             None => AmazonS3Builder::from_env(),
         };
+        let profile = if place.credentials.is_some() || place.anonymous { None } else { profile::read()? };
+        let mut profile = profile.unwrap_or_default();
+        if !SAYS_WHO.iter().any(|name| environment::variable(name).is_some()) {
+            builder = as_profile(builder, &mut profile, &mut hidden);
+        }
         let region = place.region.map(str::to_owned);
         let region = region.or_else(|| environment::variable("AWS_REGION"));
-        if let Some(region) = region.or_else(|| environment::variable("AWS_DEFAULT_REGION")) {
+        let region = region.or_else(|| environment::variable("AWS_DEFAULT_REGION")).or(profile.region);
+        if let Some(region) = region {
             builder = builder.with_region(region);
         }
         let said = |key| builder.get_config_value(&key);
@@ -118,7 +133,7 @@ impl Bucket {
             said(AmazonS3ConfigKey::S3Endpoint).or_else(|| said(AmazonS3ConfigKey::Endpoint));
         let endpoint = place.endpoint.map(str::to_owned).or(from_environment);
         let endpoint = endpoint.or_else(|| environment::variable("AWS_ENDPOINT_URL_S3"));
-        let endpoint = endpoint.or_else(|| environment::variable("AWS_ENDPOINT_URL"));
+        let endpoint = endpoint.or_else(|| environment::variable("AWS_ENDPOINT_URL")).or(profile.endpoint);
         let path_style = place.path_style.unwrap_or(endpoint.is_some() || place.bucket.contains('.'));
         let storage = match &endpoint {
             Some(endpoint) => storage(endpoint)?,
@@ -129,7 +144,9 @@ impl Bucket {
             builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, address);
         }
         let heard = Arc::new(Heard::new(hidden));
-        let connector = Connector { storage, timeout: place.timeout, heard: Arc::clone(&heard) };
+        let authorities = environment::variable("AWS_CA_BUNDLE").or(profile.authorities);
+        let authorities = authorities.as_deref().map(trusted).transpose()?;
+        let connector = Connector { storage, timeout: place.timeout, authorities, heard: Arc::clone(&heard) };
         let retry =
             RetryConfig { backoff: BackoffConfig::default(), max_retries: 0, retry_timeout: place.timeout };
         let store = builder
@@ -226,6 +243,35 @@ fn signed(credentials: &Credentials<'_>, hidden: &mut Vec<Secret>) -> Result<Ama
     }
     hidden.extend([key, secret]);
     Ok(builder)
+}
+
+/// As whom a profile asks, where it says so.
+fn as_profile(builder: AmazonS3Builder, profile: &mut Profile, hidden: &mut Vec<Secret>) -> AmazonS3Builder {
+    let mut builder = builder;
+    if let Some((key, secret)) = profile.keys.take() {
+        builder = builder.with_access_key_id(key.expose()).with_secret_access_key(secret.expose());
+        if let Some(token) = profile.session_token.take() {
+            builder = builder.with_token(token.expose());
+            hidden.push(token);
+        }
+        hidden.extend([key, secret]);
+    } else if let Some((file, role)) = profile.web_identity.take() {
+        builder = builder
+            .with_config(AmazonS3ConfigKey::WebIdentityTokenFile, file)
+            .with_config(AmazonS3ConfigKey::RoleArn, role);
+    }
+    builder
+}
+
+/// The certificates of AWS_CA_BUNDLE, which are trusted in place of the system's.
+fn trusted(file: &str) -> Result<Vec<reqwest::Certificate>> {
+    let pem = read_limited(std::path::Path::new(file), CERTIFICATES)?;
+    let read = reqwest::Certificate::from_pem_bundle(&pem).ok().filter(|all| !all.is_empty());
+    read.ok_or_else(|| {
+        let what = format!("{} (AWS_CA_BUNDLE) holds no certificates", file.escape_debug());
+        Error::new(ErrorCode::InvalidConfiguration, what)
+            .hint("it has to be PEM: -----BEGIN CERTIFICATE-----")
+    })
 }
 
 /// Names of buckets: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>. They go into the

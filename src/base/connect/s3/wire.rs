@@ -88,6 +88,8 @@ pub struct Connector {
     /// Where S3 is; others are asked for credentials.
     pub storage: Storage,
     pub timeout: Duration,
+    /// The certificates that are trusted in place of the system's.
+    pub authorities: Option<Vec<reqwest::Certificate>>,
     pub heard: Arc<Heard>,
 }
 
@@ -101,7 +103,10 @@ impl HttpConnector for Connector {
                 .timeout(self.timeout)
         };
         // A machine without certificates can still ask where there is no TLS.
-        let client = build().build().or_else(|_| build().tls_certs_only(std::iter::empty()).build());
+        let client = match &self.authorities {
+            Some(authorities) => build().tls_certs_only(authorities.iter().cloned()).build(),
+            None => build().build().or_else(|_| build().tls_certs_only(std::iter::empty()).build()),
+        };
         let client = client.map_err(|error| Error::Generic { store: "S3", source: Box::new(error) })?;
         let near = build().no_proxy().connect_timeout(NEAR).timeout(NEAR);
         let near = near.tls_certs_only(std::iter::empty()).build();
@@ -171,6 +176,11 @@ impl Wire {
             // A page for people, with the status of a success, would read as a list of nothing.
             self.heard.note(Failure::new(Kind::NotS3, "the answer is no list".to_owned()));
             return Err(HttpError::new(HttpErrorKind::Decode, std::io::Error::other("no list")));
+        } else if contains(&bytes, b"<IsTruncated>true") && !contains(&bytes, b"<NextContinuationToken>") {
+            // What is not all of it would read as all of it.
+            let what = "the list is cut off, and does not say how it goes on";
+            self.heard.note(Failure::new(Kind::NotS3, what.to_owned()));
+            return Err(HttpError::new(HttpErrorKind::Decode, std::io::Error::other("a part of a list")));
         }
         Ok(HttpResponse::from_parts(parts, HttpResponseBody::from(bytes)))
     }
