@@ -49,7 +49,8 @@ fn main() {
     let directory = tempfile::tempdir().expect("a temporary folder");
     let peers = Peers::asked(&directory.path().join("peers"));
     for form in if rows > USUAL_ROWS { &["parquet"][..] } else { &["parquet", "csv"][..] } {
-        let bench = Bench { folder: directory.path().join(form), form, rows, runs: 15.min(30_000_000 / rows).max(3) };
+        let bench =
+            Bench { folder: directory.path().join(form), form, rows, runs: 15.min(30_000_000 / rows).max(3) };
         std::fs::create_dir(&bench.folder).expect("a folder");
         bench.run(&peers);
     }
@@ -67,7 +68,11 @@ struct Bench {
 impl Bench {
     fn run(&self, peers: &Peers) {
         let file = self.folder.join(format!("rates.{}", self.form));
-        if self.form == "csv" { rows::csv(&file, self.rows) } else { rows::parquet(&file, self.rows) }
+        if self.form == "csv" {
+            rows::csv(&file, self.rows)
+        } else {
+            rows::parquet(&file, self.rows)
+        }
         let size = std::fs::metadata(&file).expect("the file").len();
         println!(
             "\nsix checks on {} rows ({:.1} MB of {}), medians of {} runs in turn\n",
@@ -134,7 +139,8 @@ impl Bench {
             } else {
                 (ratio(theirs, ours), "ten times as fast", ratio(theirs, ours) >= 10.0)
             };
-            let comes_to = if peer.tells { format!("ratio {comes_to:.2}") } else { format!("{comes_to:.0} ×") };
+            let comes_to =
+                if peer.tells { format!("ratio {comes_to:.2}") } else { format!("{comes_to:.0} ×") };
             self.compared(ours, against, comes_to, asked, Some(holds));
         }
         let peak = table::peak(verify(&self.folder));
@@ -171,7 +177,8 @@ fn lay_out(folder: &Path, form: &str, figures: &str) {
     let figures: Vec<_> = figures.split(' ').collect();
     let [rows, nulls, out, age, groups] = figures[..] else { panic!("five figures: {figures:?}") };
     let missing = CARRIERS.len() - groups.parse::<usize>().expect("a count");
-    let probes: String = CHECKS.replace("FORM", form).trim().lines().map(|line| format!("  {line}\n")).collect();
+    let probes: String =
+        CHECKS.replace("FORM", form).trim().lines().map(|line| format!("  {line}\n")).collect();
     let suite = format!(
         "suite: bench\nprobes:\n{probes}expect:\n\
          - {{id: rows, that: rates_rows == {rows}}}\n\

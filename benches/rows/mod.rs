@@ -38,7 +38,8 @@ pub fn csv(path: &Path, all: usize) {
             _ => format!("{}", low + random.below(1 << 30) as f64 / 1e6),
         };
         let (mean, lower, upper) = (value(1000.0), value(800.0), value(1200.0));
-        writeln!(out, "{date},{carrier},{mean},{lower},{upper},{row},row {row} of the table").expect("a line");
+        writeln!(out, "{date},{carrier},{mean},{lower},{upper},{row},row {row} of the table")
+            .expect("a line");
     }
     out.flush().expect("written");
 }
@@ -67,8 +68,7 @@ fn write_group(
     (first, rows, all): (usize, usize, usize),
     random: &mut Random,
 ) {
-    let dates: Vec<i32> =
-        (first..first + rows).map(|row| day(row, all)).collect();
+    let dates: Vec<i32> = (first..first + rows).map(|row| day(row, all)).collect();
     let carriers: Vec<ByteArray> = (0..rows).map(|_| ByteArray::from(CARRIERS[random.below(8)])).collect();
     put::<Int32Type>(group, &dates, random);
     put::<ByteArrayType>(group, &carriers, random);
@@ -114,4 +114,3 @@ impl Random {
         ((z ^ (z >> 31)) % limit as u64) as usize
     }
 }
-

@@ -15,8 +15,11 @@ use crate::notify::channels::http::{Post, Transport};
 /// How long an answer is waited for if the configuration does not say.
 const TIMEOUT: crate::base::Duration = crate::base::Duration::seconds(5);
 
-/// How long an answer is waited for at the least, however little is left of the round's time.
+/// How long is waited where less is left of the round's time than an answer may take.
 const LEAST: Duration = Duration::from_secs(1);
+
+/// What is said of a watcher that does not answer, the same in every round.
+const SILENT: &str = "the heartbeat could not be sent: there was no answer in time";
 
 /// One of the three things that a watcher is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,15 +56,16 @@ impl Heartbeat {
             Some(verdict) if !self.config.fails(verdict) => Beat::Success,
             _ => Beat::Fail,
         };
-        let end = self.told(beat, said, until.saturating_duration_since(Instant::now()));
+        // What is said of it is the same in every round, so that it is said once.
+        let each = if start.is_ok() { patience * 9 / 20 } else { patience * 9 / 40 };
+        let end = self.told(beat, said, each, until.saturating_duration_since(Instant::now()));
         let mut problems: Vec<String> = start.err().into_iter().chain(end.err()).collect();
         problems.dedup();
         problems
     }
 
-    /// Sends a beat and waits so long that it can be tried twice.
-    fn told(self, beat: Beat, said: &str, patience: Duration) -> Result<(), String> {
-        let each = patience * 9 / 20;
+    /// Sends a beat; each of its two tries may take so long.
+    fn told(self, beat: Beat, said: &str, each: Duration, patience: Duration) -> Result<(), String> {
         waited(&sent(self.config, beat, format!("{said}\n"), self.now, each), patience)
     }
 }
@@ -71,7 +75,7 @@ pub fn failed(config: &HeartbeatConfig, said: &str, now: DateTime<Utc>) -> Vec<S
     let (_, started) = channel();
     let heartbeat = Heartbeat { config: HeartbeatConfig { start: None, ..config.clone() }, now, started };
     let patience = patience(config, None);
-    heartbeat.told(Beat::Fail, said, patience).err().into_iter().collect()
+    heartbeat.told(Beat::Fail, said, patience * 9 / 20, patience).err().into_iter().collect()
 }
 
 fn timeout(config: &HeartbeatConfig) -> Duration {
@@ -81,13 +85,11 @@ fn timeout(config: &HeartbeatConfig) -> Duration {
 /// How long the end of a round waits for its watcher altogether.
 fn patience(config: &HeartbeatConfig, left: Option<Duration>) -> Duration {
     let own = timeout(config);
-    left.map_or(own, |left| own.min(left.max(LEAST)))
+    if left.is_none_or(|left| left >= own) { own } else { own.min(LEAST) }
 }
 
 fn waited(receiver: &Receiver<Result<(), String>>, patience: Duration) -> Result<(), String> {
-    receiver.recv_timeout(patience).unwrap_or_else(|_| {
-        Err(format!("the heartbeat could not be sent within {:.1} s", patience.as_secs_f64()))
-    })
+    receiver.recv_timeout(patience).unwrap_or_else(|_| Err(SILENT.to_owned()))
 }
 
 /// Sends on a thread of its own, that nobody has to wait for.
@@ -133,9 +135,8 @@ fn send(
     };
     match outcome {
         Outcome::Delivered { .. } => Ok(()),
-        Outcome::Retry { error, .. } | Outcome::Failed { error } | Outcome::Ambiguous { error } => {
-            Err(said(error))
-        }
+        Outcome::Ambiguous { .. } => Err(SILENT.to_owned()),
+        Outcome::Retry { error, .. } | Outcome::Failed { error } => Err(said(error)),
     }
 }
 

@@ -64,10 +64,12 @@ impl Past<'_> {
             reached: None,
             judged: Vec::new(),
         };
-        store.view(|session| session.each_sample(service, &mut |number, sample| {
-            rounds.reach(sample.recorded_at);
-            rounds.tape.add(number, sample);
-        }))?;
+        store.view(|session| {
+            session.each_sample(service, &mut |number, sample| {
+                rounds.reach(sample.recorded_at);
+                rounds.tape.add(number, sample);
+            })
+        })?;
         let rounds = rounds.end();
         self.services.push(ServicePast { service: service.to_owned(), rounds });
         Ok(())
@@ -143,11 +145,8 @@ impl Rounds<'_, '_> {
         let served = served(&samples, self.incidents, at);
         let evidence = Evidence::from_samples(&samples, served.as_ref(), at);
         let of = |scheme: &Scheme| said(scheme, &classify(scheme, &evidence));
-        let judged = Judged {
-            at,
-            other: of(self.past.other),
-            present: self.past.present.map(of).unwrap_or_default(),
-        };
+        let judged =
+            Judged { at, other: of(self.past.other), present: self.past.present.map(of).unwrap_or_default() };
         self.judged.push(judged);
     }
 }

@@ -139,12 +139,16 @@ mod tests {
     #[test]
     fn what_no_rule_looks_back_to_is_let_go() {
         let mut tape = Tape { reach: TimeDelta::minutes(5), kept: 2, lines: HashMap::new() };
-        for minute in 0..50 {
+        for minute in 0_i64..50 {
             tape.add(minute.unsigned_abs(), sample((0, minute, minute, 1)));
         }
         tape.add(50, sample((1, 0, 49, 1)));
         let kept: Vec<_> = tape.at(at(49)).iter().map(|one| (one.event_time - at(0)).num_minutes()).collect();
-        assert_eq!(kept, [0, 44, 45, 46, 47, 48, 49], "the only one of its line, however old, and five minutes");
+        assert_eq!(
+            kept,
+            [0, 44, 45, 46, 47, 48, 49],
+            "the only one of its line, however old, and five minutes"
+        );
         tape.add(51, sample((5, 1, 49, 1)));
         assert_eq!(tape.at(at(500)).len(), 4, "two of each line, and every bucket");
     }
