@@ -392,6 +392,52 @@ fn a_connection_that_breaks_is_tried_once_more() {
     assert_eq!(refusing.requests().len(), 1, "an answer is an answer");
 }
 
+/// The first line of the screen, and the whole of it.
+fn screen(workspace: &Workspace, status: i32) -> (String, String) {
+    let text = workspace.irctl(&[]).expect(status).stdout;
+    (text.lines().next().unwrap_or_default().to_owned(), text)
+}
+
+#[test]
+fn what_a_round_could_not_decide_is_not_ok_on_the_screen() {
+    let workspace = workspace("", &["desk", "vault"]);
+    let (first, text) = screen(&workspace, 3);
+    assert!(first.contains("UNKNOWN") && first.contains("never checked"), "{text}");
+    assert!(text.contains("Next: irctl check\n") && !text.contains("desk"), "{text}");
+    workspace.irctl(&["check"]).expect(0);
+    assert!(screen(&workspace, 0).0.contains("OK"));
+    load(&workspace, "desk", "null");
+    workspace.irctl(&["check", "--quiet"]).expect(3);
+    let (first, text) = screen(&workspace, 3);
+    assert!(first.contains("UNKNOWN"), "{text}");
+    assert!(text.contains("desk UNKNOWN: load: /load is null, not a number"), "{text}");
+    assert!(text.contains("Next: irctl check --service desk"), "{text}");
+    let round = workspace.irctl(&["--output", "json"]).expect(3).json();
+    assert_eq!(round["undecided"][0]["service"], "desk");
+    // It is decided again; and what nobody has looked at is not OK.
+    load(&workspace, "desk", "0.1");
+    workspace.irctl(&["check", "--service", "desk"]).expect(0);
+    assert!(screen(&workspace, 0).0.contains("OK"));
+    service(&workspace, "till", "json: {file: till.json, pointer: /load, unit: ratio}", "");
+    load(&workspace, "till", "0.1");
+    let (_, text) = screen(&workspace, 3);
+    assert!(text.contains("till UNKNOWN: it was not looked at yet"), "{text}");
+    // What has errors is not looked at, and says so.
+    let text = workspace.read("config/services/till.yaml");
+    workspace.write("config/services/till.yaml", text.replace("kind: service", "kind: desk"));
+    let (_, shown) = screen(&workspace, 3);
+    assert!(shown.contains("config/services/till.yaml has errors and was left out"), "{shown}");
+    assert!(shown.contains("Next: irctl config check"), "{shown}");
+    workspace.write("config/services/till.yaml", text);
+    // In parts it is the same.
+    load(&workspace, "vault", "null");
+    for part in ["1/2", "2/2"] {
+        workspace.irctl(&["check", "--quiet", "--shard", part]);
+    }
+    let (_, text) = screen(&workspace, 3);
+    assert!(text.contains("vault UNKNOWN") && !text.contains("till"), "{text}");
+}
+
 #[test]
 fn limits_that_cannot_be_meant_are_found() {
     let workspace =

@@ -40,6 +40,7 @@ pub mod report;
 mod rounds;
 pub mod scope;
 pub mod shard;
+mod standing;
 mod textfile;
 pub mod thresholds;
 mod together;
@@ -64,6 +65,7 @@ use measuring::RoundJob;
 pub use orders::Orders;
 pub use overview::{Overview, Pending, overview};
 pub use report::{Round, ServiceRound};
+pub use standing::Undecided;
 
 /// What a round works with.
 pub struct Surroundings<'a> {
@@ -113,6 +115,9 @@ pub fn run(surroundings: &Surroundings<'_>, workspace: &Arc<Workspace>, orders: 
         round.warnings.extend(heartbeat.end(Some(round.verdict), &said, left));
     }
     round.changes = news::take(&*surroundings.store, &round)?;
+    // Last, when what was found stands in the store. Forgotten in a power failure, it makes the next look say that a
+    // round is overdue, which is then true.
+    surroundings.store.write_relaxed(&mut |session| rounds::note(session, workspace, orders, begun))?;
     Ok(round)
 }
 
@@ -169,8 +174,6 @@ fn round(
     fault::point("check:before-delivery");
     let deliveries = post::deliver(surroundings)?;
     fault::point("check:delivered");
-    // Forgotten in a power failure, it makes the next look say that a round is overdue, which is then true.
-    surroundings.store.write_relaxed(&mut |session| rounds::note(session, workspace, orders, begun))?;
     let mut round = Round::new(begun, rounds, deliveries, workspace.left_out_of_rounds(), problems);
     round.shard = orders.shard;
     Ok(round)

@@ -2,28 +2,12 @@
 //!
 //! What each service said last is kept in the store, so that it is not said again by a later process.
 
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-
 use super::report::{Change, IncidentRound, Round, ServiceRound};
+use super::standing::{self, Standing};
 use crate::base::untrusted::{Sink, escape};
-use crate::base::{Error, ErrorCode, Result, Verdict};
+use crate::base::{Result, Verdict};
 use crate::severity::Outcome;
 use crate::store::{Session, Store};
-
-/// What was said of a service, or of the round as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Standing {
-    verdict: Verdict,
-    /// Each fact that stood, by a name of its own, as far as a difference in it is news.
-    facts: BTreeMap<String, String>,
-}
-
-impl Default for Standing {
-    fn default() -> Self {
-        Self { verdict: Verdict::Ok, facts: BTreeMap::new() }
-    }
-}
 
 /// Something that stands, and is said when it is new.
 struct Fact {
@@ -53,12 +37,15 @@ pub fn take(store: &dyn Store, round: &Round) -> Result<Vec<Change>> {
 }
 
 fn of_service(session: &mut dyn Session, service: &ServiceRound, found: &mut Vec<Change>) -> Result<()> {
-    let key = format!("check.standing.{}", service.service);
-    let before = read(session, &key)?;
+    let key = standing::of_service(&service.service);
+    let known = standing::read(session, &key)?;
+    let before = known.clone().unwrap_or_default();
+    let why = why(service);
     let mut lines: Vec<String> = service.incidents.iter().filter_map(changed).collect();
     let opened = !lines.is_empty();
     if before.verdict != service.verdict && !opened {
-        lines.push(format!("{} → {}{}", before.verdict, service.verdict, why(service)));
+        let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        lines.push(format!("{} → {}{why}", before.verdict, service.verdict));
     }
     if service.warming_is_news {
         let warming = service.classification.with(Outcome::Warming);
@@ -68,15 +55,13 @@ fn of_service(session: &mut dyn Session, service: &ServiceRound, found: &mut Vec
     let facts = facts(service);
     lines.extend(news(&before, &facts));
     found.extend(lines.iter().map(|line| change(Some(&service.service), line)));
-    write(session, &key, &before, standing(service.verdict, facts))
+    standing::write(session, &key, known.as_ref(), &now(service.verdict, why, facts))
 }
 
 fn of_round(session: &mut dyn Session, round: &Round, found: &mut Vec<Change>) -> Result<()> {
-    let key = match round.shard {
-        Some(shard) => format!("check.round.{shard}"),
-        None => "check.round".to_owned(),
-    };
-    let before = read(session, &key)?;
+    let key = standing::of_round(round.shard);
+    let known = standing::read(session, &key)?;
+    let before = known.clone().unwrap_or_default();
     let mut facts = Vec::new();
     for text in round.problems.iter().chain(&round.left_out).chain(&round.warnings) {
         facts.push(Fact::new(text, "", text));
@@ -89,7 +74,9 @@ fn of_round(session: &mut dyn Session, round: &Round, found: &mut Vec<Change>) -
         }
     }
     found.extend(news(&before, &facts).iter().map(|line| change(None, line)));
-    write(session, &key, &before, standing(round.verdict, facts))
+    standing::write_parts(session, round.shard)?;
+    let why = round.problems.first().cloned();
+    standing::write(session, &key, known.as_ref(), &now(round.verdict, why, facts))
 }
 
 /// One line, whatever stands in it.
@@ -113,9 +100,9 @@ fn changed(incident: &IncidentRound) -> Option<String> {
 }
 
 /// The first thing that explains a verdict.
-fn why(service: &ServiceRound) -> String {
+fn why(service: &ServiceRound) -> Option<String> {
     if service.verdict == Verdict::Ok {
-        return String::new();
+        return None;
     }
     let first = |outcome| service.classification.with(outcome).next();
     let rule = first(Outcome::Matched).or_else(|| first(Outcome::Undecided));
@@ -123,7 +110,7 @@ fn why(service: &ServiceRound) -> String {
     let unready = || service.unready.first().map(|unready| unready.summary.to_string());
     let unmeasured = || service.probes.is_empty().then(|| "nothing is measured".to_owned());
     let why = service.doubt.clone().or_else(|| rule.map(|rule| rule.reason.clone()));
-    why.or_else(unready).or_else(unmeasured).map(|why| format!(": {why}")).unwrap_or_default()
+    why.or_else(unready).or_else(unmeasured)
 }
 
 fn facts(service: &ServiceRound) -> Vec<Fact> {
@@ -173,22 +160,8 @@ fn news(before: &Standing, facts: &[Fact]) -> Vec<String> {
     facts.iter().filter(new).map(|fact| fact.line.clone()).collect()
 }
 
-fn standing(verdict: Verdict, facts: Vec<Fact>) -> Standing {
-    Standing { verdict, facts: facts.into_iter().map(|fact| (fact.name, fact.telling)).collect() }
-}
-
-fn read(session: &mut dyn Session, key: &str) -> Result<Standing> {
-    // What cannot be read is said again.
-    Ok(session.value(key)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
-}
-
-fn write(session: &mut dyn Session, key: &str, before: &Standing, now: Standing) -> Result<()> {
-    if *before == now {
-        return Ok(());
-    }
-    let text = serde_json::to_string(&now)
-        .map_err(|error| Error::new(ErrorCode::Bug, format!("what was said: {error}")))?;
-    session.set_value(key, &text)
+fn now(verdict: Verdict, why: Option<String>, facts: Vec<Fact>) -> Standing {
+    Standing { verdict, why, facts: facts.into_iter().map(|fact| (fact.name, fact.telling)).collect() }
 }
 
 #[cfg(test)]
@@ -200,10 +173,10 @@ mod tests {
         let fact = |telling: &str| vec![Fact::new("drill", telling, format!("line {telling}"))];
         let first = Standing::default();
         assert_eq!(news(&first, &fact("a")), ["line a"]);
-        let second = standing(Verdict::Warn, fact("a"));
+        let second = now(Verdict::Warn, None, fact("a"));
         assert_eq!(news(&second, &fact("a")), [""; 0]);
         assert_eq!(news(&second, &fact("b")), ["line b"]);
-        let gone = standing(Verdict::Ok, Vec::new());
+        let gone = now(Verdict::Ok, None, Vec::new());
         assert_eq!(news(&gone, &fact("a")), ["line a"], "what was gone is news again");
     }
 }

@@ -9,6 +9,7 @@ use super::notices::kind;
 use super::overlaps::{self, Overlaps};
 use super::proposal::{self, Proposal};
 use super::rounds;
+use super::standing::{self, Undecided};
 use crate::base::clock::parse_instant;
 use crate::base::{Result, Untrusted, Verdict};
 use crate::config::Workspace;
@@ -34,6 +35,8 @@ pub struct Overview {
     pub overlaps: Option<Overlaps>,
     /// Whether that is longer ago than two rounds should take.
     pub overdue: bool,
+    /// What the last look at each service could not decide.
+    pub undecided: Vec<Undecided>,
     /// Open incidents, worst first.
     pub incidents: Vec<Pending>,
     /// Services whose consumers are stopped.
@@ -83,12 +86,17 @@ pub struct Pending {
 
 /// Collects what stands now.
 pub fn overview(workspace: &Workspace, store: &dyn Store, now: DateTime<Utc>) -> Result<Overview> {
-    let (incidents, last_round, undelivered, overlaps) = store.view(|session| {
+    let (incidents, last_round, undelivered, overlaps, undecided) = store.view(|session| {
         let incidents = incident::book::open(session, None)?;
         let last = session.value(rounds::LAST)?;
         let stuck = [DeliveryState::Failed, DeliveryState::Ambiguous, DeliveryState::Queued];
         let undelivered = session.deliveries_in(&stuck)?.len();
-        Ok((incidents, last, undelivered, overlaps::read(session)?))
+        // Before the first round, that it is overdue says it all.
+        let undecided = match last {
+            Some(_) => standing::undecided(session, workspace)?,
+            None => Vec::new(),
+        };
+        Ok((incidents, last, undelivered, overlaps::read(session)?, undecided))
     })?;
     let last_round = last_round.as_deref().map(parse_instant).transpose()?;
     let operations: Vec<Summary> = operation::list(&workspace.state)?
@@ -108,7 +116,7 @@ pub fn overview(workspace: &Workspace, store: &dyn Store, now: DateTime<Utc>) ->
     if !contained.is_empty() {
         verdict = verdict.worst(Verdict::Warn);
     }
-    if !left_out.is_empty() {
+    if !left_out.is_empty() || !undecided.is_empty() {
         verdict = verdict.worst(Verdict::Unknown);
     }
     Ok(Overview {
@@ -118,9 +126,11 @@ pub fn overview(workspace: &Workspace, store: &dyn Store, now: DateTime<Utc>) ->
         running: lock::running(&workspace.state),
         overlaps,
         overdue,
-        next: next(&incidents, &operations, &contained, &left_out, overdue),
+        next: next(&incidents, &operations, &contained, &left_out, overdue)
+            .or_else(|| look_again(&undecided)),
         watches: rollback::watch::watches(&workspace.state)?,
         maintenance: maintenance::all(workspace, now),
+        undecided,
         contained,
         left_out,
         incidents,
@@ -193,6 +203,16 @@ fn next(
         .or_else(|| (!left_out.is_empty()).then(|| "irctl config check".to_owned()))
         .or_else(|| contained.first().map(|contained| contained.release.clone()))
         .or_else(|| overdue.then(|| "irctl check".to_owned()))
+}
+
+/// What shows everything about what could not be decided.
+fn look_again(undecided: &[Undecided]) -> Option<String> {
+    let one = match undecided {
+        [] => return None,
+        [one] => one.service.as_ref(),
+        _ => None,
+    };
+    Some(one.map_or_else(|| "irctl check".to_owned(), |service| format!("irctl check --service {service}")))
 }
 
 fn verdict(incidents: &[Pending], operations: &[Summary], overdue: bool) -> Verdict {

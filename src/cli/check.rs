@@ -119,7 +119,11 @@ fn show(round: &Round, context: &Context) -> Result<()> {
         context.out.line(&format!("shard {shard}: {count} {services}"))?;
     }
     let rows: Vec<_> = round.services.iter().map(row).collect();
-    context.out.table(&["SERVICE", "VERDICT", "LEVEL", "SERVED", "INCIDENT"], &rows)?;
+    if rows.is_empty() {
+        context.out.line("No service was looked at.")?;
+    } else {
+        context.out.table(&["SERVICE", "VERDICT", "LEVEL", "SERVED", "INCIDENT"], &rows)?;
+    }
     for service in &round.services {
         explain(service, round.services.len() > 1, round.at, context)?;
     }

@@ -40,9 +40,11 @@ impl Renderer<'_> {
                 let name = self.scheme.level(level).map_or("", |level| level.name.as_str());
                 format!("{level} {name}")
             }
+            None if classification.at_least => "not decided".to_owned(),
             None => "no level".to_owned(),
         };
-        let at_least = if classification.at_least { "at least " } else { "" };
+        let decided = classification.level.is_some();
+        let at_least = if classification.at_least && decided { "at least " } else { "" };
         let head = self.out.tone(Tone::Strong, &format!("{at_least}{name}"));
         let _ = write!(text, "{head}  {}", self.out.verdict(classification.verdict));
         if let Some(alert_name) = &alert.alert_name {

@@ -8,7 +8,7 @@ use super::{Context, NowArgs};
 use crate::base::Result;
 use crate::base::clock::{Elapsed, format_minute, format_near};
 use crate::check::overlaps::Overlaps;
-use crate::check::{Overview, Pending, overview};
+use crate::check::{Overview, Pending, Undecided, overview};
 use crate::incident::State;
 use crate::incident::deadlines::{Promise, Standing};
 
@@ -47,6 +47,11 @@ fn show(overview: &Overview, workspace: &str, context: &Context) -> Result<()> {
     if overview.incidents.is_empty() {
         out.line("No incident is open.")?;
     }
+    show_undecided(&overview.undecided, context)?;
+    for (number, left_out) in overview.left_out.iter().enumerate() {
+        let between = if number == 0 { "\n" } else { "" };
+        out.line(&format!("{between}{}", out.tone(Tone::Warning, left_out)))?;
+    }
     for contained in overview.contained.iter().filter(|one| !told_by_incident(overview, &one.service)) {
         let since = format_minute(contained.since);
         let why = contained.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -79,6 +84,22 @@ fn show(overview: &Overview, workspace: &str, context: &Context) -> Result<()> {
         out.line(&format!("\nNext: {}", out.tone(Tone::Strong, next)))?;
     }
     Ok(())
+}
+
+/// So many of what could not be decided are named.
+const NAMED: usize = 8;
+
+fn show_undecided(undecided: &[Undecided], context: &Context) -> Result<()> {
+    let out = &context.out;
+    for (number, one) in undecided.iter().take(NAMED).enumerate() {
+        let between = if number == 0 { "\n" } else { "" };
+        let what = one.service.as_deref().unwrap_or("the round");
+        out.line(&format!("{between}{what} {}: {}", out.verdict(one.verdict), one.why))?;
+    }
+    match undecided.len().saturating_sub(NAMED) {
+        0 => Ok(()),
+        more => out.line(&format!("and {more} more; `irctl check` shows all")),
+    }
 }
 
 /// Rounds that did nothing because another one was running: cron runs them too often, or one of them hangs.

@@ -46,13 +46,13 @@ pub fn metrics(workspace: &Workspace) -> Vec<Finding> {
                     "`{metric}` is measured as {unit}; the scheme {} has it as {expected}",
                     config.scheme
                 );
-                findings.push(Finding::error(
-                    Kind::Service,
-                    name,
-                    &format!("/probes/{probe}"),
-                    "wrong-unit",
-                    message,
-                ));
+                let place = format!("/probes/{probe}");
+                let finding = Finding::error(Kind::Service, name, &place, "wrong-unit", message);
+                let help = format!(
+                    "where the values are of that unit, and the kind of probe takes one: `unit: {expected}`; else \
+                     measure it under another name with `metric:`"
+                );
+                findings.push(finding.help(Some(help)));
             }
         }
         if !service.probes.is_empty() {

@@ -35,10 +35,14 @@ pub(crate) fn write(
     let summary = tally.finish(scheme);
     let line = &mut scratch.line;
     line.clear();
-    line.push_str(if summary.at_least { "at least " } else { "" });
-    line.push_str(
-        summary.level.and_then(|rank| scheme.levels().get(rank)).map_or("no level", String::as_str),
-    );
+    let level = summary.level.and_then(|rank| scheme.levels().get(rank));
+    line.push_str(match (level, summary.at_least) {
+        (Some(_), true) => "at least ",
+        (None, true) => "not decided",
+        (Some(_), false) => "",
+        (None, false) => "no level",
+    });
+    line.push_str(level.map_or("", String::as_str));
     line.push(' ');
     line.push_str(summary.verdict.as_str());
     if let Some(name) = alert_name {

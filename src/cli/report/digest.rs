@@ -78,7 +78,10 @@ fn row(symptom: &SymptomDigest) -> Vec<String> {
         symptom.trend.as_str().to_owned(),
         symptom.open.to_string(),
         symptom.worst.clone().unwrap_or_else(|| "-".to_owned()),
-        Elapsed(chrono::TimeDelta::minutes(symptom.minutes)).to_string(),
+        match symptom.minutes {
+            0 => "under 1 min".to_owned(),
+            minutes => Elapsed(chrono::TimeDelta::minutes(minutes)).to_string(),
+        },
         if symptom.services.is_empty() { "-".to_owned() } else { symptom.services.join(", ") },
     ]
 }
