@@ -1,41 +1,34 @@
-//! Six checks on a Parquet file of a million rows, against a floor and, when asked, a peer.
+//! Six checks on a million rows, of Parquet and of CSV, against a floor and, when asked, peers.
 //!
-//! The floor is the parquet crate decoding the same columns and throwing them away. The peer is Python's DuckDB doing
-//! the same checks, as a whole process: `IRCTL_BENCH_DUCKDB=1` installs it in a scratch virtual environment. Ours is the
-//! release binary running `irctl verify` with a suite that expects the very numbers which the peer finds.
+//! The floor is the parquet crate decoding the same columns and throwing them away. The peers are whole processes that do
+//! the same checks: `IRCTL_BENCH_DUCKDB=1` runs Python's DuckDB, `IRCTL_BENCH_PEERS=1` Soda, Great Expectations and
+//! Evidently too, each from a scratch virtual environment of its own. Ours is the release binary running `irctl verify`
+//! with a suite that expects the very numbers which DuckDB finds. `IRCTL_BENCH_ROWS=100000000` asks for more rows, of
+//! Parquet alone: some 3 GB of them in the folder for temporary files.
 
+mod peers;
+mod rows;
 mod table;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::process::Command;
 use std::time::{Duration, Instant};
-use table::{Row, median, ratio, show};
 
 use irctl::probe::{self, Outcome, ProbeConfig, Request, VersionMap};
 use irctl::store::Measurement;
-use parquet::basic::Compression;
 use parquet::column::reader::ColumnReader;
-use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
-use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
-use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::parser::parse_message_type;
+use peers::Peers;
+use rows::CARRIERS;
+use table::{Row, median, ratio, show};
 
-const ROWS: usize = 1_000_000;
-/// As DuckDB itself writes them.
-const GROUP: usize = 122_880;
-const RUNS: usize = 15;
-const CARRIERS: [&str; 8] =
-    ["Athene", "Brighthouse", "Equitable", "Ameriprise", "Jackson", "Lincoln", "Symetra", "Transamerica"];
-/// 2026-11-19, counted from 1970-01-01.
-const NEWEST: i32 = 20_776;
+const USUAL_ROWS: usize = 1_000_000;
 
 const CHECKS: &str = "
 rates:
   table:
-    file: rates.parquet
+    file: rates.FORM
     nulls: {columns: [date, carrier, mean, lower, upper]}
     range:
       - {columns: [mean], low: 0, high: 5000, allow_missing: true}
@@ -50,101 +43,142 @@ rates:
       sparse_below: 5
 ";
 
-/// The same, as one query: the way that is fastest for DuckDB.
-const QUERY: &str = "
-import duckdb
-row = duckdb.execute('''
-  select count(*),
-    count(*) * 5 - count(date) - count(carrier) - count(mean) - count(lower) - count(upper),
-    count(*) filter (mean < 0 or mean > 5000 or lower < 0 or upper < 0 or upper > 6000),
-    DATE '2026-11-20' - max(date)
-  from 'rates.parquet' ''').fetchone()
-groups = duckdb.execute('''
-  select carrier, count(*) from 'rates.parquet'
-  where date >= DATE '2026-11-20' - 30 and date <= DATE '2026-11-20' group by carrier''').fetchall()
-print(*row, sum(1 for group in groups if group[0]))
-";
-
 fn main() {
+    let asked = std::env::var("IRCTL_BENCH_ROWS").ok().and_then(|text| text.parse().ok());
+    let rows: usize = asked.unwrap_or(USUAL_ROWS);
     let directory = tempfile::tempdir().expect("a temporary folder");
-    let file = directory.path().join("rates.parquet");
-    write(&file);
-    let size = std::fs::metadata(&file).expect("the file").len();
-    println!(
-        "\nsix checks on {ROWS} rows ({:.1} MB of Parquet), medians of {RUNS} runs in turn\n",
-        size as f64 / 1e6
-    );
-    table::head();
-    in_process(directory.path(), &file);
-    whole_process(directory.path());
+    let peers = Peers::asked(&directory.path().join("peers"));
+    for form in if rows > USUAL_ROWS { &["parquet"][..] } else { &["parquet", "csv"][..] } {
+        let bench =
+            Bench { folder: directory.path().join(form), form, rows, runs: 15.min(30_000_000 / rows).max(3) };
+        std::fs::create_dir(&bench.folder).expect("a folder");
+        bench.run(&peers);
+    }
 }
 
-fn in_process(folder: &Path, file: &Path) {
-    let (mut ours, mut floor) = (Vec::new(), Vec::new());
-    for _ in 0..RUNS {
-        floor.push(timed(|| decode(file)));
-        ours.push(timed(|| checks(folder)));
-    }
-    let (ours, floor) = (median(ours), median(floor));
-    Row {
-        what: "the pass alone, in this process",
-        ours: show(ours),
-        against: format!("decoding the columns {}", show(floor)),
-        comes_to: format!("ratio {:.2}", ratio(ours, floor)),
-        asked: "",
-        holds: None,
-    }
-    .print();
+/// The checks of one file.
+struct Bench {
+    folder: PathBuf,
+    /// What the file is: its ending.
+    form: &'static str,
+    rows: usize,
+    runs: usize,
 }
 
-fn whole_process(folder: &Path) {
-    let python = std::env::var_os("IRCTL_BENCH_DUCKDB").map(|_| python(folder));
-    let figures = checks(folder);
-    lay_out(folder, &figures);
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..RUNS {
-        let (time, status) = table::timed(verify(folder), None);
-        assert_eq!(status, Some(0), "irctl verify must find {figures}");
-        ours.push(time);
-        if let Some(python) = &python {
-            let begun = Instant::now();
-            let said = output(Command::new(python).arg("-c").arg(QUERY).current_dir(folder));
-            theirs.push(begun.elapsed());
-            assert_eq!(said.trim(), figures, "both must find the same");
+impl Bench {
+    fn run(&self, peers: &Peers) {
+        let file = self.folder.join(format!("rates.{}", self.form));
+        if self.form == "csv" {
+            rows::csv(&file, self.rows)
+        } else {
+            rows::parquet(&file, self.rows)
         }
+        let size = std::fs::metadata(&file).expect("the file").len();
+        println!(
+            "\nsix checks on {} rows ({:.1} MB of {}), medians of {} runs in turn\n",
+            self.rows,
+            size as f64 / 1e6,
+            self.form,
+            self.runs
+        );
+        table::head();
+        if self.form == "parquet" {
+            self.in_process(&file);
+        }
+        self.whole_process(peers);
     }
-    let ours = median(ours);
-    let theirs = python.map(|_| median(theirs));
-    Row {
-        what: "irctl verify, the whole process",
-        ours: show(ours),
-        against: match theirs {
-            Some(theirs) => format!("Python's DuckDB {}", show(theirs)),
-            None => "(IRCTL_BENCH_DUCKDB=1 runs DuckDB)".to_owned(),
-        },
-        comes_to: theirs.map_or_else(String::new, |theirs| format!("ratio {:.2}", ratio(ours, theirs))),
-        asked: "no slower than DuckDB",
-        holds: theirs.map(|theirs| ours <= theirs),
+
+    fn in_process(&self, file: &Path) {
+        let (mut ours, mut floor) = (Vec::new(), Vec::new());
+        for _ in 0..self.runs {
+            floor.push(timed(|| decode(file)));
+            ours.push(timed(|| self.checks()));
+        }
+        let (ours, floor) = (median(ours), median(floor));
+        Row {
+            what: "the pass alone, in this process",
+            ours: show(ours),
+            against: format!("decoding the columns {}", show(floor)),
+            comes_to: format!("ratio {:.2}", ratio(ours, floor)),
+            asked: "",
+            holds: None,
+        }
+        .print();
     }
-    .print();
-    let peak = table::peak(verify(folder));
-    Row {
-        what: "  its peak memory",
-        ours: format!("{peak:.1} MB"),
-        against: String::new(),
-        comes_to: String::new(),
-        asked: "under 100 MB",
-        holds: Some(peak < 100.0),
+
+    fn whole_process(&self, peers: &Peers) {
+        let figures = self.checks();
+        lay_out(&self.folder, self.form, &figures);
+        let mut ours = Vec::new();
+        let mut theirs: Vec<Vec<Duration>> = vec![Vec::new(); peers.all().len()];
+        for run in 0..self.runs {
+            let (time, status) = table::timed(verify(&self.folder), None);
+            assert_eq!(status, Some(0), "irctl verify must find {figures}");
+            ours.push(time);
+            for (peer, times) in peers.all().iter().zip(&mut theirs) {
+                // Those that take seconds need not take them so often.
+                if run < peer.runs {
+                    let (time, said) = peer.check(&self.folder, self.form);
+                    times.push(time);
+                    assert!(!peer.tells || said.trim() == figures, "{}: {said}, not {figures}", peer.name);
+                }
+            }
+        }
+        let ours = median(ours);
+        let limit = if self.rows > USUAL_ROWS { 2.0 } else { 1.0 };
+        if peers.all().is_empty() {
+            let against = "(IRCTL_BENCH_DUCKDB=1 runs DuckDB)".to_owned();
+            self.compared(ours, against, String::new(), "", None);
+        }
+        for (peer, times) in peers.all().iter().zip(theirs) {
+            let theirs = median(times);
+            let against = format!("{} {}", peer.shown, show(theirs));
+            let (comes_to, asked, holds) = if peer.tells {
+                let asked = if limit > 1.0 { "twice DuckDB's at most" } else { "no slower than DuckDB" };
+                (ratio(ours, theirs), asked, ratio(ours, theirs) <= limit)
+            } else {
+                (ratio(theirs, ours), "ten times as fast", ratio(theirs, ours) >= 10.0)
+            };
+            let comes_to =
+                if peer.tells { format!("ratio {comes_to:.2}") } else { format!("{comes_to:.0} ×") };
+            self.compared(ours, against, comes_to, asked, Some(holds));
+        }
+        let peak = table::peak(verify(&self.folder));
+        Row {
+            what: "  its peak memory",
+            ours: format!("{peak:.1} MB"),
+            against: String::new(),
+            comes_to: String::new(),
+            asked: "under 150 MB",
+            holds: Some(peak < 150.0),
+        }
+        .print();
     }
-    .print();
+
+    fn compared(&self, ours: Duration, against: String, comes_to: String, asked: &str, holds: Option<bool>) {
+        let what = format!("irctl verify, whole process, {}", self.form);
+        Row { what: &what, ours: show(ours), against, comes_to, asked, holds }.print();
+    }
+
+    fn checks(&self) -> String {
+        let text = CHECKS.replace("FORM", self.form);
+        let probes: BTreeMap<String, ProbeConfig> = serde_saphyr::from_str(&text).expect("a configuration");
+        let versions = VersionMap::default();
+        let now = chrono::DateTime::from_timestamp(1_795_143_600, 0).expect("2026-11-20T03:00:00Z");
+        let request =
+            Request { service: "bench", root: &self.folder, now, versions: &versions, untrusted: true };
+        let outcomes = probe::measure_all(&probes, &request);
+        figures(outcomes.first().expect("an outcome"))
+    }
 }
 
 /// A workspace whose only suite runs the checks and expects these figures.
-fn lay_out(folder: &Path, figures: &str) {
+fn lay_out(folder: &Path, form: &str, figures: &str) {
     let figures: Vec<_> = figures.split(' ').collect();
     let [rows, nulls, out, age, groups] = figures[..] else { panic!("five figures: {figures:?}") };
     let missing = CARRIERS.len() - groups.parse::<usize>().expect("a count");
-    let probes: String = CHECKS.trim().lines().map(|line| format!("  {line}\n")).collect();
+    let probes: String =
+        CHECKS.replace("FORM", form).trim().lines().map(|line| format!("  {line}\n")).collect();
     let suite = format!(
         "suite: bench\nprobes:\n{probes}expect:\n\
          - {{id: rows, that: rates_rows == {rows}}}\n\
@@ -164,29 +198,6 @@ fn verify(folder: &Path) -> Command {
     command.args(["verify", "bench", "--now", "2026-11-20T03:00:00Z"]).current_dir(folder);
     command.env("XDG_STATE_HOME", folder.join("state"));
     command
-}
-
-fn output(command: &mut Command) -> String {
-    let output = command.stderr(Stdio::inherit()).output().expect("a process");
-    assert!(output.status.success(), "{command:?}: {}", output.status);
-    String::from_utf8(output.stdout).expect("text")
-}
-
-/// Python with DuckDB, installed in a scratch virtual environment.
-fn python(folder: &Path) -> PathBuf {
-    let place = folder.join("venv");
-    output(Command::new("python3").arg("-m").arg("venv").arg(&place));
-    output(Command::new(place.join("bin/pip")).args(["install", "--quiet", "duckdb"]));
-    place.join("bin/python")
-}
-
-fn checks(folder: &Path) -> String {
-    let probes: BTreeMap<String, ProbeConfig> = serde_saphyr::from_str(CHECKS).expect("a configuration");
-    let versions = VersionMap::default();
-    let now = chrono::DateTime::from_timestamp(1_795_143_600, 0).expect("2026-11-20T03:00:00Z");
-    let request = Request { service: "bench", root: folder, now, versions: &versions, untrusted: true };
-    let outcomes = probe::measure_all(&probes, &request);
-    figures(outcomes.first().expect("an outcome"))
 }
 
 /// Rows, nulls, rows out of range, days, groups that are there: what the query prints.
@@ -238,79 +249,6 @@ fn drain<T>(
             return total;
         }
         total += std::hint::black_box(&values).len();
-    }
-}
-
-/// A million rows as a pipeline would write them: everything may be null, a few things are, and two columns more that
-/// nobody asks about.
-fn write(path: &Path) {
-    let schema = "message rates { optional int32 date (DATE); optional binary carrier (STRING); optional double mean; \
-                  optional double lower; optional double upper; optional int64 id; optional binary note (STRING); }";
-    let schema = Arc::new(parse_message_type(schema).expect("a schema"));
-    let properties = Arc::new(WriterProperties::builder().set_compression(Compression::SNAPPY).build());
-    let file = std::fs::File::create(path).expect("a file");
-    let mut writer = SerializedFileWriter::new(file, schema, properties).expect("a writer");
-    let mut random = Random(42);
-    for first in (0..ROWS).step_by(GROUP) {
-        let rows = GROUP.min(ROWS - first);
-        let mut group = writer.next_row_group().expect("a row group");
-        write_group(&mut group, first, rows, &mut random);
-        group.close().expect("a row group");
-    }
-    writer.close().expect("a file");
-}
-
-fn write_group(
-    group: &mut SerializedRowGroupWriter<'_, std::fs::File>,
-    first: usize,
-    rows: usize,
-    random: &mut Random,
-) {
-    let dates: Vec<i32> =
-        (first..first + rows).map(|row| NEWEST - 400 + (row * 400 / (ROWS - 1)) as i32).collect();
-    let carriers: Vec<ByteArray> = (0..rows).map(|_| ByteArray::from(CARRIERS[random.below(8)])).collect();
-    put::<Int32Type>(group, &dates, random);
-    put::<ByteArrayType>(group, &carriers, random);
-    for low in [1000.0, 800.0, 1200.0] {
-        let mut values: Vec<f64> = (0..rows).map(|_| low + random.below(1 << 30) as f64 / 1e6).collect();
-        values[random.below(rows)] = -1.0;
-        put::<DoubleType>(group, &values, random);
-    }
-    let ids: Vec<i64> = (first..first + rows).map(|row| row as i64).collect();
-    let notes: Vec<ByteArray> =
-        ids.iter().map(|id| ByteArray::from(format!("row {id} of the table").as_str())).collect();
-    put::<Int64Type>(group, &ids, random);
-    put::<ByteArrayType>(group, &notes, random);
-}
-
-/// Writes a column in which one value of a thousand is null.
-fn put<T: parquet::data_type::DataType>(
-    group: &mut SerializedRowGroupWriter<'_, std::fs::File>,
-    values: &[T::T],
-    random: &mut Random,
-) {
-    let levels: Vec<i16> = values.iter().map(|_| i16::from(random.below(1000) != 0)).collect();
-    let there: Vec<T::T> = values
-        .iter()
-        .zip(&levels)
-        .filter(|(_, level)| **level == 1)
-        .map(|(value, _)| value.clone())
-        .collect();
-    let mut column = group.next_column().expect("a column").expect("a column");
-    column.typed::<T>().write_batch(&there, Some(&levels), None).expect("values");
-    column.close().expect("a column");
-}
-
-/// Numbers that are the same in every run (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % limit as u64) as usize
     }
 }
 

@@ -61,6 +61,7 @@ fn main() {
         holds: (most == 10_000).then_some(peak <= 200.0),
     }
     .print();
+    many.fail_at_once(large);
 }
 
 /// A workspace of so many services.
@@ -79,6 +80,7 @@ impl Fleet {
         };
         write("config/irctl.yaml", "workspace: fleet\nstate: ../state\n");
         write("config/severity/fleet.yaml", SCHEME);
+        write("config/notify.yaml", "channels: {sink: {file: {path: sink.jsonl}}}\ndefault: [sink]\n");
         for number in 0..services {
             let folder = format!("data/{}/s{number:05}", number % 100);
             write(
@@ -140,6 +142,38 @@ impl Fleet {
         }
         .print();
         (ours, table::peak(self.check()))
+    }
+}
+
+impl Fleet {
+    /// The round in which every service fails, against one in which all are well.
+    fn fail_at_once(&self, well: Duration) {
+        for number in 0..self.services {
+            let file = self.root().join(format!("data/{}/s{number:05}/health.json", number % 100));
+            std::fs::write(file, "{\"load\": 0.4, \"errors\": 0.5}").expect("a file");
+        }
+        let begun = Instant::now();
+        let peak = table::peak(self.check());
+        let took = begun.elapsed();
+        let told = std::fs::read_to_string(self.root().join("sink.jsonl")).expect("somebody is told");
+        Row {
+            what: "  all of them fail at once",
+            ours: show(took),
+            against: format!("a round without change {}", show(well)),
+            comes_to: format!("ratio {:.1}", ratio(took, well)),
+            asked: "",
+            holds: None,
+        }
+        .print();
+        Row {
+            what: "    messages, and peak memory",
+            ours: format!("{}", told.lines().count()),
+            against: format!("{} incidents", self.services),
+            comes_to: format!("{peak:.0} MB"),
+            asked: "one message, 250 MB",
+            holds: (self.services == 10_000).then_some(told.lines().count() == 1 && peak <= 250.0),
+        }
+        .print();
     }
 }
 

@@ -265,3 +265,42 @@ mod random {
         }
     }
 }
+
+/// A workspace with so many services, each with a warning; `broken` has an error too.
+fn fleet(services: usize, broken: Option<usize>) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: String, text: String| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("config/irctl.yaml".into(), "workspace: fleet\nstate: ../fleet-state\n".into());
+    let scheme = "scheme: fleet\nlevels: {P0: {name: Critical, verdict: CRIT}}\n\
+                  metrics: {load: {unit: ratio}, depth: {unit: count}}\n\
+                  rules: [{id: a, level: P0, when: load > 90%}, {id: b, level: P0, when: depth > 9}]\n";
+    write("config/severity/fleet.yaml".into(), scheme.into());
+    for number in 0..services {
+        let scheme = if broken == Some(number) { "fleeet" } else { "fleet" };
+        let probe = "probes: {load: {json: {file: a.json, pointer: /load, unit: ratio}}}";
+        let text = format!("service: s{number:05}\nkind: service\nscheme: {scheme}\n{probe}\n");
+        write(format!("config/services/s{number:05}.yaml"), text);
+    }
+    folder
+}
+
+#[test]
+fn thousands_of_services_with_a_warning_each_are_loaded() {
+    let folder = fleet(2300, None);
+    let loaded = Workspace::load(folder.path()).unwrap();
+    assert_eq!(loaded.services.len(), 2300);
+    assert_eq!(loaded.warnings.warnings(), 2300, "all are counted, however many are kept");
+}
+
+#[test]
+fn one_error_is_seen_among_thousands_of_warnings() {
+    let folder = fleet(1500, Some(1400));
+    let error = Workspace::load(folder.path()).unwrap_err();
+    assert!(error.message.starts_with("the configuration has 1 error\n"), "{}", error.message);
+    assert!(error.message.contains("config/services/s01400.yaml:3:9"), "{}", error.message);
+    assert!(error.hint.is_some(), "did you mean `fleet`?");
+}

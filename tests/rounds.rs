@@ -455,3 +455,37 @@ fn limits_that_cannot_be_meant_are_found() {
         assert!(said.contains(part), "{part}\n{said}");
     }
 }
+
+#[test]
+fn when_everything_fails_at_once_people_are_told_once() {
+    let names: Vec<String> = (0..40).map(|number| format!("s{number:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let workspace = workspace("", &names);
+    workspace.write(
+        "config/notify.yaml",
+        "channels: {sink: {file: {path: sink.jsonl}}, few: {file: {path: few.jsonl}}}\n\
+         routes: [{services: [s00, s01, s02], channels: [few], continue: true}]\ndefault: [sink]\n",
+    );
+    names.iter().for_each(|name| load(&workspace, name, "0.99"));
+    let round = workspace.irctl(&["check", "--quiet"]);
+    assert_eq!(round.status, 2, "{}", round.stdout);
+    assert_eq!(round.stdout.lines().filter(|line| line.contains(" opened as P0: ")).count(), 40);
+    let lines = |name: &str| {
+        let text = std::fs::read_to_string(workspace.path(name)).unwrap();
+        text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(lines("few.jsonl").len(), 3, "a few are told one by one");
+    let told = lines("sink.jsonl");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["subject"], "[P0 × 37] 37 messages at once about 37 services");
+    let text = told[0]["text"].as_str().unwrap();
+    assert!(
+        text.contains("incident-opened × 37") && text.contains("and 17 more: irctl incident list"),
+        "{text}"
+    );
+    // Each incident knows that it was told, and in the next round nothing is told again.
+    let incidents = workspace.irctl(&["incident", "list", "--output", "json"]).json();
+    assert_eq!(incidents.as_array().unwrap().len(), 40);
+    assert_eq!(workspace.irctl(&["check", "--quiet"]).stdout, "");
+    assert_eq!(lines("sink.jsonl").len(), 1);
+}

@@ -10,7 +10,7 @@ use crate::config::{ServiceConfig, Workspace};
 use crate::incident::event::ByOperation;
 use crate::incident::{self, Book, Change, Incident, State};
 use crate::notify::Notice;
-use crate::operation::{Ending, StepUpdate, Stop, StoreRecorder};
+use crate::operation::{ByService, Ending, StepUpdate, Stop, StoreRecorder};
 use crate::rollback::{ContainOutcome, Environment, Plan, RollbackOutcome};
 use crate::store::{Actor, Session, Store};
 
@@ -237,6 +237,7 @@ impl<'a> Hand<'a> {
             store: Arc::clone(store),
             clock: self.clock,
             actor: self.actor.clone(),
+            operations: ByService::new(&self.workspace.state),
         };
         post::deliver(&surroundings).map(|_| ())
     }

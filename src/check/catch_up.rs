@@ -13,8 +13,8 @@ use crate::store::{Event, EventFilter, Session};
 
 /// The rollback of a service that a process works on now.
 pub fn running(surroundings: &Surroundings<'_>, service: &ServiceConfig) -> Result<Option<Summary>> {
-    let own = |one: &Summary| one.service == service.service && is_rollback(&one.kind);
-    Ok(operation::list(&surroundings.workspace.state)?.into_iter().find(|one| one.running && own(one)))
+    let own = |one: &Summary| is_rollback(&one.kind);
+    Ok(surroundings.operations.running(&service.service)?.into_iter().find(own))
 }
 
 fn is_rollback(kind: &str) -> bool {

@@ -1,11 +1,11 @@
 //! Telling a watcher that a round begins and how it ended, so that somebody notices when none does.
 //!
 //! A watcher that does not answer never holds up a round: the beginning is told by the way, the end when everything
-//! else is done. What could not be told is said.
+//! else is done, and both together are waited for no longer than one answer may take. What could not be told is said.
 
 use chrono::{DateTime, Utc};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::base::{SecretReference, Verdict};
 use crate::config::HeartbeatConfig;
@@ -14,6 +14,12 @@ use crate::notify::channels::http::{Post, Transport};
 
 /// How long an answer is waited for if the configuration does not say.
 const TIMEOUT: crate::base::Duration = crate::base::Duration::seconds(5);
+
+/// How long is waited where less is left of the round's time than an answer may take.
+const LEAST: Duration = Duration::from_secs(1);
+
+/// What is said of a watcher that does not answer, the same in every round.
+const SILENT: &str = "the heartbeat could not be sent: there was no answer in time";
 
 /// One of the three things that a watcher is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,23 +39,34 @@ pub struct Heartbeat {
 impl Heartbeat {
     /// Tells that a round begins, by the way.
     pub fn begin(config: &HeartbeatConfig, run: &str, now: DateTime<Utc>) -> Self {
-        let started = sent(config.clone(), Beat::Start, format!("{run} begins\n"), now);
+        let body = format!("{run} begins\n");
+        let started = sent(config.clone(), Beat::Start, body, now, timeout(config));
         Self { config: config.clone(), now, started }
     }
 
-    /// Tells how it ended; `verdict` is absent where it could not be run. Returns what could not be told.
-    pub fn end(self, verdict: Option<Verdict>, said: &str) -> Vec<String> {
-        let patience = patience(&self.config);
-        // The watcher measures from one to the other: they must come in this order.
-        let start = waited(&self.started, patience);
+    /// Tells how it ended; `verdict` is absent where it could not be run. It takes no longer than one answer may, nor
+    /// than `left`, what is left of the round's time. Returns what could not be told.
+    pub fn end(self, verdict: Option<Verdict>, said: &str, left: Option<Duration>) -> Vec<String> {
+        let patience = patience(&self.config, left);
+        let until = Instant::now() + patience;
+        // The watcher measures from one to the other: they should come in this order. But that a round was run matters
+        // more than how long it took.
+        let start = waited(&self.started, patience / 2);
         let beat = match verdict {
             Some(verdict) if !self.config.fails(verdict) => Beat::Success,
             _ => Beat::Fail,
         };
-        let end = waited(&sent(self.config, beat, format!("{said}\n"), self.now), patience);
+        // What is said of it is the same in every round, so that it is said once.
+        let each = if start.is_ok() { patience * 9 / 20 } else { patience * 9 / 40 };
+        let end = self.told(beat, said, each, until.saturating_duration_since(Instant::now()));
         let mut problems: Vec<String> = start.err().into_iter().chain(end.err()).collect();
         problems.dedup();
         problems
+    }
+
+    /// Sends a beat; each of its two tries may take so long.
+    fn told(self, beat: Beat, said: &str, each: Duration, patience: Duration) -> Result<(), String> {
+        waited(&sent(self.config, beat, format!("{said}\n"), self.now, each), patience)
     }
 }
 
@@ -57,32 +74,22 @@ impl Heartbeat {
 pub fn failed(config: &HeartbeatConfig, said: &str, now: DateTime<Utc>) -> Vec<String> {
     let (_, started) = channel();
     let heartbeat = Heartbeat { config: HeartbeatConfig { start: None, ..config.clone() }, now, started };
-    heartbeat.only_end(said)
-}
-
-impl Heartbeat {
-    fn only_end(self, said: &str) -> Vec<String> {
-        let patience = patience(&self.config);
-        waited(&sent(self.config, Beat::Fail, format!("{said}\n"), self.now), patience)
-            .err()
-            .into_iter()
-            .collect()
-    }
+    let patience = patience(config, None);
+    heartbeat.told(Beat::Fail, said, patience * 9 / 20, patience).err().into_iter().collect()
 }
 
 fn timeout(config: &HeartbeatConfig) -> Duration {
     config.timeout.unwrap_or(TIMEOUT).to_std()
 }
 
-/// Two tries, and what a program needs that holds the address.
-fn patience(config: &HeartbeatConfig) -> Duration {
-    timeout(config) * 2 + Duration::from_secs(1)
+/// How long the end of a round waits for its watcher altogether.
+fn patience(config: &HeartbeatConfig, left: Option<Duration>) -> Duration {
+    let own = timeout(config);
+    if left.is_none_or(|left| left >= own) { own } else { own.min(LEAST) }
 }
 
 fn waited(receiver: &Receiver<Result<(), String>>, patience: Duration) -> Result<(), String> {
-    receiver.recv_timeout(patience).unwrap_or_else(|_| {
-        Err(format!("the heartbeat could not be sent within {} s", patience.as_secs_f64()))
-    })
+    receiver.recv_timeout(patience).unwrap_or_else(|_| Err(SILENT.to_owned()))
 }
 
 /// Sends on a thread of its own, that nobody has to wait for.
@@ -91,13 +98,21 @@ fn sent(
     beat: Beat,
     body: String,
     now: DateTime<Utc>,
+    timeout: Duration,
 ) -> Receiver<Result<(), String>> {
     let (sender, receiver) = channel();
-    std::thread::spawn(move || sender.send(send(&config, beat, &body, now)));
+    std::thread::spawn(move || sender.send(send(&config, beat, &body, now, timeout)));
     receiver
 }
 
-fn send(config: &HeartbeatConfig, beat: Beat, body: &str, now: DateTime<Utc>) -> Result<(), String> {
+/// Sends a beat; `timeout` is how long one try may take.
+fn send(
+    config: &HeartbeatConfig,
+    beat: Beat,
+    body: &str,
+    now: DateTime<Utc>,
+    timeout: Duration,
+) -> Result<(), String> {
     let said = |why: String| format!("the heartbeat could not be sent: {why}");
     let Some(url) = address(config, beat).map_err(said)? else { return Ok(()) };
     let transport = Transport::default();
@@ -105,7 +120,7 @@ fn send(config: &HeartbeatConfig, beat: Beat, body: &str, now: DateTime<Utc>) ->
         url: &url,
         headers: vec![("content-type".to_owned(), "text/plain; charset=utf-8".to_owned())],
         body,
-        timeout: timeout(config),
+        timeout,
         now,
         secrets: Vec::new(),
     };
@@ -120,9 +135,8 @@ fn send(config: &HeartbeatConfig, beat: Beat, body: &str, now: DateTime<Utc>) ->
     };
     match outcome {
         Outcome::Delivered { .. } => Ok(()),
-        Outcome::Retry { error, .. } | Outcome::Failed { error } | Outcome::Ambiguous { error } => {
-            Err(said(error))
-        }
+        Outcome::Ambiguous { .. } => Err(SILENT.to_owned()),
+        Outcome::Retry { error, .. } | Outcome::Failed { error } => Err(said(error)),
     }
 }
 
@@ -200,9 +214,26 @@ mod tests {
         let (_folder, mut config) = config("http://127.0.0.1:1/secret-token");
         config.timeout = Some(crate::base::Duration::seconds(1));
         let now = crate::base::clock::parse_instant("2026-11-20T03:07:00Z").unwrap();
-        let problems = Heartbeat::begin(&config, "RUN-1", now).end(Some(Verdict::Ok), "OK");
+        let problems = Heartbeat::begin(&config, "RUN-1", now).end(Some(Verdict::Ok), "OK", None);
         assert!(!problems.is_empty());
         assert!(problems.iter().all(|problem| !problem.contains("secret-token")), "{problems:?}");
         assert_eq!(failed(&config, "no store", now).len(), 1);
+    }
+
+    #[test]
+    fn a_watcher_that_never_answers_holds_up_nobody_for_long() {
+        // It takes connections, since the kernel does, and never says a word.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (_folder, mut config) = config(&format!("http://{}/", silent.local_addr().unwrap()));
+        config.timeout = Some(crate::base::Duration::seconds(4));
+        let now = crate::base::clock::parse_instant("2026-11-20T03:07:00Z").unwrap();
+        let took = |left| {
+            let heartbeat = Heartbeat::begin(&config, "RUN-1", now);
+            let begun = Instant::now();
+            assert!(!heartbeat.end(Some(Verdict::Ok), "OK", left).is_empty());
+            begun.elapsed()
+        };
+        assert!(took(None) < Duration::from_secs(8));
+        assert!(took(Some(Duration::ZERO)) < Duration::from_secs(3), "the round's time is over");
     }
 }

@@ -11,6 +11,7 @@ mod automatic;
 pub mod blind;
 pub mod blocking;
 mod catch_up;
+mod course;
 mod datasets;
 pub mod failing;
 pub mod findings;
@@ -42,6 +43,7 @@ pub mod shard;
 mod standing;
 mod textfile;
 pub mod thresholds;
+mod together;
 mod triggers;
 mod updates;
 mod warming;
@@ -52,19 +54,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::base::{Clock, Error, ErrorCode, Result, Verdict, fault};
-use crate::config::{ServiceConfig, ServiceKind, Workspace, maintenance};
-use crate::incident::{Observed, State};
-use crate::rollback;
-use crate::severity::{Cause, Scheme};
+use crate::base::{Clock, Error, ErrorCode, Result, fault};
+use crate::config::{ServiceConfig, Workspace};
+use crate::operation::ByService;
 use crate::store::{Actor, Sample, Store};
-use arrivals::Arrivals;
-use blocking::Broken;
-use datasets::{Datasets, unknown};
+use course::Course;
 use heartbeat::Heartbeat;
 use lock::Holder;
-use measure::{Measured, Schemes};
-use measuring::{RoundJob, Taken};
+use measuring::RoundJob;
 pub use orders::Orders;
 pub use overview::{Overview, Pending, overview};
 pub use report::{Round, ServiceRound};
@@ -80,6 +77,8 @@ pub struct Surroundings<'a> {
     pub clock: &'a Clock,
     /// Who runs the round.
     pub actor: Actor,
+    /// The operations of the state directory.
+    pub operations: ByService,
 }
 
 /// Runs one round.
@@ -111,7 +110,9 @@ pub fn run(surroundings: &Surroundings<'_>, workspace: &Arc<Workspace>, orders: 
     drop(lock);
     if let Some(heartbeat) = heartbeat {
         let said = format!("{}: {}, {} services", round.run, round.verdict, round.services.len());
-        round.warnings.extend(heartbeat.end(Some(round.verdict), &said));
+        let left =
+            orders.deadline(workspace).map(|deadline| deadline.to_std().saturating_sub(clock.elapsed()));
+        round.warnings.extend(heartbeat.end(Some(round.verdict), &said, left));
     }
     round.changes = news::take(&*surroundings.store, &round)?;
     // Last, when what was found stands in the store. Forgotten in a power failure, it makes the next look say that a
@@ -166,50 +167,9 @@ fn round(
         earlier: earlier(surroundings, &ordered, begun)?,
     };
     let taken = pool::start(job, ordered.len(), orders.limits(workspace, Instant::now()));
-    let mut schemes = Schemes::new(workspace);
-    let mut datasets = Datasets::default();
-    let mut problems = Vec::new();
-    let mut stopped = Vec::new();
-    // Nobody waits for another service's slow probe, its rollback, or its samples, before it is contained itself; only
-    // what a service needs comes before it.
-    let needs = Datasets::needs(&ordered);
-    for taken in Arrivals::new(taken, needs.clone()) {
-        let number = taken.number;
-        let Some(service) = ordered.get(number) else { continue };
-        let late = needs.get(&number).into_iter().flatten().filter_map(|number| ordered.get(*number));
-        let above = datasets.above(workspace, service, late);
-        match stop_harm(surroundings, &mut schemes, service, taken, above, begun) {
-            Ok(one) => {
-                datasets.judged(service, one.cause());
-                stopped.push((number, one));
-            }
-            // What is wrong with one service's files must not keep the others from being contained.
-            Err(error) if !blind::is_state(error.code) => {
-                datasets.judged(service, unknown(service, &format!("it was not judged: {}", error.message)));
-                let said = not_judged(surroundings, workspace, orders, service, &error);
-                problems.extend(said.into_iter().map(|said| (number, said)));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    // From here on everything is in the order of the round, whoever was ready first.
-    stopped.sort_by_key(|(number, _)| *number);
-    problems.sort();
-    let mut problems: Vec<String> = problems.into_iter().map(|(_, problem)| problem).collect();
-    let mut rounds = Vec::new();
-    for (_, one) in stopped {
-        let service = &one.service.service;
-        match finish(surroundings, one, begun) {
-            Ok(round) => rounds.push(round),
-            Err(error) if !blind::is_state(error.code) => {
-                problems.push(format!(
-                    "{service} was contained where it had to be, and no more: {}",
-                    error.message
-                ));
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    let mut course = Course::new(surroundings, workspace, orders, begun);
+    course.stop_harm(&ordered, taken)?;
+    let (rounds, mut problems) = course.finish()?;
     problems.extend(nobody(workspace, orders, selected));
     fault::point("check:before-delivery");
     let deliveries = post::deliver(surroundings)?;
@@ -217,23 +177,6 @@ fn round(
     let mut round = Round::new(begun, rounds, deliveries, workspace.left_out_of_rounds(), problems);
     round.shard = orders.shard;
     Ok(round)
-}
-
-/// What becomes of a service that cannot be judged as the others are: it is looked at by itself, without what is known of it,
-/// and contained where that shows harm. One whose configuration has errors cannot be.
-fn not_judged(
-    surroundings: &Surroundings<'_>,
-    workspace: &Arc<Workspace>,
-    orders: &Orders,
-    service: &ServiceConfig,
-    error: &Error,
-) -> Vec<String> {
-    let mut said = vec![format!("{} was not judged: {}", service.service, error.message)];
-    if error.code != ErrorCode::InvalidConfiguration {
-        let alone = Orders { services: vec![service.service.clone()], shard: None, ..orders.clone() };
-        said.extend(blind::contain(workspace, surroundings.clock, &alone));
-    }
-    said
 }
 
 /// A part of the services in which there is none was not looked at, and must not seem so.
@@ -265,110 +208,4 @@ fn earlier(
         }
     }
     Ok(all)
-}
-
-/// A service that was measured, judged and contained.
-struct Stopped<'a> {
-    service: &'a ServiceConfig,
-    scheme: Arc<Scheme>,
-    measured: Measured,
-    observed: Vec<Observed>,
-    warming: bool,
-    acted: act::Acted,
-}
-
-impl Stopped<'_> {
-    /// What blocks those who need it, where it is a dataset and broken.
-    fn cause(&self) -> Option<Cause> {
-        if self.service.kind != ServiceKind::Dataset {
-            return None;
-        }
-        let found = &self.measured.classification;
-        let verdict = found.verdict;
-        blocking::of_dataset(&self.service.service, found, verdict, &self.measured.blocked, &self.observed)
-    }
-}
-
-/// Judges a service by what was measured, and stops what harms. `above` are the datasets that it needs and that are broken.
-fn stop_harm<'a>(
-    surroundings: &Surroundings<'_>,
-    schemes: &mut Schemes<'_>,
-    service: &'a ServiceConfig,
-    taken: Taken,
-    above: Broken,
-    now: DateTime<Utc>,
-) -> Result<Stopped<'a>> {
-    let scheme = schemes.get(&service.scheme)?;
-    // What ended while nobody could write it down: an incident must not be judged as if it had not.
-    catch_up::ended(surroundings, service)?;
-    let mut measured = measure::classified(surroundings, service, &scheme, taken, above, now)?;
-    fault::point("check:measured");
-    let (observed, warming) = record::samples(surroundings, service, &scheme, &measured, now)?;
-    fault::point("check:recorded");
-    if service.rollback.is_none() {
-        // Only conditions of a rollback or a release look at them again.
-        measured.samples = Vec::new();
-    }
-    // Harm first: nobody is told, and nothing else is looked at, before consumers are stopped.
-    let mut contained = act::contain(surroundings, service, &scheme, &observed);
-    contained.extend(act::contain_blocked(surroundings, service, &scheme, &measured));
-    fault::point("check:contained");
-    let acted = act::Acted { contained, ..act::Acted::default() };
-    notices::queue_owed(surroundings, service, &scheme)?;
-    updates::queue_due(surroundings, service, &scheme, now)?;
-    fault::point("check:queued");
-    Ok(Stopped { service, scheme, measured, observed, warming, acted })
-}
-
-/// Everything that may take its time: rolling back, confirming what was rolled back, letting back.
-fn finish(surroundings: &Surroundings<'_>, one: Stopped<'_>, now: DateTime<Utc>) -> Result<ServiceRound> {
-    let Stopped { service, scheme, mut measured, observed, warming, mut acted } = one;
-    let running = match &service.rollback {
-        Some(_) => catch_up::running(surroundings, service)?,
-        None => None,
-    };
-    match running {
-        Some(running) => acted.rollback = Some(automatic::yielded(&running)),
-        None => {
-            acted.rollback = automatic::run(surroundings, service, &scheme, &measured, &observed);
-            acted.watches = watches::settle(surroundings, service, &measured, now);
-            if acted.rollback.is_none() && acted.watches.is_empty() {
-                acted.release = release::settle(surroundings, service, &scheme, &measured, now);
-            }
-        }
-    }
-    fault::point("check:acted");
-    if let Err(problem) = remember(surroundings, service, &measured, &observed, now) {
-        measured.doubt.get_or_insert(problem);
-    }
-    let readiness = readiness::round(surroundings, service, now);
-    let maintenance = maintenance::active(surroundings.workspace, service, now);
-    let round = ServiceRound::new(service, &scheme, measured, observed, acted, warming, readiness);
-    Ok(ServiceRound { maintenance, ..round })
-}
-
-/// What served, and whether it served without an incident: from this, versions get their evidence.
-fn remember(
-    surroundings: &Surroundings<'_>,
-    service: &ServiceConfig,
-    measured: &Measured,
-    observed: &[Observed],
-    now: DateTime<Utc>,
-) -> std::result::Result<(), String> {
-    let Some(served) = &measured.versions.served else { return Ok(()) };
-    // A late data feed is not the model's doing; only what is critical counts against the version.
-    let against: Vec<_> = observed
-        .iter()
-        .filter_map(|one| one.incident.as_ref())
-        .filter(|incident| incident.is_open() && incident.state != State::Mitigated)
-        .filter(|incident| {
-            incident.level.verdict == Verdict::Crit && incident.version.as_ref() == Some(served)
-        })
-        .map(|incident| (incident.id.clone(), incident.episode_at))
-        .collect();
-    rollback::evidence::update(&surroundings.workspace.state, &service.service, |evidence| {
-        evidence.served(served, now);
-        evidence.entry(served).incidents.extend(against);
-    })
-    .map_err(|error| format!("its evidence cannot be kept: {}", error.message))
 }

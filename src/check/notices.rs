@@ -24,7 +24,8 @@ pub fn queue_owed(surroundings: &Surroundings<'_>, service: &ServiceConfig, sche
     }
     let now = surroundings.clock.now()?;
     let silent = maintenance::active(workspace, service, now).is_some_and(|window| !window.notices);
-    surroundings.store.with(|session| {
+    // Until it is queued for good it is owed for good; and nobody is told before the disk has both.
+    surroundings.store.write_relaxed(&mut |session| {
         if silent {
             return owed::keep_back(session, &service.service);
         }

@@ -55,7 +55,7 @@ fn pattern(
 ) -> Result<Option<Pattern>> {
     let since = now - config.within.approximate();
     let counted = reviewed(session, incident)?;
-    let all = book::list(session, Some(&incident.service))?;
+    let all = book::own(session, &incident.service)?;
     let counts = |one: &&Incident| {
         one.symptom == incident.symptom
             && one.opened_at >= since

@@ -17,7 +17,7 @@ use crate::config::maintenance::Maintenance;
 use crate::incident::{self, Observed};
 use crate::notify::Summary;
 use crate::probe::Outcome;
-use crate::severity::{Classification, Scheme};
+use crate::severity::{Classification, Outcome as RuleOutcome, Scheme};
 
 /// One round.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -225,6 +225,19 @@ impl ServiceRound {
             affects: measured.dependents,
             contained_for,
         }
+    }
+}
+
+impl ServiceRound {
+    /// Leaves out what only programs read: the samples, what was looked at, and the rules that did not match.
+    pub(super) fn shorten(&mut self) {
+        for probe in &mut self.probes {
+            probe.samples = Vec::new();
+            probe.examined = Vec::new();
+        }
+        let rules = &mut self.classification.rules;
+        rules.retain(|rule| rule.outcome != RuleOutcome::Missed || rule.held.is_some());
+        rules.shrink_to_fit();
     }
 }
 

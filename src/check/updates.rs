@@ -51,7 +51,9 @@ pub fn queue_due(
             notice
         })
         .collect();
-    surroundings.store.with(|session| notices::queue(session, surroundings.workspace, &told, now))
+    surroundings
+        .store
+        .write_relaxed(&mut |session| notices::queue(session, surroundings.workspace, &told, now))
 }
 
 /// When people were last told of an incident.

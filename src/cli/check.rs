@@ -14,6 +14,7 @@ use crate::check::{self, Orders, Round, ServiceRound, Surroundings};
 use crate::config::Workspace;
 use crate::config::maintenance::InMaintenance;
 use crate::incident::State;
+use crate::operation::ByService;
 use crate::severity::Outcome;
 
 /// Measure, judge, open and update incidents, contain, notify, act by policy.
@@ -69,6 +70,7 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
         timeout: args.timeout,
         deadline: args.deadline,
         textfile: args.textfile.as_ref().map(|path| context.directory.join(path)),
+        brief: !context.out.is_json(),
     };
     let round = match round(&orders, &workspace, context) {
         Ok(round) => round,
@@ -104,6 +106,7 @@ fn round(orders: &Orders, workspace: &Arc<Workspace>, context: &Context) -> Resu
         store: context.store()?,
         clock: &context.clock,
         actor: context.actor.clone(),
+        operations: ByService::new(&workspace.state),
     };
     let _progress = context.out.progress("measuring and judging");
     check::run(&surroundings, workspace, orders)

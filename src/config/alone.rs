@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::diagnostic::Severity;
 use super::file::File;
+use super::finding::Locator;
 use super::kind::Kind;
 use super::render::render;
 use super::schema::Formats;
@@ -38,7 +39,7 @@ pub fn scheme_file(real: &Path, shown: &str) -> Result<SchemeConfig> {
             problem.message,
         );
         let finding = finding.help(problem.help).at(span);
-        if let Some(diagnostic) = super::finding::locate(&finding, std::slice::from_ref(&file)) {
+        if let Some(diagnostic) = Locator::new(std::slice::from_ref(&file)).locate(&finding) {
             report.push(diagnostic);
         }
     }
@@ -87,7 +88,7 @@ impl SchemePlaces {
         let Some(file) = &self.file else { return self.shown.clone() };
         let finding = super::finding::Finding::error(Kind::Severity, &file.name, pointer, "", "")
             .at(Some(offset..offset + length));
-        let Some(found) = super::finding::locate(&finding, std::slice::from_ref(file)) else {
+        let Some(found) = Locator::new(std::slice::from_ref(file)).locate(&finding) else {
             return self.shown.clone();
         };
         let position = found.source.position(found.span.start);

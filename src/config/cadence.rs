@@ -22,7 +22,8 @@ pub fn check(workspace: &Workspace, own: &[File], all: &[File]) -> Option<(Kind,
         return None;
     }
     let settings = own.first()?;
-    let (node, _) = settings.tree.as_deref()?.at("/cadence")?;
+    let tree = settings.tree()?;
+    let (node, _) = tree.at("/cadence")?;
     let Promise { scheme, level, key, length } = shortest;
     let message = format!(
         "a round every {cadence} cannot keep the scheme `{scheme}`: level {level} promises `{key}` within {length}"
@@ -40,7 +41,8 @@ struct Promise {
 }
 
 fn shortest(file: &File) -> Option<Promise> {
-    let levels = file.tree.as_deref()?.get("levels")?;
+    let tree = file.tree()?;
+    let levels = tree.get("levels")?;
     let promises = levels.entries().iter().flat_map(|entry| {
         PROMISES.into_iter().filter_map(|key| {
             let length = entry.value.get(key).map(AsRef::as_ref).and_then(Node::text)?.parse().ok()?;

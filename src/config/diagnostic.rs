@@ -162,9 +162,9 @@ impl Diagnostic {
         self
     }
 
-    /// Whether another one is about the same place.
-    pub fn is_at(&self, other: &Diagnostic) -> bool {
-        self.span == other.span && self.source.path == other.source.path
+    /// The place that it is about: the file, and the bytes in it.
+    pub fn place(&self) -> (String, usize, usize) {
+        (self.source.path.clone(), self.span.start, self.span.end)
     }
 
     /// The diagnostic as programs read it.
@@ -211,7 +211,15 @@ pub struct DiagnosticJson {
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     diagnostics: Vec<Diagnostic>,
-    /// How many more there were that were not kept.
+    /// How many of them there are, and how many more there were that were not kept.
+    errors: Count,
+    warnings: Count,
+}
+
+/// How many diagnostics of one severity.
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    kept: usize,
     suppressed: usize,
 }
 
@@ -226,27 +234,37 @@ fn bounded(mut text: String) -> String {
     text
 }
 
-/// How many diagnostics are kept; the rest is counted.
+/// How many diagnostics of each severity are kept; the rest is counted. Warnings never take an error's place.
 const KEPT: usize = 1000;
 
 impl Report {
     /// Takes one in; the same one twice is one.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if self.diagnostics.len() >= KEPT {
-            self.suppressed += 1;
+        let count = self.count(diagnostic.severity);
+        if count.kept >= KEPT {
+            count.suppressed += 1;
             return;
         }
+        count.kept += 1;
         self.diagnostics.push(diagnostic);
     }
 
-    /// Whether more would only be counted: then looking for help is a waste.
+    fn count(&mut self, severity: Severity) -> &mut Count {
+        match severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        }
+    }
+
+    /// Whether more errors would only be counted: then looking for help is a waste.
     pub fn is_full(&self) -> bool {
-        self.diagnostics.len() >= KEPT
+        self.errors.kept >= KEPT
     }
 
     /// Takes those of another report in.
     pub fn extend(&mut self, other: Report) {
-        self.suppressed += other.suppressed;
+        self.errors.suppressed += other.errors.suppressed;
+        self.warnings.suppressed += other.warnings.suppressed;
         for diagnostic in other.diagnostics {
             self.push(diagnostic);
         }
@@ -256,6 +274,9 @@ impl Report {
     pub fn sort(&mut self) {
         self.diagnostics.sort_by(|a, b| key(a).cmp(&key(b)));
         self.diagnostics.dedup_by(|a, b| key(a) == key(b));
+        let all = self.diagnostics.len();
+        self.errors.kept = self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+        self.warnings.kept = all - self.errors.kept;
     }
 
     /// The diagnostics in order.
@@ -265,17 +286,17 @@ impl Report {
 
     /// How many more there were.
     pub fn suppressed(&self) -> usize {
-        self.suppressed
+        self.errors.suppressed + self.warnings.suppressed
     }
 
     /// How many errors there are, those included that were not kept.
     pub fn errors(&self) -> usize {
-        self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count() + self.suppressed
+        self.errors.kept + self.errors.suppressed
     }
 
-    /// How many warnings there are.
+    /// How many warnings there are, those included that were not kept.
     pub fn warnings(&self) -> usize {
-        self.diagnostics.iter().filter(|d| d.severity == Severity::Warning).count()
+        self.warnings.kept + self.warnings.suppressed
     }
 
     /// Whether there is nothing to say.
@@ -286,16 +307,25 @@ impl Report {
     /// Those of one severity.
     #[must_use]
     pub fn only(&self, severity: Severity) -> Self {
+        let mut only = Self::default();
+        *only.count(severity) = match severity {
+            Severity::Error => self.errors,
+            Severity::Warning => self.warnings,
+        };
         let of = |diagnostic: &&Diagnostic| diagnostic.severity == severity;
-        Self { diagnostics: self.diagnostics.iter().filter(of).cloned().collect(), suppressed: 0 }
+        only.diagnostics = self.diagnostics.iter().filter(of).cloned().collect();
+        only
     }
 
     /// Turns every error into a warning: for files that the work at hand does not need.
     #[must_use]
-    pub fn lowered(mut self) -> Self {
-        self.diagnostics.iter_mut().for_each(|diagnostic| diagnostic.severity = Severity::Warning);
-        self.suppressed = 0;
-        self
+    pub fn lowered(self) -> Self {
+        let mut lowered = Self::default();
+        lowered.warnings.suppressed = self.suppressed();
+        for diagnostic in self.diagnostics {
+            lowered.push(Diagnostic { severity: Severity::Warning, ..diagnostic });
+        }
+        lowered
     }
 
     /// The diagnostics as programs read them.
@@ -309,4 +339,25 @@ type SortKey<'a> = (&'a str, usize, usize, &'static str, &'a str);
 fn key(diagnostic: &Diagnostic) -> SortKey<'_> {
     let Diagnostic { source, span, code, message, .. } = diagnostic;
     (&source.path, span.start, span.end, code, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_of_warnings_are_no_error_and_hide_none() {
+        let source = Source::new("x.yaml", "a: 1\n");
+        let mut report = Report::default();
+        for number in 0..KEPT + 7 {
+            report.push(Diagnostic::warning("some-warning", &source, 0..1, format!("number {number}")));
+        }
+        assert_eq!((report.errors(), report.warnings(), report.suppressed()), (0, KEPT + 7, 7));
+        report.push(Diagnostic::error("some-error", &source, 0..1, "this must be seen"));
+        report.sort();
+        assert_eq!((report.errors(), report.warnings()), (1, KEPT + 7));
+        assert_eq!(report.only(Severity::Error).diagnostics().len(), 1);
+        let lowered = report.lowered();
+        assert_eq!((lowered.errors(), lowered.warnings()), (0, KEPT + 8));
+    }
 }

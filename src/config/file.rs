@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Report, code};
 use super::kind::Kind;
+use super::references::{self, Mention};
 use super::schema::{self, Formats};
 use super::source::{Source, Span};
 use super::yaml::{self, Node};
@@ -20,12 +21,27 @@ pub struct File {
     pub name: String,
     /// The text.
     pub source: Arc<Source>,
-    /// The tree, if it is YAML.
-    pub tree: Option<Arc<Node>>,
-    /// The value, if it has no error.
-    pub value: Option<Json>,
+    tree: Tree,
+    /// Where the name stands.
+    name_span: Span,
+    /// The value, if it has no error and was not typed yet.
+    value: Option<Json>,
+    /// The names in it that lead to other files.
+    pub mentions: Vec<Mention>,
     /// Everything wrong with it, taken alone.
     pub report: Report,
+}
+
+/// Where everything stands in a file.
+#[derive(Debug)]
+enum Tree {
+    /// It is not YAML.
+    None,
+    /// As it was parsed.
+    Kept(Arc<Node>),
+    /// It is parsed once more whenever somebody asks: of thousands of files only the few with findings are asked for,
+    /// and their trees would be most of what a configuration takes.
+    Again,
 }
 
 impl File {
@@ -33,7 +49,7 @@ impl File {
     pub fn read(kind: Kind, real: &Path, path: &str, formats: &Formats) -> Self {
         match Source::read(real, path) {
             Ok(source) => Self::check(kind, source, formats),
-            Err(diagnostic) => Self::unreadable(kind, path, *diagnostic),
+            Err(diagnostic) => Self::unreadable(kind, *diagnostic),
         }
     }
 
@@ -41,33 +57,37 @@ impl File {
     pub fn from_bytes(kind: Kind, path: &str, bytes: &[u8], formats: &Formats) -> Self {
         match Source::from_bytes(path, bytes) {
             Ok(source) => Self::check(kind, source, formats),
-            Err(diagnostic) => Self::unreadable(kind, path, *diagnostic),
+            Err(diagnostic) => Self::unreadable(kind, *diagnostic),
         }
     }
 
-    fn unreadable(kind: Kind, path: &str, diagnostic: Diagnostic) -> Self {
+    fn unreadable(kind: Kind, diagnostic: Diagnostic) -> Self {
         let mut report = Report::default();
         let source = Arc::clone(&diagnostic.source);
         report.push(diagnostic);
-        Self { kind, name: stem(path), source, tree: None, value: None, report }
+        Self { report, ..Self::new(kind, source, Tree::None) }
+    }
+
+    fn new(kind: Kind, source: Arc<Source>, tree: Tree) -> Self {
+        let name = stem(&source.path);
+        let (name_span, value, mentions) = (0..0, None, Vec::new());
+        Self { kind, name, source, tree, name_span, value, mentions, report: Report::default() }
     }
 
     fn check(kind: Kind, source: Arc<Source>, formats: &Formats) -> Self {
         let (tree, mut report) = yaml::parse(&source);
         let schema = kind.schema();
-        let mut file =
-            Self { kind, name: stem(&source.path), source, tree, value: None, report: Report::default() };
-        match &file.tree {
+        let kept = tree.clone().map_or(Tree::None, Tree::Kept);
+        let mut file = Self::new(kind, source, kept);
+        match &tree {
             Some(tree) if !is_nothing(tree) => {
                 let (value, found) = schema::check(&file.source, tree, schema, formats);
                 report.extend(found);
                 if report.errors() == 0 {
                     file.value = Some(value);
                 }
-                if let Some(name) = kind.name_key().and_then(|key| tree.get(key)).and_then(|node| node.text())
-                {
-                    file.name = name.to_owned();
-                }
+                file.take_name(tree);
+                file.mentions = references::mentions(kind, tree);
             }
             _ if report.errors() > 0 => {}
             _ => match empty(kind, &file.source, schema) {
@@ -77,6 +97,35 @@ impl File {
         }
         file.report = report;
         file
+    }
+
+    fn take_name(&mut self, tree: &Node) {
+        let node = self.kind.name_key().and_then(|key| tree.get(key));
+        self.name_span = node.map_or_else(|| tree.head(), |node| node.span.clone());
+        if let Some(name) = node.and_then(|node| node.text()) {
+            self.name = name.to_owned();
+        }
+    }
+
+    /// The tree, if it is YAML.
+    pub fn tree(&self) -> Option<Arc<Node>> {
+        match &self.tree {
+            Tree::None => None,
+            Tree::Kept(tree) => Some(Arc::clone(tree)),
+            Tree::Again => yaml::parse(&self.source).0,
+        }
+    }
+
+    /// Whether it is YAML.
+    pub fn is_yaml(&self) -> bool {
+        !matches!(self.tree, Tree::None)
+    }
+
+    /// Lets go of the tree, which is parsed again whenever it is asked for.
+    pub fn forget_tree(&mut self) {
+        if self.is_yaml() {
+            self.tree = Tree::Again;
+        }
     }
 
     /// The typed value. What the schema could not see becomes a diagnostic at its place.
@@ -95,8 +144,8 @@ impl File {
 
     fn span_of(&self, path: &serde_path_to_error::Path) -> Span {
         use serde_path_to_error::Segment;
-        let Some(tree) = &self.tree else { return 0..0 };
-        let mut node: &Node = tree;
+        let Some(tree) = self.tree() else { return 0..0 };
+        let mut node: &Node = &tree;
         let mut span = node.head();
         for segment in path.iter() {
             let next = match segment {
@@ -113,9 +162,7 @@ impl File {
 
     /// Where the name stands; the beginning of the file where it has none.
     pub fn name_span(&self) -> Span {
-        let tree = self.tree.as_deref();
-        let node = self.kind.name_key().and_then(|key| tree?.get(key));
-        node.map(|node| node.span.clone()).or_else(|| tree.map(Node::head)).unwrap_or(0..0)
+        self.name_span.clone()
     }
 }
 

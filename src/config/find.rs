@@ -13,7 +13,7 @@ use crate::base::{Error, ErrorCode, Result};
 pub const MARK: &str = "config/irctl.yaml";
 
 /// How many files of one kind are loaded at most.
-const MOST_FILES: usize = 2000;
+const MOST_FILES: usize = 20_000;
 
 /// A file to load.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -120,9 +120,8 @@ fn normalized(path: &Path) -> PathBuf {
 
 /// Where a pattern stands in irctl.yaml.
 fn place(settings: &File, patterns: &Patterns, index: usize) -> Span {
-    let node = settings.tree.as_ref().and_then(|tree| {
-        let item = tree.at(&format!("/load/{}/{index}", patterns.key));
-        item.or_else(|| tree.at(&format!("/load/{}", patterns.key)))
-    });
+    let Some(tree) = settings.tree() else { return 0..0 };
+    let item = tree.at(&format!("/load/{}/{index}", patterns.key));
+    let node = item.or_else(|| tree.at(&format!("/load/{}", patterns.key)));
     node.map_or(0..0, |(node, _)| node.head())
 }

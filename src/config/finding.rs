@@ -1,11 +1,14 @@
 //! Checks that need more than one file's shape: they see the loaded workspace and answer with findings, which the
 //! loader turns into diagnostics at the right place.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::Workspace;
 use super::diagnostic::{Diagnostic, Severity};
 use super::file::File;
 use super::kind::Kind;
-use super::yaml::inside_text;
+use super::yaml::{Key, Node, inside_text};
 use super::{
     automation, compared, maintenance, measured, misnamed, needs, places, recipes, rounds, semantic, suites,
     targets,
@@ -102,11 +105,38 @@ pub const CHECKS: &[SemanticCheck] = &[
     targets::environments,
 ];
 
-/// The diagnostic of a finding; `None` if no file of the workspace has it (a shipped one).
-pub fn locate(finding: &Finding, files: &[File]) -> Option<Diagnostic> {
-    let mut own = files.iter().filter(|file| file.kind == finding.kind);
-    let file = own.find(|file| file.kind.name_key().is_none() || file.name == finding.name)?;
-    let tree = file.tree.as_ref()?;
+/// Finds the places of findings: in thousands of files, each of which is parsed again where that has to be.
+pub struct Locator<'a> {
+    files: &'a [File],
+    /// The first file of each kind and name; of kinds that have no names, under none.
+    places: HashMap<(Kind, &'a str), usize>,
+    /// The last file that was asked for: findings about one file come together.
+    last: Option<(usize, Option<Arc<Node>>)>,
+}
+
+impl<'a> Locator<'a> {
+    /// In these files.
+    pub fn new(files: &'a [File]) -> Self {
+        let mut places = HashMap::new();
+        for (place, file) in files.iter().enumerate() {
+            let name = file.kind.name_key().map_or("", |_| file.name.as_str());
+            places.entry((file.kind, name)).or_insert(place);
+        }
+        Self { files, places, last: None }
+    }
+
+    /// The diagnostic of a finding; `None` if no file of the workspace has it (a shipped one).
+    pub fn locate(&mut self, finding: &Finding) -> Option<Diagnostic> {
+        let name = finding.kind.name_key().map_or("", |_| finding.name.as_str());
+        let place = *self.places.get(&(finding.kind, name))?;
+        let file = self.files.get(place)?;
+        let known = self.last.take().filter(|(last, _)| *last == place);
+        let (_, tree) = self.last.insert(known.unwrap_or_else(|| (place, file.tree())));
+        Some(diagnostic(finding, file, tree.as_deref()?))
+    }
+}
+
+fn diagnostic(finding: &Finding, file: &File, tree: &Node) -> Diagnostic {
     let span = match nearest(tree, &finding.pointer) {
         Some((node, _)) if finding.span.is_some() => {
             let span = finding.span.clone().unwrap_or_default();
@@ -120,14 +150,11 @@ pub fn locate(finding: &Finding, files: &[File]) -> Option<Diagnostic> {
         file.source.hide(span.clone());
     }
     let diagnostic = Diagnostic::error(finding.code, &file.source, span, &finding.message);
-    Some(Diagnostic { severity: finding.severity, ..diagnostic.maybe_help(finding.help.clone()) })
+    Diagnostic { severity: finding.severity, ..diagnostic.maybe_help(finding.help.clone()) }
 }
 
 /// The node at a pointer, or the nearest one above it (what is missing has no place of its own).
-fn nearest<'a>(
-    tree: &'a super::yaml::Node,
-    pointer: &str,
-) -> Option<(&'a super::yaml::Node, Option<&'a super::yaml::Key>)> {
+fn nearest<'a>(tree: &'a Node, pointer: &str) -> Option<(&'a Node, Option<&'a Key>)> {
     let mut pointer = pointer;
     loop {
         if let Some(found) = tree.at(pointer) {

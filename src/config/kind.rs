@@ -16,7 +16,7 @@ use crate::severity::input::MappingConfig;
 use crate::verify::SuiteConfig;
 
 /// A kind of configuration file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// `config/irctl.yaml`.
     Irctl,

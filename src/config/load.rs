@@ -1,7 +1,7 @@
 //! Loading: every file of a scope, all diagnostics of all of them, and the workspace that comes out.
 
 use serde::de::DeserializeOwned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, Report, Severity, code};
@@ -11,8 +11,14 @@ use super::kind::Kind;
 use super::schema::Formats;
 use super::scope::Scope;
 use super::settings::{LoadSettings, Settings};
-use super::{Broken, Workspace, cadence, finding, references, render};
+use super::{Broken, ServiceConfig, Workspace, cadence, finding, references, render};
 use crate::base::Result;
+use crate::notify::{ContactsConfig, NotifyConfig};
+use crate::rollback::targets::command::Recipe;
+use crate::runbook::RunbookConfig;
+use crate::severity::SchemeConfig;
+use crate::severity::input::MappingConfig;
+use crate::verify::SuiteConfig;
 
 /// What loading gave.
 pub struct Loaded {
@@ -26,9 +32,16 @@ pub struct Loaded {
 
 /// Loads the workspace at `root` as far as `scope` goes.
 pub fn load(root: &Path, scope: Scope, state: impl FnOnce(&Settings) -> Result<PathBuf>) -> Result<Loaded> {
-    let formats = Formats::standard();
-    let mut loader =
-        Loader { root, scope, formats, files: Vec::new(), report: Report::default(), shipped: 0 };
+    let mut loader = Loader {
+        root,
+        scope,
+        formats: Formats::standard(),
+        files: Vec::new(),
+        parts: Parts::default(),
+        across: Vec::new(),
+        report: Report::default(),
+        shipped: 0,
+    };
     let settings = loader.settings();
     let usual = LoadSettings::default();
     let load = settings.as_ref().map_or(&usual, |settings| &settings.load);
@@ -45,41 +58,108 @@ struct Loader<'a> {
     formats: Formats,
     /// Every file; `config/irctl.yaml` is the first, the shipped ones are the last.
     files: Vec<File>,
+    /// What was read from them.
+    parts: Parts,
+    /// What does not fit together.
+    across: Vec<(Kind, Diagnostic)>,
     /// What concerns more than one file.
     report: Report,
     shipped: usize,
+}
+
+/// The typed values of every kind, by name; of two with one name the first.
+#[derive(Default)]
+struct Parts {
+    schemes: BTreeMap<String, SchemeConfig>,
+    services: BTreeMap<String, ServiceConfig>,
+    suites: BTreeMap<String, SuiteConfig>,
+    runbooks: BTreeMap<String, RunbookConfig>,
+    notify: BTreeMap<String, NotifyConfig>,
+    contacts: BTreeMap<String, ContactsConfig>,
+    recipes: BTreeMap<String, Recipe>,
+    mappings: BTreeMap<String, MappingConfig>,
+    broken: BTreeMap<(Kind, String), Broken>,
+}
+
+impl Parts {
+    /// Takes the value of a file in.
+    fn take(&mut self, file: &mut File) {
+        let broken = &mut self.broken;
+        match file.kind {
+            Kind::Irctl => {}
+            Kind::Severity => put(file, &mut self.schemes, broken),
+            Kind::Service => put(file, &mut self.services, broken),
+            Kind::Verify => put(file, &mut self.suites, broken),
+            Kind::Notify => put(file, &mut self.notify, broken),
+            Kind::Contacts => put(file, &mut self.contacts, broken),
+            Kind::Runbook => put(file, &mut self.runbooks, broken),
+            Kind::Recipe => put(file, &mut self.recipes, broken),
+            Kind::Mapping => put(file, &mut self.mappings, broken),
+        }
+    }
+}
+
+fn put<T: DeserializeOwned>(
+    file: &mut File,
+    typed: &mut BTreeMap<String, T>,
+    broken: &mut BTreeMap<(Kind, String), Broken>,
+) {
+    match file.typed() {
+        Some(value) => {
+            typed.entry(file.name.clone()).or_insert(value);
+        }
+        None => {
+            let text = render::render(&file.report, false);
+            let path = file.source.path.clone();
+            broken.insert((file.kind, file.name.clone()), Broken { path, text });
+        }
+    }
 }
 
 impl Loader<'_> {
     fn settings(&mut self) -> Option<Settings> {
         let mut file = File::read(Kind::Irctl, &self.root.join(find::MARK), find::MARK, &self.formats);
         let settings = file.typed();
+        self.across.extend(references::within(&file));
         self.files.push(file);
         settings
     }
 
     fn read(&mut self, load: &LoadSettings) {
-        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Irctl && self.scope.reads(*kind)) {
+        let scope = self.scope;
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Irctl && scope.reads(*kind)) {
             let Some(settings) = self.files.first() else { return };
             let (found, report) = find::files(self.root, kind, load, settings);
-            self.report.extend(if self.scope.needs(kind) { report } else { report.lowered() });
+            self.report.extend(if scope.needs(kind) { report } else { report.lowered() });
             for found in found {
-                self.files.push(File::read(kind, &found.real, &found.shown, &self.formats));
+                let file = File::read(kind, &found.real, &found.shown, &self.formats);
+                self.across.extend(references::within(&file));
+                self.add(file);
             }
         }
     }
 
+    /// Takes a file in: its value, and of the file what is needed to say where something stands in it.
+    fn add(&mut self, mut file: File) {
+        self.parts.take(&mut file);
+        // Of these there may be thousands.
+        if matches!(file.kind, Kind::Service | Kind::Verify) {
+            file.forget_tree();
+        }
+        self.files.push(file);
+    }
+
     /// The shipped schemes and recipes that the workspace does not replace.
     fn add_shipped(&mut self) {
-        let recipes = crate::rollback::targets::command::shipped();
+        let (scope, recipes) = (self.scope, crate::rollback::targets::command::shipped());
         for (kind, folder, files) in
             [(Kind::Severity, "severity", crate::severity::shipped()), (Kind::Recipe, "recipes", recipes)]
         {
-            for (name, text) in files.iter().filter(|_| self.scope.reads(kind)) {
+            for (name, text) in files.iter().filter(|_| scope.reads(kind)) {
                 let taken = self.files.iter().any(|file| file.kind == kind && file.name == *name);
                 if !taken {
                     let path = format!("(shipped) {folder}/{name}.yaml");
-                    self.files.push(File::from_bytes(kind, &path, text.as_bytes(), &self.formats));
+                    self.add(File::from_bytes(kind, &path, text.as_bytes(), &self.formats));
                     self.shipped += 1;
                 }
             }
@@ -92,15 +172,6 @@ impl Loader<'_> {
 
     fn workspace(&mut self, settings: Option<Settings>, state: PathBuf) -> Option<Workspace> {
         self.duplicate_names();
-        let mut broken = BTreeMap::new();
-        let schemes = self.take(Kind::Severity, &mut broken);
-        let services = self.take(Kind::Service, &mut broken);
-        let suites = self.take(Kind::Verify, &mut broken);
-        let runbooks = self.take(Kind::Runbook, &mut broken);
-        let notify = self.take(Kind::Notify, &mut broken).into_values().next().unwrap_or_default();
-        let contacts = self.take(Kind::Contacts, &mut broken).into_values().next().unwrap_or_default();
-        let recipes = self.take(Kind::Recipe, &mut broken);
-        let mappings = self.take(Kind::Mapping, &mut broken);
         let shipped = self.files.get(self.files.len() - self.shipped..).unwrap_or_default();
         let mut sources = BTreeMap::new();
         for file in self.own() {
@@ -111,52 +182,32 @@ impl Loader<'_> {
             let of_kind = shipped.iter().filter(move |file| file.kind == kind);
             of_kind.map(|file| file.name.clone()).collect()
         };
+        let (shipped, shipped_recipes) = (names(Kind::Severity), names(Kind::Recipe));
+        let parts = std::mem::take(&mut self.parts);
         Some(Workspace {
             sources,
-            shipped: names(Kind::Severity),
-            shipped_recipes: names(Kind::Recipe),
+            shipped,
+            shipped_recipes,
             root: self.root.to_path_buf(),
             state,
             settings: settings?,
-            schemes,
-            services,
-            suites,
-            notify,
-            contacts,
-            runbooks,
-            recipes,
-            mappings,
+            schemes: parts.schemes,
+            services: parts.services,
+            suites: parts.suites,
+            notify: parts.notify.into_values().next().unwrap_or_default(),
+            contacts: parts.contacts.into_values().next().unwrap_or_default(),
+            runbooks: parts.runbooks,
+            recipes: parts.recipes,
+            mappings: parts.mappings,
             warnings: Report::default(),
-            broken,
+            broken: parts.broken,
         })
-    }
-
-    /// The typed values of a kind, by name; of two with one name the first.
-    fn take<T: DeserializeOwned>(
-        &mut self,
-        kind: Kind,
-        broken: &mut BTreeMap<(Kind, String), Broken>,
-    ) -> BTreeMap<String, T> {
-        let mut typed = BTreeMap::new();
-        for file in self.files.iter_mut().filter(|file| file.kind == kind) {
-            match file.typed() {
-                Some(value) => {
-                    typed.entry(file.name.clone()).or_insert(value);
-                }
-                None => {
-                    let text = render::render(&file.report, false);
-                    let path = file.source.path.clone();
-                    broken.insert((kind, file.name.clone()), Broken { path, text });
-                }
-            }
-        }
-        typed
     }
 
     fn duplicate_names(&mut self) {
         let mut found = Vec::new();
         let mut first: BTreeMap<(Kind, &str), &File> = BTreeMap::new();
-        for file in self.own().iter().filter(|file| file.kind != Kind::Irctl && file.tree.is_some()) {
+        for file in self.own().iter().filter(|file| file.kind != Kind::Irctl && file.is_yaml()) {
             let name = if file.kind.name_key().is_some() { file.name.as_str() } else { "" };
             match first.get(&(file.kind, name)) {
                 None => {
@@ -177,23 +228,26 @@ impl Loader<'_> {
         self.report.push(Diagnostic { severity, ..diagnostic });
     }
 
+    /// Everything that does not fit together.
+    fn across(&mut self, workspace: Option<&Workspace>) -> Vec<(Kind, Diagnostic)> {
+        let mut across = std::mem::take(&mut self.across);
+        across.extend(references::check(self.own(), &self.files, self.scope));
+        let Some(workspace) = workspace else { return across };
+        across.extend(cadence::check(workspace, self.own(), &self.files));
+        // A name that leads nowhere is one error, however many find it.
+        let mut known: HashSet<_> = across.iter().map(|(_, one)| one.place()).collect();
+        let mut locator = finding::Locator::new(&self.files);
+        for check in finding::CHECKS {
+            let found = check(workspace);
+            let located = found.iter().filter_map(|one| Some((one.kind, locator.locate(one)?)));
+            across.extend(located.filter(|(_, diagnostic)| known.insert(diagnostic.place())));
+        }
+        across
+    }
+
     fn finish(mut self, mut workspace: Option<Workspace>) -> Loaded {
         let scope = self.scope;
-        let mut across: Vec<(Kind, Diagnostic)> = references::check(self.own(), &self.files, scope);
-        if let Some(workspace) = &workspace {
-            across.extend(cadence::check(workspace, self.own(), &self.files));
-            for check in finding::CHECKS {
-                let found = check(workspace);
-                for finding in &found {
-                    let Some(diagnostic) = finding::locate(finding, &self.files) else { continue };
-                    // A name that leads nowhere is one error, however many find it.
-                    if !across.iter().any(|(_, known)| known.is_at(&diagnostic)) {
-                        across.push((finding.kind, diagnostic));
-                    }
-                }
-            }
-        }
-        for (kind, diagnostic) in across {
+        for (kind, diagnostic) in self.across(workspace.as_ref()) {
             self.push(kind, diagnostic, scope);
         }
         let mut report = self.report;

@@ -4,12 +4,14 @@
 //! and know where everything stands.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, code};
 use super::file::File;
 use super::kind::Kind;
 use super::schema::{list, suggestion};
 use super::scope::Scope;
+use super::source::Span;
 use super::yaml::Node;
 
 /// What a reference leads to.
@@ -69,27 +71,81 @@ const REFERENCES: &[Reference] = &[
     reference(Kind::Runbook, "/severity", LEVEL, "level"),
 ];
 
-/// Checks the files of the workspace; `all` adds what is shipped, which can be referred to.
-pub fn check(own: &[File], all: &[File], scope: Scope) -> Vec<(Kind, Diagnostic)> {
+/// A name in a file that leads to another file.
+#[derive(Debug)]
+pub struct Mention {
+    /// Its place in [`REFERENCES`].
+    reference: usize,
+    name: String,
+    span: Span,
+}
+
+/// Every name in a file's tree that leads to another file.
+pub fn mentions(kind: Kind, tree: &Node) -> Vec<Mention> {
+    let leads_out = |reference: &Reference| !matches!(reference.to, Target::Keys(None, _));
+    let own = REFERENCES.iter().enumerate().filter(|(_, one)| one.from == kind && leads_out(one));
+    let found = own.flat_map(|(reference, one)| {
+        let texts = tree.select(one.path).into_iter();
+        texts.filter_map(move |node| {
+            Some(Mention { reference, name: node.text()?.to_owned(), span: node.span.clone() })
+        })
+    });
+    found.collect()
+}
+
+/// The names in a file that should lead to something in the same file, and do not.
+pub fn within(file: &File) -> Vec<(Kind, Diagnostic)> {
     let mut found = Vec::new();
-    for reference in REFERENCES.iter().filter(|reference| readable(reference.to, scope)) {
-        let shared = shared(reference.to, all);
-        for file in own.iter().filter(|file| file.kind == reference.from) {
-            let Some(tree) = file.tree.as_deref() else { continue };
-            let here = match reference.to {
-                Target::Keys(None, path) => Some(keys(tree, path)),
-                _ => None,
-            };
-            let Some(known) = here.as_ref().or(shared.as_ref()) else { continue };
-            for node in tree.select(reference.path) {
-                if let Some(name) = node.text().filter(|name| !known.contains(*name)) {
-                    found.push((file.kind, diagnostic(file, node, name, reference, known)));
-                }
+    let Some(tree) = file.tree() else { return found };
+    for reference in REFERENCES.iter().filter(|reference| reference.from == file.kind) {
+        let Target::Keys(None, path) = reference.to else { continue };
+        let known = keys(&tree, path);
+        for node in tree.select(reference.path) {
+            if let Some(name) = node.text().filter(|name| !known.contains(*name)) {
+                found.push((file.kind, diagnostic(file, &node.span, name, reference, &known)));
             }
         }
     }
-    found.extend(symptoms(own, all));
     found
+}
+
+/// Checks where the files of the workspace lead to; `all` adds what is shipped, which can be referred to.
+pub fn check(own: &[File], all: &[File], scope: Scope) -> Vec<(Kind, Diagnostic)> {
+    let trees = Trees::of(all);
+    let shared: Vec<_> = REFERENCES
+        .iter()
+        .map(|reference| readable(reference.to, scope).then(|| shared(reference.to, all, &trees)).flatten())
+        .collect();
+    let mut found = Vec::new();
+    for file in own {
+        for Mention { reference, name, span } in &file.mentions {
+            let (Some(one), Some(Some(known))) = (REFERENCES.get(*reference), shared.get(*reference)) else {
+                continue;
+            };
+            if !known.contains(name.as_str()) {
+                found.push((file.kind, diagnostic(file, span, name, one, known)));
+            }
+        }
+    }
+    found.extend(symptoms(own, &trees));
+    found
+}
+
+/// The trees of the files to which others lead by what stands in them.
+struct Trees(Vec<(Kind, Option<Arc<Node>>)>);
+
+impl Trees {
+    fn of(files: &[File]) -> Self {
+        let led_to = |file: &&File| {
+            let leads = |one: &Reference| matches!(one.to, Target::Keys(Some(kind), _) if kind == file.kind);
+            file.kind == Kind::Severity || REFERENCES.iter().any(leads)
+        };
+        Self(files.iter().filter(led_to).map(|file| (file.kind, file.tree())).collect())
+    }
+
+    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = Option<&Node>> {
+        self.0.iter().filter(move |(one, _)| *one == kind).map(|(_, tree)| tree.as_deref())
+    }
 }
 
 /// What is not loaded cannot be missed.
@@ -102,18 +158,18 @@ fn readable(target: Target, scope: Scope) -> bool {
 
 /// The names that a target has, if they are the same for every file. Files with errors count: what they are about
 /// exists; but what stands in a file that is not YAML cannot be known.
-fn shared(target: Target, all: &[File]) -> Option<BTreeSet<&str>> {
+fn shared<'a>(target: Target, all: &'a [File], trees: &'a Trees) -> Option<BTreeSet<&'a str>> {
     match target {
         Target::Named(kind) => {
             Some(all.iter().filter(|file| file.kind == kind).map(|file| file.name.as_str()).collect())
         }
         Target::Keys(None, _) => None,
         Target::Keys(Some(kind), path) => {
-            let mut files = all.iter().filter(|file| file.kind == kind).peekable();
+            let mut files = trees.of_kind(kind).peekable();
             files.peek()?;
             let mut names = BTreeSet::new();
-            for file in files {
-                names.extend(keys(file.tree.as_deref()?, path));
+            for tree in files {
+                names.extend(keys(tree?, path));
             }
             Some(names)
         }
@@ -129,7 +185,7 @@ fn keys<'a>(tree: &'a Node, path: &str) -> BTreeSet<&'a str> {
 
 fn diagnostic(
     file: &File,
-    node: &Node,
+    span: &Span,
     name: &str,
     reference: &Reference,
     known: &BTreeSet<&str>,
@@ -144,20 +200,19 @@ fn diagnostic(
         }
     });
     let message = format!("there is no {what} `{name}`");
-    Diagnostic::error(code::DANGLING_REFERENCE, &file.source, node.span.clone(), message).help(help)
+    Diagnostic::error(code::DANGLING_REFERENCE, &file.source, span.clone(), message).help(help)
 }
 
 /// A runbook may treat symptoms that no rule has, such as an outage that people declare; but one that is nearly a
 /// rule's is a typing error.
-fn symptoms(own: &[File], all: &[File]) -> Vec<(Kind, Diagnostic)> {
-    let schemes =
-        all.iter().filter(|file| file.kind == Kind::Severity).filter_map(|file| file.tree.as_deref());
+fn symptoms(own: &[File], trees: &Trees) -> Vec<(Kind, Diagnostic)> {
+    let schemes = trees.of_kind(Kind::Severity).flatten();
     let known: BTreeSet<&str> =
         schemes.flat_map(|tree| tree.select("/rules/*/symptom")).filter_map(Node::text).collect();
     let list: Vec<&str> = known.iter().copied().collect();
     let mut found = Vec::new();
     for file in own.iter().filter(|file| file.kind == Kind::Runbook) {
-        let Some(tree) = file.tree.as_deref() else { continue };
+        let Some(tree) = file.tree() else { continue };
         for node in tree.select("/symptoms/*") {
             let Some(name) = node.text().filter(|name| !known.contains(name)) else { continue };
             if let Some(help) = suggestion(name, &list) {

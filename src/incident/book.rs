@@ -252,6 +252,12 @@ pub fn open(session: &mut dyn Session, service: Option<&str>) -> Result<Vec<Inci
     open.filter_map(|incident| by_id(session, &incident.id).transpose()).collect()
 }
 
+/// Those of one service from this room's events alone: when they were opened and where they stand, not who was told and
+/// when the response began. What other rooms wrote of all services need not be read for it.
+pub fn own(session: &mut dyn Session, service: &str) -> Result<Vec<Incident>> {
+    list_own(session, service)
+}
+
 /// The same from this room's events alone: enough to decide, not to say who was told and when the response began.
 pub(super) fn list_own(session: &mut dyn Session, service: &str) -> Result<Vec<Incident>> {
     Ok(folded(&own_events(session, Some(service))?))

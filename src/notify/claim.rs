@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::channels::ChannelKind;
 use super::config::NotifyConfig;
@@ -20,6 +20,12 @@ const GIVEN_UP: TimeDelta = TimeDelta::minutes(30);
 
 /// At most this many messages are told in one digest.
 const DIGEST_LIMIT: usize = 50;
+
+/// Where so many messages are due over one channel at once, they are told as one.
+const CROWD: usize = 25;
+
+/// At most this many.
+const CROWD_LIMIT: usize = 20_000;
 
 /// Where the attempts are kept.
 const KEY: &str = "notify.attempts";
@@ -116,6 +122,8 @@ pub struct Pass {
     pub resting: BTreeSet<String>,
     /// How many messages of each lane were told one by one.
     pub told: BTreeMap<Lane, u32>,
+    /// What waited when it was last read, in order: of thousands of rows each is read once, not once for every other.
+    waiting: Option<VecDeque<Delivery>>,
 }
 
 /// Rows to be sent as one message.
@@ -131,28 +139,13 @@ pub struct Claimed {
 pub fn claim(
     session: &mut dyn Session,
     config: &NotifyConfig,
-    pass: &Pass,
+    pass: &mut Pass,
     sender: &ProcessIdentity,
     now: DateTime<Utc>,
 ) -> Result<Option<Claimed>> {
-    let waiting = outbox::waiting(session, now)?;
     let mut attempts = Attempts::load(session)?;
-    let mut blocked = attempts.sending();
-    let next = waiting.iter().position(|row| {
-        let due = row.next_attempt_at <= now;
-        let free = !pass.resting.contains(&row.channel) && !blocked.contains(&lane(row));
-        if !due {
-            blocked.insert(lane(row));
-        }
-        due && free
-    });
-    let Some((first, rest)) = next.and_then(|at| waiting.get(at..)).and_then(<[Delivery]>::split_first)
-    else {
-        return Ok(None);
-    };
-    let mut rows = vec![first.clone()];
-    rows.extend(companions(first, rest, config, pass, &attempts, now));
-    let possibly_arrived = attempts.in_doubt(first.number);
+    let Some(mut rows) = next(session, config, pass, &attempts, now)? else { return Ok(None) };
+    let possibly_arrived = rows.first().is_some_and(|first| attempts.in_doubt(first.number));
     let digest = rows.len() > 1;
     for row in &mut rows {
         row.state = DeliveryState::Sending;
@@ -172,10 +165,106 @@ pub fn claim(
     Ok(Some(Claimed { rows, possibly_arrived }))
 }
 
-/// The late rows that are told together with `first`, once enough of the lane were told one by one.
-fn companions(
+/// The rows that are told next, as they are now; none where nothing can be told.
+fn next(
+    session: &mut dyn Session,
+    config: &NotifyConfig,
+    pass: &mut Pass,
+    attempts: &Attempts,
+    now: DateTime<Utc>,
+) -> Result<Option<Vec<Delivery>>> {
+    if let Some(mut known) = pass.waiting.take() {
+        let chosen = choose(&known, config, pass, attempts, now);
+        // Somebody else may have taken or changed one of them since they were read.
+        if !chosen.is_empty() && are_as_they_were(session, &chosen)? {
+            leave(&mut known, &chosen);
+            pass.waiting = Some(known);
+            return Ok(Some(chosen));
+        }
+    }
+    let mut known = VecDeque::from(outbox::waiting(session, now)?);
+    let chosen = choose(&known, config, pass, attempts, now);
+    leave(&mut known, &chosen);
+    pass.waiting = Some(known);
+    Ok((!chosen.is_empty()).then_some(chosen))
+}
+
+fn are_as_they_were(session: &mut dyn Session, rows: &[Delivery]) -> Result<bool> {
+    for row in rows {
+        if session.delivery(row.number)?.as_ref() != Some(row) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn leave(known: &mut VecDeque<Delivery>, chosen: &[Delivery]) {
+    match chosen {
+        [one] if known.front().is_some_and(|first| first.number == one.number) => drop(known.pop_front()),
+        _ => {
+            let numbers: BTreeSet<u64> = chosen.iter().map(|row| row.number).collect();
+            known.retain(|row| !numbers.contains(&row.number));
+        }
+    }
+}
+
+/// The first row that is due and free, and those that are told with it.
+fn choose(
+    waiting: &VecDeque<Delivery>,
+    config: &NotifyConfig,
+    pass: &Pass,
+    attempts: &Attempts,
+    now: DateTime<Utc>,
+) -> Vec<Delivery> {
+    let mut blocked = attempts.sending();
+    let next = waiting.iter().position(|row| {
+        let due = row.next_attempt_at <= now;
+        let free = !pass.resting.contains(&row.channel) && !blocked.contains(&lane(row));
+        if !due {
+            blocked.insert(lane(row));
+        }
+        due && free
+    });
+    let Some((at, first)) = next.and_then(|at| Some((at, waiting.get(at)?))) else { return Vec::new() };
+    let rest = || waiting.iter().skip(at + 1);
+    let mut with = crowd(first, rest(), config, attempts, blocked, now);
+    if with.is_empty() {
+        with = companions(first, rest(), config, pass, attempts, now);
+    }
+    let mut rows = vec![first.clone()];
+    rows.append(&mut with);
+    rows
+}
+
+/// Everything else that is due over the channel of `first`, where that is so much that nobody could read it one by one:
+/// when thousands of services fail at once, people are told once.
+fn crowd<'r>(
     first: &Delivery,
-    rest: &[Delivery],
+    rest: impl Iterator<Item = &'r Delivery>,
+    config: &NotifyConfig,
+    attempts: &Attempts,
+    mut blocked: BTreeSet<Lane>,
+    now: DateTime<Utc>,
+) -> Vec<Delivery> {
+    let kind = config.channels.get(&first.channel).map(|channel| channel.kind());
+    if !kind.is_some_and(ChannelKind::takes_crowds) || attempts.in_doubt(first.number) {
+        return Vec::new();
+    }
+    let free = rest.filter(|row| row.channel == first.channel).filter(|row| {
+        let free = row.next_attempt_at <= now && !attempts.in_doubt(row.number);
+        if !free {
+            blocked.insert(lane(row));
+        }
+        free && !blocked.contains(&lane(row))
+    });
+    let found: Vec<Delivery> = free.take(CROWD_LIMIT).cloned().collect();
+    if found.len() >= CROWD { found } else { Vec::new() }
+}
+
+/// The late rows that are told together with `first`, once enough of the lane were told one by one.
+fn companions<'r>(
+    first: &Delivery,
+    rest: impl Iterator<Item = &'r Delivery>,
     config: &NotifyConfig,
     pass: &Pass,
     attempts: &Attempts,
@@ -190,7 +279,7 @@ fn companions(
     {
         return Vec::new();
     }
-    let same = rest.iter().filter(|row| lane(row) == lane(first));
+    let same = rest.filter(|row| lane(row) == lane(first));
     same.take_while(|row| late(row)).take(DIGEST_LIMIT - 1).cloned().collect()
 }
 

@@ -10,6 +10,7 @@ use super::channels::http::Transport;
 use super::channels::{self, Outcome, Parcel, Surroundings};
 use super::claim::{self, Attempts, Claimed, Pass};
 use super::config::NotifyConfig;
+use super::crowd;
 use super::message::{Composed, Composer, Dispatch, identifier};
 use super::outbox::{self, Entry};
 use super::record::{self, Ended};
@@ -159,7 +160,7 @@ impl Courier<'_> {
         loop {
             let now = self.clock.now()?.max(floor);
             let claimed =
-                self.store.with(|session| claim::claim(session, self.config, &pass, &sender, now))?;
+                self.store.with(|session| claim::claim(session, self.config, &mut pass, &sender, now))?;
             let Some(claimed) = claimed else { return Ok(()) };
             fault::point("notify.claimed");
             let (outcome, fallback) = self.send(transport, &claimed, now);
@@ -228,7 +229,12 @@ pub fn compose_rows(
                 .map(|entry| entry.notice)
                 .zip(rows.iter().map(|row| row.queued_at))
                 .collect();
-            composer.digest(&notices, kind, &dispatch)
+            let together = crowd::is_one(rows);
+            if together {
+                crowd::compose(composer, &notices, kind, &dispatch)
+            } else {
+                composer.digest(&notices, kind, &dispatch)
+            }
         }
     };
     Ok(composed.map(|composed| (id, composed)))

@@ -131,9 +131,9 @@ impl<'a> Composer<'a> {
 /// What a digest calls itself where a message names its template.
 pub const DIGEST: &str = "digest";
 
-const NO_LEVEL: &str = "unclassified";
+pub(super) const NO_LEVEL: &str = "unclassified";
 
-fn finish(kind: ChannelKind, draft: &Draft<'_>) -> Message {
+pub(super) fn finish(kind: ChannelKind, draft: &Draft<'_>) -> Message {
     Message {
         subject: draft.rendered.subject.clone(),
         body: draft.rendered.body.clone(),

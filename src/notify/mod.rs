@@ -9,6 +9,7 @@ pub mod channels;
 mod claim;
 pub mod config;
 pub mod courier;
+mod crowd;
 pub mod message;
 pub mod notice;
 pub mod outbox;

@@ -160,7 +160,8 @@ pub fn unreadable(state: &Path, service: &str) -> Result<Vec<String>> {
     Ok(found)
 }
 
-fn names(state: &Path) -> Result<Vec<String>> {
+/// The names of all operations.
+pub(super) fn names(state: &Path) -> Result<Vec<String>> {
     let entries = match fs_err::read_dir(directory::root(state)) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -174,7 +175,8 @@ fn names(state: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn one(state: &Path, id: &str) -> Result<Option<Listed>> {
+/// An operation; none if it never had a plan.
+pub(super) fn one(state: &Path, id: &str) -> Result<Option<Listed>> {
     let directory = Directory::open(state, id)?;
     let Some((pinned, digest)) = directory.pinned()? else { return Ok(None) };
     let progress = Progress::of(&directory.records(&digest)?);

@@ -3,6 +3,7 @@
 //! An operation is a directory `<state>/operations/<OP>/`: the pinned plan, an append-only journal, and the
 //! before-images. It needs no database, so it works when everything else is down.
 
+pub mod by_service;
 pub mod claim;
 pub mod directory;
 pub mod ending;
@@ -16,6 +17,7 @@ pub mod step;
 mod summaries;
 pub mod timing;
 
+pub use by_service::ByService;
 pub use claim::{Claim, Holder};
 pub use directory::{Directory, Pinned};
 pub use ending::Ending;

@@ -93,7 +93,6 @@ impl Emits {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::probe::{ProbeConfig, metrics_of, misnamed};
 
     fn probe(emits: &str) -> ProbeConfig {

@@ -116,6 +116,12 @@ fn reserves_identifiers_once(open: &mut dyn FnMut(&str) -> Box<dyn Store>) {
     assert_eq!(next(), "INC-20261120-030700");
     assert_eq!(next(), "INC-20261120-030700-2");
     assert_eq!(next(), "INC-20261120-030700-3");
+    // Thousands of services may fail in one second, each in a transaction of its own or many in one.
+    let all: Vec<String> = store
+        .with(|session| (4..200).map(|_| session.reserve_identifier("INC-20261120-030700")).collect())
+        .unwrap();
+    let expected: Vec<_> = (4..200).map(|number| format!("INC-20261120-030700-{number}")).collect();
+    assert_eq!(all, expected);
 }
 
 fn keeps_what_was_known_when(open: &mut dyn FnMut(&str) -> Box<dyn Store>) {
@@ -168,6 +174,9 @@ fn queues_each_key_once(open: &mut dyn FnMut(&str) -> Box<dyn Store>) {
     let mut changed = first;
     changed.state = DeliveryState::Delivered;
     store.with(|session| session.update_delivery(&changed)).unwrap();
+    let stored = store.view(|session| session.delivery(changed.number)).unwrap();
+    assert_eq!(stored.as_ref(), Some(&changed));
+    assert_eq!(store.view(|session| session.delivery(changed.number + 1000)).unwrap(), None);
     assert_eq!(due(0), 1);
     let among = |states: &[DeliveryState]| {
         let rows = store.view(|session| session.deliveries_in(states)).unwrap();

@@ -45,6 +45,10 @@ pub trait Session {
     /// `filter.as_of`.
     fn samples(&mut self, filter: &SampleFilter) -> Result<Vec<Sample>>;
 
+    /// Every sample of a service with its number, corrected ones too, in the order in which they were recorded; of two
+    /// that were recorded at one instant the one with the larger number corrects the other.
+    fn each_sample(&mut self, service: &str, take: &mut dyn FnMut(u64, Sample)) -> Result<()>;
+
     /// Queues a delivery; the same `deduplication_key` is queued once and the stored row is returned.
     fn enqueue(&mut self, delivery: NewDelivery, now: DateTime<Utc>) -> Result<Delivery>;
 
@@ -53,6 +57,9 @@ pub trait Session {
 
     /// Deliveries in these states, oldest first.
     fn deliveries_in(&mut self, states: &[DeliveryState]) -> Result<Vec<Delivery>>;
+
+    /// A delivery by its number.
+    fn delivery(&mut self, number: u64) -> Result<Option<Delivery>>;
 
     /// Replaces the state of a delivery.
     fn update_delivery(&mut self, delivery: &Delivery) -> Result<()>;

@@ -5,6 +5,7 @@
 
 mod incidents;
 mod rounds;
+mod tape;
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;

@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Reason;
+use super::tape::Tape;
 use crate::base::{Digest, Result};
 use crate::incident::Incident;
 use crate::severity::{Classification, Evidence, Outcome, Scheme, classify};
-use crate::store::{Sample, SampleFilter, Store};
+use crate::store::{Sample, Store};
 
 /// The past of all services.
 pub(super) struct Past<'a> {
@@ -49,35 +50,33 @@ pub(super) struct Said {
 impl Past<'_> {
     /// Judges every round of a service.
     pub(super) fn judge(&mut self, store: &dyn Store, service: &str, incidents: &[&Incident]) -> Result<()> {
-        let filter =
-            |as_of| SampleFilter { service: Some(service.to_owned()), as_of, ..SampleFilter::default() };
-        let known = store.view(|session| session.samples(&filter(None)))?;
-        let mut instants: BTreeSet<DateTime<Utc>> = known.iter().map(|sample| sample.recorded_at).collect();
         // What was corrected since was recorded at a round of its own, which opened or changed an incident.
+        let mut moments: BTreeSet<DateTime<Utc>> = BTreeSet::new();
         for incident in incidents {
-            instants.insert(incident.opened_at);
-            instants.extend(incident.levels.iter().map(|step| step.moment.at));
+            moments.insert(incident.opened_at);
+            moments.extend(incident.levels.iter().map(|step| step.moment.at));
         }
-        instants.retain(|at| self.from.is_none_or(|from| *at >= from) && self.to.is_none_or(|to| *at <= to));
-        let mut rounds = Vec::new();
-        for at in instants {
-            let samples = store.view(|session| session.samples(&filter(Some(at))))?;
-            if samples.is_empty() {
-                continue;
-            }
-            let served = served(&samples, incidents, at);
-            let evidence = Evidence::from_samples(&samples, served.as_ref(), at);
-            rounds.push(Judged {
-                at,
-                other: said(self.other, &classify(self.other, &evidence)),
-                present: self
-                    .present
-                    .map(|scheme| said(scheme, &classify(scheme, &evidence)))
-                    .unwrap_or_default(),
-            });
-        }
+        let mut rounds = Rounds {
+            tape: Tape::of([Some(self.other), self.present].into_iter().flatten()),
+            past: self,
+            incidents,
+            moments,
+            reached: None,
+            judged: Vec::new(),
+        };
+        store.view(|session| {
+            session.each_sample(service, &mut |number, sample| {
+                rounds.reach(sample.recorded_at);
+                rounds.tape.add(number, sample);
+            })
+        })?;
+        let rounds = rounds.end();
         self.services.push(ServicePast { service: service.to_owned(), rounds });
         Ok(())
+    }
+
+    fn holds(&self, at: DateTime<Utc>) -> bool {
+        self.from.is_none_or(|from| at >= from) && self.to.is_none_or(|to| at <= to)
     }
 
     /// The newest instant that anything is known of.
@@ -99,6 +98,56 @@ impl Past<'_> {
 
     pub(super) fn of(&self, service: &str) -> Option<&ServicePast> {
         self.services.iter().find(|past| past.service == service)
+    }
+}
+
+/// The rounds of one service, as its samples come in the order in which they were recorded.
+struct Rounds<'a, 'p> {
+    past: &'a Past<'p>,
+    incidents: &'a [&'a Incident],
+    tape: Tape,
+    /// The moments at which there was a round though no sample says so, and that are still to come.
+    moments: BTreeSet<DateTime<Utc>>,
+    /// When what is on the tape was recorded last.
+    reached: Option<DateTime<Utc>>,
+    judged: Vec<Judged>,
+}
+
+impl Rounds<'_, '_> {
+    /// What is recorded next was recorded at this instant: everything before it is on the tape.
+    fn reach(&mut self, at: DateTime<Utc>) {
+        if self.reached.is_some_and(|reached| reached >= at) {
+            return;
+        }
+        if let Some(reached) = self.reached {
+            self.moments.insert(reached);
+        }
+        let later = self.moments.split_off(&at);
+        for moment in std::mem::replace(&mut self.moments, later) {
+            self.judge(moment);
+        }
+        self.reached = Some(at);
+    }
+
+    fn end(mut self) -> Vec<Judged> {
+        self.moments.extend(self.reached);
+        for moment in std::mem::take(&mut self.moments) {
+            self.judge(moment);
+        }
+        self.judged
+    }
+
+    fn judge(&mut self, at: DateTime<Utc>) {
+        let samples = if self.past.holds(at) { self.tape.at(at) } else { Vec::new() };
+        if samples.is_empty() {
+            return;
+        }
+        let served = served(&samples, self.incidents, at);
+        let evidence = Evidence::from_samples(&samples, served.as_ref(), at);
+        let of = |scheme: &Scheme| said(scheme, &classify(scheme, &evidence));
+        let judged =
+            Judged { at, other: of(self.past.other), present: self.past.present.map(of).unwrap_or_default() };
+        self.judged.push(judged);
     }
 }
 

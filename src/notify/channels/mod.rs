@@ -58,6 +58,11 @@ impl ChannelKind {
         !matches!(self, ChannelKind::File | ChannelKind::Audit)
     }
 
+    /// Whether messages about many different things can be told as one: not where each is a record of its own.
+    pub const fn takes_crowds(self) -> bool {
+        !matches!(self, ChannelKind::Audit)
+    }
+
     /// What its text is escaped for. JSON takes care of its own characters.
     pub const fn sink(self) -> Sink {
         match self {

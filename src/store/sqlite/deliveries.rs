@@ -9,6 +9,7 @@ use crate::base::{Error, ErrorCode, Result};
 use crate::store::outbox::{Delivery, DeliveryState, NewDelivery};
 
 const BY_KEY: &str = "SELECT body FROM delivery WHERE deduplication_key = ?1";
+const BY_NUMBER: &str = "SELECT body FROM delivery WHERE number = ?1";
 const NEXT: &str = "SELECT COALESCE(MAX(number), 0) + 1 FROM delivery";
 const INSERT: &str = "INSERT INTO delivery (number, deduplication_key, state, next_attempt_at, body) VALUES (?1, ?2, ?3, ?4, ?5)";
 const UPDATE: &str = "UPDATE delivery SET state = ?2, next_attempt_at = ?3, body = ?4 WHERE number = ?1";
@@ -94,6 +95,15 @@ impl SqliteSession<'_> {
             rows.collect::<rusqlite::Result<Vec<_>>>()
         });
         self.check(rows)?.iter().map(|body| read(body)).collect()
+    }
+
+    pub(super) fn find_delivery(&mut self, number: u64) -> Result<Option<Delivery>> {
+        let body: Option<String> = self.check(
+            self.transaction
+                .prepare_cached(BY_NUMBER)
+                .and_then(|mut query| query.query_row([signed(number)], |row| row.get(0)).optional()),
+        )?;
+        body.as_deref().map(read).transpose()
     }
 
     pub(super) fn replace_delivery(&mut self, delivery: &Delivery) -> Result<()> {

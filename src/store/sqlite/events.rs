@@ -14,6 +14,7 @@ const NEWEST: &str =
 const NEXT: &str = "SELECT COALESCE(MAX(sequence), 0) + 1 FROM event";
 const HEADS: &str = "SELECT writer, writer_sequence, hash FROM event e WHERE writer_sequence = \
                      (SELECT MAX(writer_sequence) FROM event WHERE writer = e.writer) ORDER BY writer";
+const RESERVED: &str = "SELECT 1 FROM identifier WHERE name = ?1";
 const RESERVE: &str = "INSERT OR IGNORE INTO identifier (name) VALUES (?1)";
 
 impl SqliteSession<'_> {
@@ -124,8 +125,8 @@ impl SqliteSession<'_> {
     }
 
     pub(super) fn reserve(&mut self, base: &str) -> Result<String> {
-        for number in 1_u32.. {
-            let name = if number == 1 { base.to_owned() } else { format!("{base}-{number}") };
+        for number in self.first_free(base)?.. {
+            let name = numbered(base, number);
             let made = self.check(
                 self.transaction.prepare_cached(RESERVE).and_then(|mut insert| insert.execute([&name])),
             )?;
@@ -135,6 +136,34 @@ impl SqliteSession<'_> {
         }
         Err(Error::new(ErrorCode::Bug, "there are no identifiers left"))
     }
+
+    /// The first number that nobody has: numbers are given in order and never given back, and thousands of incidents may
+    /// begin in one second.
+    fn first_free(&mut self, base: &str) -> Result<u64> {
+        if !self.is_reserved(base, 1)? {
+            return Ok(1);
+        }
+        let (mut taken, mut free) = (1, 2);
+        while self.is_reserved(base, free)? {
+            (taken, free) = (free, free.saturating_mul(2));
+        }
+        while free - taken > 1 {
+            let middle = taken + (free - taken) / 2;
+            if self.is_reserved(base, middle)? { taken = middle } else { free = middle }
+        }
+        Ok(free)
+    }
+
+    fn is_reserved(&mut self, base: &str, number: u64) -> Result<bool> {
+        let name = numbered(base, number);
+        let query = self.transaction.prepare_cached(RESERVED);
+        self.check(query.and_then(|mut query| query.exists([name])))
+    }
+}
+
+/// `NAME`, `NAME-2`, `NAME-3` …
+fn numbered(base: &str, number: u64) -> String {
+    if number == 1 { base.to_owned() } else { format!("{base}-{number}") }
 }
 
 /// SQLite has signed integers only; sequence numbers never come near the sign.

@@ -3,12 +3,15 @@
 use rusqlite::{OptionalExtension as _, params, params_from_iter, types::Value};
 
 use super::SqliteSession;
+use super::events::unsigned;
 use crate::base::{Error, ErrorCode, Result};
 use crate::store::sample::{Sample, SampleFilter};
 
 const LATEST: &str = "SELECT evidence FROM sample WHERE series = ?1 ORDER BY number DESC LIMIT 1";
 const INSERT: &str = "INSERT INTO sample (service, metric, event_time, series, recorded_at, evidence, body) \
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+const RECORDED: &str = "SELECT number, body FROM sample WHERE service = ?1 ORDER BY recorded_at, number";
 
 /// What a later sample of the same series corrects: the same metric, at the same time, of the same version.
 fn series(sample: &Sample) -> Result<String> {
@@ -65,6 +68,17 @@ impl SqliteSession<'_> {
         Ok(true)
     }
 
+    pub(super) fn walk_samples(&mut self, service: &str, take: &mut dyn FnMut(u64, Sample)) -> Result<()> {
+        let mut query = self.check(self.transaction.prepare_cached(RECORDED))?;
+        let mut rows = self.check(query.query([service]))?;
+        while let Some(row) = self.check(rows.next())? {
+            let number: i64 = self.check(row.get(0))?;
+            let body: String = self.check(row.get(1))?;
+            take(unsigned(number), read(&body)?);
+        }
+        Ok(())
+    }
+
     pub(super) fn find_samples(&mut self, filter: &SampleFilter) -> Result<Vec<Sample>> {
         let mut values = Vec::new();
         let mut clauses = Vec::new();
@@ -94,16 +108,12 @@ impl SqliteSession<'_> {
             let rows = query.query_map(params_from_iter(values), |row| row.get::<_, String>(0))?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         });
-        self.check(rows)?
-            .iter()
-            .map(|body| {
-                serde_json::from_str(body).map_err(|error| {
-                    Error::new(
-                        ErrorCode::StoreUnavailable,
-                        format!("a stored sample cannot be read: {error}"),
-                    )
-                })
-            })
-            .collect()
+        self.check(rows)?.iter().map(|body| read(body)).collect()
     }
+}
+
+fn read(body: &str) -> Result<Sample> {
+    serde_json::from_str(body).map_err(|error| {
+        Error::new(ErrorCode::StoreUnavailable, format!("a stored sample cannot be read: {error}"))
+    })
 }

@@ -98,6 +98,10 @@ impl Session for SqliteSession<'_> {
         self.find_samples(filter)
     }
 
+    fn each_sample(&mut self, service: &str, take: &mut dyn FnMut(u64, Sample)) -> Result<()> {
+        self.walk_samples(service, take)
+    }
+
     fn enqueue(&mut self, delivery: NewDelivery, now: DateTime<Utc>) -> Result<Delivery> {
         self.queue(delivery, now)
     }
@@ -108,6 +112,10 @@ impl Session for SqliteSession<'_> {
 
     fn deliveries_in(&mut self, states: &[DeliveryState]) -> Result<Vec<Delivery>> {
         self.find_deliveries_in(states)
+    }
+
+    fn delivery(&mut self, number: u64) -> Result<Option<Delivery>> {
+        self.find_delivery(number)
     }
 
     fn update_delivery(&mut self, delivery: &Delivery) -> Result<()> {
