@@ -9,6 +9,7 @@ use crate::config::maintenance::{LocalTime, TimeOfDay};
 use crate::notify::Given;
 use crate::probe::log::{LinePattern, TimeFormat};
 use crate::probe::prometheus::ServerAddress;
+use crate::runbook::ReviewBy;
 use crate::severity::input::mapping::{JsonPointer, TemplateText};
 use crate::severity::{Expression, Persistence, Quantity, WarmUp};
 
@@ -39,7 +40,7 @@ pub struct Formats(BTreeMap<&'static str, Check>);
 impl Formats {
     /// The formats of the rooms below. A room's new grammar gets its line here.
     pub fn standard() -> Self {
-        let table: [(&'static str, Check); 19] = [
+        let table: [(&'static str, Check); 20] = [
             ("duration", parsed::<Duration>),
             ("digest", parsed::<Digest>),
             ("secret-reference", parsed::<SecretReference>),
@@ -59,6 +60,7 @@ impl Formats {
             ("date", date),
             ("json-pointer", parsed::<JsonPointer>),
             ("template", parsed::<TemplateText>),
+            ("review-by", parsed::<ReviewBy>),
         ];
         Self(BTreeMap::from(table))
     }
