@@ -113,6 +113,25 @@ const ENTRIES: &[Entry] = &[
         ],
         "",
     ),
+    ("runbook list", &["irctl runbook list", "irctl runbook list --about accuracy --output json"], ""),
+    (
+        "runbook show",
+        &[
+            "irctl runbook show mape-sustained",
+            "irctl runbook show mape-sustained --output checklist > checklist.txt",
+        ],
+        "",
+    ),
+    (
+        "runbook lint",
+        &[
+            "irctl runbook lint",
+            "irctl runbook lint mape-sustained --fail-on warning",
+            "irctl runbook lint --output sarif > runbooks.sarif",
+            "irctl runbook lint --rules hard-reset",
+        ],
+        "Exit status: 0 nothing that --fail-on names, 1 warnings, 2 errors.",
+    ),
     ("incident list", &["irctl incident list", "irctl incident list --all --output json"], ""),
     ("incident show", &["irctl incident show", "irctl incident show 030700 --timeline"], ""),
     ("incident timeline", &["irctl incident timeline INC-20261120-030700"], ""),

@@ -25,6 +25,7 @@ mod recipe;
 mod release;
 mod report;
 mod rollback;
+mod runbook;
 mod shapes;
 mod snapshot;
 mod status;
@@ -62,6 +63,7 @@ enum Command {
     Snapshot(snapshot::Args),
     Drill(drill::Args),
     Verify(verify::Args),
+    Runbook(runbook::Args),
     Incident(incident::Args),
     Notify(notify::Args),
     Postmortem(postmortem::Args),
@@ -125,7 +127,8 @@ fn run_command(command: Option<Command>, now: &NowArgs, context: &Context) -> Re
         return Err(Error::new(ErrorCode::Usage, "`--now` stands after the command that it is for")
             .hint("commands that change something do not take it"));
     }
-    if context.out.format().is_report() && !matches!(command, Some(Command::Verify(_))) {
+    let own = matches!(command, Some(Command::Verify(_) | Command::Runbook(_)));
+    if context.out.format().is_report() && !own {
         return Err(Error::new(ErrorCode::Usage, "only `irctl verify` has reports of this form")
             .hint("--output text, or --output json"));
     }
@@ -139,6 +142,7 @@ fn run_command(command: Option<Command>, now: &NowArgs, context: &Context) -> Re
         Some(Command::Snapshot(args)) => snapshot::run(&args, context),
         Some(Command::Drill(args)) => drill::run(&args, context),
         Some(Command::Verify(args)) => verify::run(&args, context),
+        Some(Command::Runbook(args)) => runbook::run(&args, context),
         Some(Command::Incident(args)) => incident::run(&args, context),
         Some(Command::Notify(args)) => notify::run(&args, context),
         Some(Command::Postmortem(args)) => postmortem::run(&args, context),

@@ -19,16 +19,22 @@ pub enum Format {
     Junit,
     /// TAP 14; `verify` only.
     Tap,
-    /// A log with annotations for GitHub Actions; `verify` only.
+    /// A log with annotations for GitHub Actions; `verify` and `runbook lint` only.
     Github,
     /// One line as monitoring plugins print it; `verify` only.
     Nagios,
     /// Prometheus' text format; `verify` only.
     Prometheus,
+    /// SARIF 2.1.0, as code scanning reads it; `runbook lint` only.
+    Sarif,
+    /// Markdown; `runbook show` only.
+    Markdown,
+    /// A checklist to print; `runbook show` only.
+    Checklist,
 }
 
 impl Format {
-    /// Whether it is a report of verification, which no other command has.
+    /// Whether it is a report that only single commands have.
     pub const fn is_report(self) -> bool {
         !matches!(self, Format::Text | Format::Json)
     }

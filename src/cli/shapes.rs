@@ -3,7 +3,7 @@
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
-use super::{drill, incident, notify, recipe, rollback, snapshot};
+use super::{drill, incident, notify, recipe, rollback, runbook, snapshot};
 use crate::check::replay::Replay;
 use crate::check::thresholds::ThresholdReport;
 use crate::check::{Overview, Round};
@@ -18,6 +18,7 @@ use crate::rollback::snapshot::readiness::Readiness;
 use crate::rollback::snapshot::{Removed, Snapshot, Verification};
 use crate::rollback::targets::command::TrialReport;
 use crate::rollback::{ContainOutcome, Plan, RollbackOutcome, SavedPlan, follow};
+use crate::runbook::show::Outline;
 use crate::severity::Classification;
 use crate::severity::input::ClassifiedMessage;
 use crate::{postmortem, verify};
@@ -58,6 +59,9 @@ pub fn shapes() -> Vec<(&'static str, Schema)> {
         ("postmortem", shape::<postmortem::document::Document>()),
         ("recipe-list", shape::<Vec<recipe::Row>>()),
         ("recipe-test", shape::<TrialReport>()),
+        ("runbook-list", shape::<Vec<runbook::Row>>()),
+        ("runbook-show", shape::<Outline>()),
+        ("runbook-lint", shape::<Vec<runbook::LintRow>>()),
         ("report-incident", shape::<record::IncidentRecord>()),
         ("report-incident-log", shape::<Vec<record::LogEntry>>()),
         ("report-rollback-history", shape::<Vec<history::HistoryEntry>>()),

@@ -99,7 +99,7 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
     if args.list {
         return list(&suites, context);
     }
-    let reporter = reporter(context.out.format());
+    let reporter = reporter(context.out.format())?;
     let progress = context.out.progress("verifying");
     let mut summary = verify(args, context, workspace, &suites)?;
     drop(progress);
@@ -132,8 +132,8 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
     Ok(if untouched { Verdict::Ok.exit() } else { exit(summary.verdict, fail_on) })
 }
 
-const fn reporter(format: Format) -> Reporter {
-    match format {
+fn reporter(format: Format) -> Result<Reporter> {
+    Ok(match format {
         Format::Text => Reporter::Text,
         Format::Json => Reporter::Json,
         Format::Junit => Reporter::Junit,
@@ -141,7 +141,11 @@ const fn reporter(format: Format) -> Reporter {
         Format::Github => Reporter::Github,
         Format::Nagios => Reporter::Nagios,
         Format::Prometheus => Reporter::Prometheus,
-    }
+        Format::Sarif | Format::Markdown | Format::Checklist => {
+            return Err(Error::new(ErrorCode::Usage, "only `irctl runbook` has results of this form")
+                .hint("--output text, json, junit, tap, github, nagios or prometheus"));
+        }
+    })
 }
 
 /// Adds the summary of a GitHub job, where this is one.

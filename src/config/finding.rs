@@ -10,8 +10,8 @@ use super::file::File;
 use super::kind::Kind;
 use super::yaml::{Key, Node, inside_text};
 use super::{
-    automation, compared, maintenance, measured, misnamed, needs, places, recipes, rounds, semantic, suites,
-    targets,
+    automation, compared, maintenance, measured, misnamed, needs, places, recipes, rounds, runbooks,
+    semantic, suites, targets,
 };
 
 /// Something that a check found.
@@ -97,6 +97,7 @@ pub const CHECKS: &[SemanticCheck] = &[
     places::paths,
     recipes::own,
     recipes::used,
+    runbooks::check,
     targets::parts,
     targets::templates,
     targets::plans,

@@ -28,6 +28,8 @@ pub struct Loaded {
     pub report: Report,
     /// How many files were read.
     pub files: usize,
+    /// The files of the workspace, for whoever has to name places in them.
+    pub sources: Vec<File>,
 }
 
 /// Loads the workspace at `root` as far as `scope` goes.
@@ -252,14 +254,16 @@ impl Loader<'_> {
         }
         let mut report = self.report;
         let files = self.files.len() - self.shipped;
-        for file in self.files {
-            report.extend(if scope.needs(file.kind) { file.report } else { file.report.lowered() });
+        for file in &mut self.files {
+            let found = std::mem::take(&mut file.report);
+            report.extend(if scope.needs(file.kind) { found } else { found.lowered() });
         }
+        self.files.truncate(files);
         report.sort();
         if let Some(workspace) = &mut workspace {
             workspace.warnings = report.only(Severity::Warning);
         }
-        Loaded { workspace, report, files }
+        Loaded { workspace, report, files, sources: self.files }
     }
 }
 
@@ -285,7 +289,11 @@ pub fn check_bytes(kind: Kind, path: &str, bytes: &[u8]) -> Report {
         Kind::Verify => drop(file.typed::<crate::verify::SuiteConfig>()),
         Kind::Notify => drop(file.typed::<crate::notify::NotifyConfig>()),
         Kind::Contacts => drop(file.typed::<crate::notify::ContactsConfig>()),
-        Kind::Runbook => drop(file.typed::<crate::runbook::RunbookConfig>()),
+        Kind::Runbook => {
+            let runbook: Option<crate::runbook::RunbookConfig> = file.typed();
+            let found = runbook.map(|runbook| super::runbooks::alone(&runbook, &file)).unwrap_or_default();
+            found.into_iter().for_each(|diagnostic| file.report.push(diagnostic));
+        }
         Kind::Recipe => drop(file.typed::<crate::rollback::targets::command::Recipe>()),
         Kind::Mapping => drop(file.typed::<crate::severity::input::MappingConfig>()),
     }

@@ -21,6 +21,7 @@ mod recipes;
 mod references;
 mod render;
 pub mod rounds;
+pub mod runbooks;
 mod schema;
 mod scope;
 mod semantic;
@@ -137,6 +138,29 @@ impl Workspace {
         let place = |settings: &Settings| Ok(state::directory(&root, settings).unwrap_or_default());
         let loaded = load::load(&root, Scope::ALL, place)?;
         Ok(Checked { report: loaded.report, workspace: loaded.workspace, files: loaded.files, root })
+    }
+
+    /// Lints the runbooks of these names, or all; `today` is for dates of reviews. Errors that `irctl config check`
+    /// would report in them are among the findings.
+    ///
+    /// # Errors
+    /// There is no configuration, or no runbook of such a name.
+    pub fn lint(
+        directory: &Path,
+        wanted: &[String],
+        today: chrono::NaiveDate,
+    ) -> Result<runbooks::LintReport> {
+        let root = find::root(directory)?;
+        let place = |settings: &Settings| Ok(state::directory(&root, settings).unwrap_or_default());
+        let loaded = load::load(&root, Scope::LINT, place)?;
+        let Some(workspace) = &loaded.workspace else { return Err(invalid(&loaded.report)) };
+        let known =
+            |name: &str| loaded.sources.iter().any(|file| file.kind == Kind::Runbook && file.name == name);
+        if let Some(unknown) = wanted.iter().find(|name| !known(name)) {
+            workspace.runbook(unknown)?;
+        }
+        let wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
+        Ok(runbooks::lint_files(workspace, &loaded.sources, &loaded.report, &wanted, today))
     }
 
     /// Opens the state store.

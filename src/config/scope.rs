@@ -37,6 +37,9 @@ impl Scope {
         wanted: &[Kind::Severity, Kind::Service, Kind::Runbook, Kind::Recipe],
     };
 
+    /// Runbooks, and what they name: `runbook lint`. What is wrong elsewhere is not its business.
+    pub const LINT: Scope = Scope { needed: &[Kind::Runbook], wanted: &Kind::ALL };
+
     /// Whether errors in files of this kind stop the command.
     pub fn needs(&self, kind: Kind) -> bool {
         kind == Kind::Irctl || self.needed.contains(&kind)

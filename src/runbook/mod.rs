@@ -1,60 +1,40 @@
-//! Runbooks: what to do about a symptom. The steps are kept as they are written.
+//! Runbooks: what to do about a symptom, step by step, as it is written, checked and shown.
+//!
+//! [`RunbookConfig`] is the file. [`problems`] says what makes it no runbook; [`lint`] says what is unwise about one.
+//! Whatever a step changes is configured by the struct of the target, recipe, probe or suite that does it, so that a
+//! step and a rollback are carried out by the same code.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod checklist;
+mod common;
+mod compile;
+mod condition;
+mod effect;
+mod inputs;
+pub mod kinds;
+pub mod lint;
+pub mod problem;
+mod problems;
+mod runbook;
+mod secrets;
+mod shorthand;
+pub mod show;
+mod step;
+mod template;
+mod timeline;
+pub mod walk;
 
-use crate::base::Duration;
-
-/// A runbook as written in `runbooks/*.yaml`.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RunbookConfig {
-    /// Its name, as rules refer to it.
-    #[schemars(extend("format" = "name"))]
-    pub runbook: String,
-    /// What it is for, in one line.
-    #[schemars(length(min = 1))]
-    pub title: String,
-    /// More about it: when to use it, when not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// The symptoms it treats, as the rules of the schemes name them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub symptoms: Vec<String>,
-    /// The level it is written for, as `P0`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub severity: Option<String>,
-    /// The role that keeps it up to date.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<String>,
-    /// When somebody has to read it again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub review_by: Option<chrono::NaiveDate>,
-    /// Words to find it by.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
-    /// What else to read.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub links: Vec<Link>,
-    /// How long all of it may take.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deadline: Option<Duration>,
-    /// What is expected by when.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub timeline: Vec<serde_json::Value>,
-    /// What to do, in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<serde_json::Value>,
-}
-
-/// A link of a runbook.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Link {
-    /// What is there.
-    #[schemars(length(min = 1))]
-    pub title: String,
-    /// Where it is: a URL, or a path relative to the workspace's root.
-    #[schemars(length(min = 1))]
-    pub url: String,
-}
+pub use checklist::{ChecklistConfig, Moment};
+pub use common::{Allowed, Goto, LintConfig, OnCancel, OnFail, Output, RetryConfig, SaveConfig, ValueKind};
+use compile::unmeasured;
+pub use compile::{Service, Surroundings, in_surroundings};
+pub use condition::{BranchConfig, Condition, ValueCondition};
+pub use effect::Effect;
+pub use inputs::{InputConfig, InputKind};
+pub use problem::Problem;
+use problems::doubtful;
+pub use problems::problems;
+pub use runbook::{Link, Permission, ReviewBy, RunbookConfig};
+pub use secrets::{Delivery, SecretConfig};
+pub use step::{Kind, StepConfig};
+pub use template::{Reference, Template};
+pub use timeline::{EscalationConfig, TimelineConfig};

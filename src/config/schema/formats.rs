@@ -13,6 +13,7 @@ use crate::probe::imports::ModuleName;
 use crate::probe::leakage::NamePattern;
 use crate::probe::log::{LinePattern, TimeFormat};
 use crate::probe::prometheus::ServerAddress;
+use crate::runbook::ReviewBy;
 use crate::severity::input::mapping::{JsonPointer, TemplateText};
 use crate::severity::{Expression, Persistence, Quantity, WarmUp};
 
@@ -43,7 +44,7 @@ pub struct Formats(BTreeMap<&'static str, Check>);
 impl Formats {
     /// The formats of the rooms below. A room's new grammar gets its line here.
     pub fn standard() -> Self {
-        let table: [(&'static str, Check); 23] = [
+        let table: [(&'static str, Check); 24] = [
             ("duration", parsed::<Duration>),
             ("digest", parsed::<Digest>),
             ("secret-reference", parsed::<SecretReference>),
@@ -67,6 +68,7 @@ impl Formats {
             ("date", date),
             ("json-pointer", parsed::<JsonPointer>),
             ("template", parsed::<TemplateText>),
+            ("review-by", parsed::<ReviewBy>),
         ];
         Self(BTreeMap::from(table))
     }
