@@ -174,11 +174,11 @@ impl<'a> Course<'a> {
     }
 
     fn end(&mut self, number: usize, one: Stopped<'a>) -> Result<()> {
-        let service = one.service;
+        let (service, scheme) = (one.service, Arc::clone(&one.scheme));
         match one.finish(self.surroundings, self.begun) {
             Ok(mut round) => {
                 if self.orders.brief {
-                    round.shorten();
+                    round.shorten(&scheme);
                 }
                 self.rounds.push((number, round));
                 Ok(())

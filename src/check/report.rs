@@ -17,7 +17,7 @@ use crate::config::maintenance::Maintenance;
 use crate::incident::{self, Observed};
 use crate::notify::Summary;
 use crate::probe::Outcome;
-use crate::severity::{Classification, Outcome as RuleOutcome, Scheme};
+use crate::severity::{Classification, OnNoData, Outcome as RuleOutcome, Scheme};
 
 /// One round.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -229,14 +229,17 @@ impl ServiceRound {
 }
 
 impl ServiceRound {
-    /// Leaves out what only programs read: the samples, what was looked at, and the rules that did not match.
-    pub(super) fn shorten(&mut self) {
+    /// Leaves out what only programs read: the samples, what was looked at, and the rules that did not match and can never
+    /// have been held.
+    pub(super) fn shorten(&mut self, scheme: &Scheme) {
         for probe in &mut self.probes {
             probe.samples = Vec::new();
             probe.examined = Vec::new();
         }
         let rules = &mut self.classification.rules;
-        rules.retain(|rule| rule.outcome != RuleOutcome::Missed || rule.held.is_some());
+        let can_be_held =
+            |id: &str| matches!(scheme.rule(id).and_then(|rule| rule.on_no_data), Some(OnNoData::Hold(_)));
+        rules.retain(|rule| rule.outcome != RuleOutcome::Missed || can_be_held(&rule.rule));
         rules.shrink_to_fit();
     }
 }

@@ -96,7 +96,9 @@ mod tests {
     use crate::probe::{ProbeConfig, metrics_of, misnamed};
 
     fn probe(emits: &str) -> ProbeConfig {
-        serde_yaml::from_str(&format!("tcp: {{host: h, port: 1, emits: {emits}}}")).unwrap()
+        let value: serde_json::Value =
+            serde_yaml::from_str(&format!("tcp: {{host: h, port: 1, emits: {emits}}}")).unwrap();
+        serde_json::from_value(value).unwrap()
     }
 
     #[test]
