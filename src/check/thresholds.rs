@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::{Result, Verdict};
 use crate::config::alone::SchemePlaces;
 use crate::config::{ServiceConfig, Workspace};
-use crate::probe::{self, Buckets};
+use crate::probe::{self, Buckets, ProbeConfig};
 use crate::severity::thresholds::{self, Surroundings, ThresholdTrial};
 use crate::severity::{Expression, Scheme};
 use crate::store::{Sample, SampleFilter, Store};
@@ -182,12 +182,12 @@ fn emitted(services: &[&ServiceConfig]) -> BTreeMap<String, bool> {
     for service in services {
         let own = summed_up(service);
         for (name, config) in &service.probes {
-            let bucketed = match config.buckets() {
-                Buckets::Always => true,
-                Buckets::Never => false,
-                Buckets::As(other) => own.contains(other),
-            };
             for (metric, _) in probe::metrics_of(name, config) {
+                let bucketed = match config.buckets(&metric) {
+                    Buckets::Always => true,
+                    Buckets::Never => false,
+                    Buckets::As(other) => own.contains(other),
+                };
                 *emitted.entry(metric).or_default() |= bucketed;
             }
         }
@@ -197,6 +197,9 @@ fn emitted(services: &[&ServiceConfig]) -> BTreeMap<String, bool> {
 
 /// The metrics of a service whose samples sum up stretches of time by themselves.
 fn summed_up(service: &ServiceConfig) -> BTreeSet<String> {
-    let summing = service.probes.iter().filter(|(_, config)| config.buckets() == Buckets::Always);
-    summing.flat_map(|(name, config)| probe::metrics_of(name, config)).map(|(metric, _)| metric).collect()
+    let of = |(name, config): (&String, &ProbeConfig)| {
+        let metrics = probe::metrics_of(name, config).into_iter().map(|(metric, _)| metric);
+        metrics.filter(|metric| config.buckets(metric) == Buckets::Always).collect::<Vec<_>>()
+    };
+    service.probes.iter().flat_map(of).collect()
 }

@@ -94,16 +94,17 @@ impl Emits {
 #[cfg(test)]
 mod tests {
     use crate::probe::{ProbeConfig, metrics_of, misnamed};
+    use std::collections::BTreeMap;
 
-    fn probe(emits: &str) -> ProbeConfig {
-        let value: serde_json::Value =
-            serde_yaml::from_str(&format!("tcp: {{host: h, port: 1, emits: {emits}}}")).unwrap();
-        serde_json::from_value(value).unwrap()
+    fn probe(emits: &[(&str, &str)]) -> ProbeConfig {
+        let emits: BTreeMap<_, _> = emits.iter().copied().collect();
+        let config = serde_json::json!({"tcp": {"host": "h", "port": 1, "emits": emits}});
+        serde_json::from_value(config).unwrap()
     }
 
     #[test]
     fn a_part_gets_its_name_and_the_others_keep_theirs() {
-        let metrics: Vec<String> = metrics_of("port", &probe("{instance_failed: failed}"))
+        let metrics: Vec<String> = metrics_of("port", &probe(&[("instance_failed", "failed")]))
             .into_iter()
             .map(|(metric, _)| metric)
             .collect();
@@ -113,14 +114,14 @@ mod tests {
 
     #[test]
     fn a_name_that_cannot_be_given_says_why() {
-        let why = |emits: &str| {
+        let why = |emits: &[(&str, &str)]| {
             misnamed("port", &probe(emits)).into_iter().map(|one| one.message).collect::<Vec<_>>()
         };
-        assert!(why("{a: failed, b: p95}").is_empty());
-        assert_eq!(why("{a: fails}"), ["the probe has no `fails`"]);
-        assert_eq!(why("{a: failed, b: failed}"), ["`failed` has another name already"]);
-        assert_eq!(why("{port_p50: p95}"), ["another part of the probe is called `port_p50`"]);
+        assert!(why(&[("a", "failed"), ("b", "p95")]).is_empty());
+        assert_eq!(why(&[("a", "fails")]), ["the probe has no `fails`"]);
+        assert_eq!(why(&[("a", "failed"), ("b", "failed")]), ["`failed` has another name already"]);
+        assert_eq!(why(&[("port_p50", "p95")]), ["another part of the probe is called `port_p50`"]);
         // What gives its own name away leaves it free.
-        assert!(why("{port_p50: p95, x: p50}").is_empty());
+        assert!(why(&[("port_p50", "p95"), ("x", "p50")]).is_empty());
     }
 }

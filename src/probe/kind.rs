@@ -197,10 +197,11 @@ impl ProbeConfig {
         limit.map(|limit| limit.to_std())
     }
 
-    /// Whether what it measures sums up stretches of time, one sample for each: `for: 2 buckets` counts these.
-    pub fn buckets(&self) -> Buckets<'_> {
+    /// Whether the samples of one of its metrics sum up stretches of time: `for: 2 buckets` counts these.
+    pub fn buckets(&self, metric: &str) -> Buckets<'_> {
         match self {
-            ProbeConfig::Forecast(_) => Buckets::Always,
+            ProbeConfig::Forecast(_) if forecast::sums_up(metric) => Buckets::Always,
+            ProbeConfig::Forecast(_) => Buckets::Never,
             ProbeConfig::Baseline(config) => Buckets::As(&config.of),
             ProbeConfig::Table(_)
             | ProbeConfig::Coefficients(_)
@@ -334,11 +335,14 @@ mod tests {
         let of = |config: serde_json::Value| serde_json::from_value::<ProbeConfig>(config).unwrap();
         let forecast =
             serde_json::json!({"predictions": "a", "actuals": "b", "on": "d", "bucket": {"every": "1w"}});
-        assert_eq!(of(serde_json::json!({ "forecast": forecast })).buckets(), Buckets::Always);
+        let forecast = of(serde_json::json!({ "forecast": forecast }));
+        let both = ["mape_weekly", "forecast_join_rate"].map(|metric| forecast.buckets(metric));
+        assert_eq!(both, [Buckets::Always, Buckets::Never]);
         let baseline = serde_json::json!({"of": "mape_weekly", "against": {"value": 1.0}});
-        assert_eq!(of(serde_json::json!({ "baseline": baseline })).buckets(), Buckets::As("mape_weekly"));
+        let baseline = of(serde_json::json!({ "baseline": baseline }));
+        assert_eq!(baseline.buckets("x_change"), Buckets::As("mape_weekly"));
         let tcp = serde_json::json!({"host": "h", "port": 1});
-        assert_eq!(of(serde_json::json!({ "tcp": tcp })).buckets(), Buckets::Never);
+        assert_eq!(of(serde_json::json!({ "tcp": tcp })).buckets("x_failed"), Buckets::Never);
     }
 
     #[test]

@@ -39,8 +39,9 @@ fn buckets_come_from_what_sums_up_and_from_what_compares_that() {
     workspace.write(
         "config/severity/shop.yaml",
         "scheme: shop\nlevels: {SEV1: {name: Critical, verdict: CRIT}}\nmetrics:\n  worse: {unit: change}\n  \
-         port_error_rate: {unit: ratio}\n  gained: {unit: change}\nrules:\n  \
+         port_error_rate: {unit: ratio}\n  forecast_join_rate: {unit: ratio}\n  gained: {unit: change}\nrules:\n  \
          - {id: weeks, level: SEV1, when: worse > 50%, for: 2 buckets}\n  \
+         - {id: join, level: SEV1, when: forecast_join_rate < 50%, for: 2 buckets}\n  \
          - {id: port, level: SEV1, when: port_error_rate > 50%, for: 2 buckets}\n  \
          - {id: moments, level: SEV1, when: gained > 50%, for: 2 buckets}\n",
     );
@@ -65,7 +66,8 @@ fn buckets_come_from_what_sums_up_and_from_what_compares_that() {
         trials.iter().find(|trial| trial["rule"] == rule).unwrap()["never"].clone()
     };
     assert_eq!(never("weeks"), serde_json::Value::Null);
-    for (rule, metric) in [("port", "port_error_rate"), ("moments", "gained")] {
+    for (rule, metric) in [("port", "port_error_rate"), ("join", "forecast_join_rate"), ("moments", "gained")]
+    {
         let why = never(rule);
         assert!(why.as_str().unwrap().contains(&format!("no probe sums {metric} up over buckets")), "{why}");
     }

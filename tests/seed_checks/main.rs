@@ -16,7 +16,7 @@ mod s3_server;
 mod support;
 mod templates;
 
-use irctl::probe::{ProbeConfig, metrics_of};
+use irctl::probe::{Buckets, ProbeConfig, metrics_of};
 use irctl::severity::{Scheme, resolve_scheme};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,6 +107,23 @@ impl Round {
         let value = of.next().and_then(|sample| sample["measurement"]["value"].as_f64());
         assert!(of.next().is_none(), "several values of {metric}");
         value.unwrap_or_else(|| panic!("{metric} has no value\n{}", self.shown()))
+    }
+
+    /// Samples sum up stretches of time where the kind of their probe says so, and nowhere else.
+    fn buckets_are_as_their_kind_says(&self, service: &Value) {
+        let probes: BTreeMap<String, ProbeConfig> =
+            serde_json::from_value(service["probes"].clone()).unwrap();
+        for probe in self.service["probes"].as_array().unwrap() {
+            let name = probe["probe"].as_str().unwrap();
+            let decided = probe["samples"].as_array().unwrap().iter();
+            let mut decided = decided.filter(|sample| sample["measurement"]["value"].is_number());
+            let wanted =
+                |sample: &Value| probes[name].buckets(sample["metric"].as_str().unwrap()) == Buckets::Always;
+            assert!(
+                decided.all(|sample| sample["bucket"].is_object() == wanted(sample)),
+                "{name}: {probe:#}"
+            );
+        }
     }
 
     /// What is not quiet, with its reason, for whoever reads why a test failed.

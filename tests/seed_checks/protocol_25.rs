@@ -123,7 +123,9 @@ impl Scene {
 #[test]
 fn a_good_service_leaves_every_rule_quiet() {
     let scene = Scene::new();
-    let round = scene.round(&scene.service(&scene.endpoint.url()));
+    let service = scene.service(&scene.endpoint.url());
+    let round = scene.round(&service);
+    round.buckets_are_as_their_kind_says(&service);
     assert_eq!(round.rules("matched"), BTreeSet::new(), "{}", round.shown());
     assert_eq!(round.rules("unreported"), set(ALERTS), "{}", round.shown());
     assert_eq!(round.rules("undecided"), BTreeSet::new(), "{}", round.shown());

@@ -161,6 +161,11 @@ const OF_JOIN: [(&str, Unit); 5] = [
     ("forecast_zero_actuals", Unit::Count),
 ];
 
+/// Whether samples of a metric are of closed buckets; the others are of the join as a whole.
+pub(super) fn sums_up(metric: &str) -> bool {
+    !OF_JOIN.iter().any(|(of_join, _)| *of_join == metric)
+}
+
 /// The metrics that it emits.
 pub(super) fn metrics(_name: &str, config: &ForecastConfig) -> Vec<(String, Unit)> {
     let weekly = [(config.bucket.every.metric(), Unit::Change)];
