@@ -153,8 +153,8 @@ impl<'a> Scene<'a> {
         goal: &Goal<'_>,
         timing: &Timing,
     ) -> (TargetPlan, Prediction) {
-        let observed = target.observe();
-        let mut prediction = target.predict(goal).unwrap_or_else(|error| Prediction {
+        let (observed, predicted) = target.look(goal);
+        let mut prediction = predicted.unwrap_or_else(|error| Prediction {
             refusals: vec![format!("{}: {}", target.name(), error.message)],
             ..Prediction::default()
         });

@@ -2,7 +2,7 @@
 
 use irctl::base::{Clock, Digest, ErrorCode, Result};
 use irctl::operation::{Journal, Observation, StepContext};
-use irctl::rollback::targets::{Fence, Fidelity, Goal, Staging, Switch, SwitchSpec, Target};
+use irctl::rollback::targets::{Fence, Fidelity, Goal, Prediction, Staging, Switch, SwitchSpec, Target};
 use irctl::rollback::versions::Version;
 use std::path::{Path, PathBuf};
 
@@ -162,6 +162,18 @@ fn looking_changes_nothing(bench: &Bench<'_>) {
     let first = target.observe().expect("observing");
     assert_eq!(first, target.observe().expect("observing"), "the same state has the same digest");
     let prediction = target.predict(&bench.goal()).expect("predicting");
+    let (observed, predicted) = target.look(&bench.goal());
+    assert_eq!(observed.expect("looking"), first, "looking for both sees the same");
+    // A number that a sequence gives out is another one each time, and only predicted.
+    let sure = |prediction: Prediction| {
+        let changes = prediction.changes.iter().filter(|change| change.fidelity != Fidelity::Predicted);
+        Prediction { changes: changes.cloned().collect(), ..prediction }
+    };
+    assert_eq!(
+        sure(predicted.expect("looking")),
+        sure(prediction.clone()),
+        "looking for both predicts the same"
+    );
     assert!(prediction.refusals.is_empty(), "{:?}", prediction.refusals);
     assert!(!prediction.changes.is_empty(), "there is something to change");
     assert!(prediction.changes.iter().all(|change| change.from != change.to), "{:?}", prediction.changes);

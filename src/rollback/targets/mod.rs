@@ -206,6 +206,11 @@ pub trait Target {
     /// What switching would change, and how sure that is. Changes nothing.
     fn predict(&self, goal: &Goal<'_>) -> Result<Prediction>;
 
+    /// [`Target::observe`] and [`Target::predict`] together: a kind that looks at the same for both looks once.
+    fn look(&self, goal: &Goal<'_>) -> (Result<Observed>, Result<Prediction>) {
+        (self.observe(), self.predict(goal))
+    }
+
     /// Does everything slow (copy, fetch, hash, load), keeps the before-image, and returns what to switch, in order.
     /// Nothing to do is an empty list.
     fn stage(&self, goal: &Goal<'_>, staging: &Staging<'_>) -> Result<Vec<SwitchSpec>>;

@@ -5,6 +5,9 @@ use super::repository::{is_object, short};
 /// How `git log` is told to write commits down.
 pub const FORMAT: &str = "--format=tformat:%H%x1f%T%x1f%ct%x1f%P%x1f%an%x1f%s";
 
+/// The same after a mark that tells the two sides of a range apart.
+pub const MARKED: &str = "--format=tformat:%m%H%x1f%T%x1f%ct%x1f%P%x1f%an%x1f%s";
+
 /// A commit, as far as it is shown. Author and subject are other people's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
@@ -37,6 +40,14 @@ impl Commit {
 /// What `git log -z` wrote in [`FORMAT`].
 pub fn logged(bytes: &[u8]) -> Vec<Commit> {
     bytes.split(|byte| *byte == 0).filter(|record| !record.is_empty()).filter_map(one_logged).collect()
+}
+
+/// What `git log -z --left-right` wrote in [`MARKED`]: whether each is on the left side.
+pub fn marked(bytes: &[u8]) -> impl Iterator<Item = (bool, Commit)> {
+    bytes.split(|byte| *byte == 0).filter_map(|record| {
+        let (mark, record) = record.split_first()?;
+        Some((*mark == b'<', one_logged(record)?))
+    })
 }
 
 fn one_logged(record: &[u8]) -> Option<Commit> {

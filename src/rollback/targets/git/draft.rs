@@ -173,9 +173,10 @@ impl Work {
         }
         // An ignored file that stands where the version has one of its own is somebody's, too.
         let in_the_way = wanted.keys().filter(|name| !staged.contains_key(*name)).cloned().collect();
+        // Known first: a work tree without changes is a tree that need not be written.
+        let committed = entries::of_tree(repository, &tip.tree, area)?;
         let snapshot = Snapshot::take(repository, area, Untracked::AllAnd(&in_the_way), scratch)?;
         let files = entries::of_tree(repository, &snapshot.tree, area)?;
-        let committed = entries::of_tree(repository, &tip.tree, area)?;
         Ok(Self { snapshot, committed, staged, files, wanted })
     }
 

@@ -33,15 +33,21 @@ pub const SUBMODULE: &str = "160000";
 /// Everything that an index holds, asked once for all questions: each line a letter that tells how git treats the file,
 /// its mode, its object, its stage, a tab, and its name.
 pub fn listed(repository: &Repository, index: Option<&Path>) -> Result<Arc<Vec<u8>>> {
-    repository.of_index(Call::new(["ls-files", "-v", "--stage", "-z"]), index)
+    repository.of_index(everything(), index)
+}
+
+fn everything() -> Call {
+    Call::new(["ls-files", "-v", "--stage", "-z"])
 }
 
 /// The entries of an index within an area.
 pub fn of_index(repository: &Repository, index: Option<&Path>, area: &Area) -> Result<Entries> {
-    read(&listed(repository, index)?, area, |words| {
-        let [_, mode, object, stage] = words else { return None };
-        Some(Entry { mode: mode.clone(), object: object.clone(), stage: stage.clone() })
-    })
+    read(&listed(repository, index)?, area, of_line)
+}
+
+fn of_line(words: &[String]) -> Option<Entry> {
+    let [_, mode, object, stage] = words else { return None };
+    Some(Entry { mode: mode.clone(), object: object.clone(), stage: stage.clone() })
 }
 
 fn listing(tree: &str) -> Call {
@@ -132,10 +138,42 @@ pub fn set(repository: &Repository, index: &Path, area: &Area, wanted: &Entries)
 pub fn write_tree(repository: &Repository, index: &Path) -> Result<String> {
     let write = || repository.line(&Call::new(["write-tree"]).index(index));
     match std::fs::read(index) {
-        Ok(bytes) => memo::tree_of(repository, Digest::of(&bytes), write),
+        Ok(bytes) => {
+            let index = Digest::of(&bytes);
+            match committed_like(repository, &index)? {
+                Some(tree) => Ok(tree),
+                None => memo::tree_of(repository, index, write),
+            }
+        }
         Err(_) => write(),
     }
 }
+
+/// The tree of a commit that holds exactly what an index of these bytes holds, where git has listed both before.
+fn committed_like(repository: &Repository, index: &Digest) -> Result<Option<String>> {
+    let Some(listing) = memo::known(repository, &everything().question(), Some(index)) else {
+        return Ok(None);
+    };
+    let held = read(&listing, &Area::default(), of_line)?;
+    // A file that is only meant to be added looks empty, and is in no tree.
+    let unlike = |entry: &Entry| entry.stage != "0" || EMPTY.contains(&entry.object.as_str());
+    if held.values().any(unlike) {
+        return Ok(None);
+    }
+    for tree in memo::all_committed(repository) {
+        let listed = memo::known(repository, &self::listing(&tree).question(), None).is_some();
+        if listed && of_tree(repository, &tree, &Area::default())? == held {
+            return Ok(Some(tree));
+        }
+    }
+    Ok(None)
+}
+
+/// The object of an empty file, in either format.
+const EMPTY: [&str; 2] = [
+    "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",
+    "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813",
+];
 
 /// A tree of these entries alone.
 pub fn tree_of(repository: &Repository, entries: &Entries, scratch: &Path) -> Result<String> {
@@ -154,7 +192,7 @@ pub fn differing(repository: &Repository, one: &str, other: &str, area: &Area) -
         return Ok(BTreeSet::new());
     }
     let fixed = is_object(one) && is_object(other);
-    let listed = |tree: &str| memo::known(repository, &listing(tree).question()).is_some();
+    let listed = |tree: &str| memo::known(repository, &listing(tree).question(), None).is_some();
     if fixed && listed(one) && listed(other) {
         let (one, other) = (of_tree(repository, one, area)?, of_tree(repository, other, area)?);
         let gone = other.keys().filter(|name| !one.contains_key(*name));

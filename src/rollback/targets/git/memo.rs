@@ -106,7 +106,12 @@ pub fn described(repository: &Repository, commit: &Commit) {
     memo().commits.insert(key, commit.clone());
 }
 
-/// The commit with this whole id, if it was described before.
+/// Remembers what a tag object stands for.
+pub fn stands_for(repository: &Repository, id: &str, commit: &Commit) {
+    memo().commits.insert((repository.common_dir.clone(), id.to_owned()), commit.clone());
+}
+
+/// The commit with this whole id, or that the tag object with it stands for, if it was described before.
 pub fn described_as(repository: &Repository, id: &str) -> Option<Commit> {
     memo().commits.get(&(repository.common_dir.clone(), id.to_owned())).cloned()
 }
@@ -115,6 +120,13 @@ pub fn described_as(repository: &Repository, id: &str) -> Option<Commit> {
 pub fn committed(repository: &Repository, tree: &str) {
     let key = (repository.common_dir.clone(), tree.to_owned());
     memo().committed.insert(key);
+}
+
+/// The trees of commits of the repository that were asked for.
+pub fn all_committed(repository: &Repository) -> Vec<String> {
+    let memo = memo();
+    let own = memo.committed.iter().filter(|(known, _)| *known == repository.common_dir);
+    own.map(|(_, tree)| tree.clone()).collect()
 }
 
 /// The tree that an index of these bytes stands for, written only where it may not be there.
@@ -135,9 +147,10 @@ pub fn tree_of<E>(
     Ok(tree)
 }
 
-/// What was answered to a question of which no other answer can come, if it was asked before.
-pub fn known(repository: &Repository, question: &str) -> Option<Arc<Vec<u8>>> {
-    let key = (repository.common_dir.clone(), format!(" {question}"));
+/// What was answered to a question of which no other answer can come, if it was asked before; `of` as in [`answer`].
+pub fn known(repository: &Repository, question: &str, of: Option<&Digest>) -> Option<Arc<Vec<u8>>> {
+    let of = of.map_or("", |digest| digest.hex());
+    let key = (repository.common_dir.clone(), format!("{of} {question}"));
     memo().answers.get(&key).cloned()
 }
 
@@ -213,11 +226,11 @@ mod tests {
         let (one, two) = (git(folder.path(), &["rev-parse", "v1"]), git(folder.path(), &["rev-parse", "v2"]));
         assert_eq!(repository.need_described("v2").unwrap().parents, [one]);
         assert_eq!(repository.need_described("@").unwrap().id, two);
-        for wrong in ["v1..v2", "v1...v2", "^v1", "v2^@", "--all", "", "nothing", "v1\nv2"] {
+        for wrong in ["v1..v2", "v1...v2", "^v1", "v2^@", "--all", "", "nothing", "v1\nv2", "@{u}"] {
             let error = repository.need_described(wrong).unwrap_err();
             assert_eq!(error.code, crate::base::ErrorCode::NotFound, "{wrong}: {error}");
         }
-        let named = repository.commits_named(&["v1", "v1..v2", "main"]).unwrap();
+        let named = repository.commits_named(&["v1", "@{upstream}", "main"]).unwrap();
         let subjects: Vec<_> = named.iter().map(|one| one.as_ref().map(|one| one.subject.as_str())).collect();
         assert_eq!(subjects, [Some("one"), None, Some("two")]);
     }
@@ -289,5 +302,44 @@ mod tests {
         assert_eq!(entries::write_tree(&looking, &index).unwrap(), tree);
         assert_eq!(entries::write_tree(&repository, &index).unwrap(), tree);
         assert_eq!(git(folder.path(), &["cat-file", "-t", &tree]), "tree");
+    }
+    #[test]
+    fn a_tag_that_was_moved_is_asked_again() {
+        let (folder, repository) = history();
+        git(folder.path(), &["tag", "-a", "-m", "words", "annotated", "v1"]);
+        for tag in ["v1", "annotated"] {
+            assert_eq!(repository.need_described(tag).unwrap().subject, "one");
+            let again = repository.need_described(tag).unwrap();
+            assert_eq!(again.subject, "one", "known by now");
+            git(folder.path(), &["tag", "-f", tag, "v2"]);
+            assert_eq!(repository.need_described(tag).unwrap().subject, "two", "{tag}");
+        }
+    }
+
+    #[test]
+    fn an_index_like_a_commit_is_known_and_one_with_an_intention_is_not() {
+        let (folder, repository) = history();
+        let commit = repository.need_described("v2").unwrap();
+        let index = folder.path().join("copy");
+        let copy = || std::fs::copy(folder.path().join(".git/index"), &index).unwrap();
+        copy();
+        entries::of_tree(&repository, &commit.tree, &Default::default()).unwrap();
+        entries::listed(&repository, Some(&index)).unwrap();
+        // Neither of them is written any more.
+        let objects = folder.path().join(".git/objects");
+        std::fs::rename(&objects, folder.path().join("away")).unwrap();
+        assert_eq!(entries::write_tree(&repository, &index).unwrap(), commit.tree);
+        std::fs::rename(folder.path().join("away"), &objects).unwrap();
+        // A commit with an empty file, and an index in which that is only meant to be added.
+        std::fs::write(folder.path().join("empty"), "").unwrap();
+        git(folder.path(), &["add", "empty"]);
+        git(folder.path(), &["commit", "-q", "-m", "three"]);
+        let three = repository.need_described("HEAD").unwrap();
+        git(folder.path(), &["rm", "-q", "--cached", "empty"]);
+        git(folder.path(), &["add", "-N", "empty"]);
+        copy();
+        entries::of_tree(&repository, &three.tree, &Default::default()).unwrap();
+        entries::listed(&repository, Some(&index)).unwrap();
+        assert_eq!(entries::write_tree(&repository, &index).unwrap(), commit.tree, "it is in no tree yet");
     }
 }

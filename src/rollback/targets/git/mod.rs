@@ -19,6 +19,7 @@ mod refuse;
 mod rehearse;
 mod repository;
 mod revert;
+mod revisions;
 mod scratch;
 mod snapshot;
 mod stage;

@@ -106,8 +106,8 @@ fn branch(draft: &Draft) -> Result<Vec<Change>> {
         return Ok(changes);
     }
     let mut changes = vec![change(name, Some(draft.tip.shown()), Some(draft.aim.shown()))];
-    for (from, to, goes) in [(&draft.tip.id, &draft.aim.id, true), (&draft.aim.id, &draft.tip.id, false)] {
-        let (commits, count) = between(draft, from, to)?;
+    let sides = apart(draft)?;
+    for ((commits, count), goes) in sides.into_iter().zip([true, false]) {
         changes.extend(commits.iter().map(|commit| match goes {
             true => change(format!("commit {}", commit.short()), Some(commit.subject.clone()), None),
             false => change(format!("commit {}", commit.short()), None, Some(commit.subject.clone())),
@@ -123,6 +123,20 @@ fn branch(draft: &Draft) -> Result<Vec<Change>> {
         }
     }
     Ok(changes)
+}
+
+/// The newest commits that go and how many go, and the same of those that come.
+fn apart(draft: &Draft) -> Result<[(Vec<Commit>, usize); 2]> {
+    let (tip, aim) = (&draft.tip.id, &draft.aim.id);
+    // One question where there are few.
+    if let Some(sides) = draft.repository.apart(tip, aim, 2 * SHOWN)? {
+        return Ok(sides.map(|mut commits| {
+            let count = commits.len();
+            commits.truncate(SHOWN);
+            (commits, count)
+        }));
+    }
+    Ok([between(draft, tip, aim)?, between(draft, aim, tip)?])
 }
 
 /// The newest commits that one has and the other has not, and how many those are.

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::call::Call;
-use super::commit::{self, Answer, Commit, FORMAT};
 use super::memo;
 use super::written;
 use crate::base::process::{Ending, Output};
@@ -27,7 +26,7 @@ pub struct Repository {
     /// The object format: `sha1` or `sha256`.
     pub format: String,
     /// Where new objects go instead of into the repository, for looking without leaving a trace.
-    objects: Option<PathBuf>,
+    pub(super) objects: Option<PathBuf>,
 }
 
 /// What HEAD says.
@@ -210,135 +209,6 @@ impl Repository {
             return Ok(known);
         }
         self.maybe(&Call::new(["rev-parse", "--verify", "--quiet", "--end-of-options", name]))
-    }
-
-    /// The commit that a revision names; `None` where it names none. Whatever it begins with, it is no option.
-    pub fn commit(&self, revision: &str) -> Result<Option<String>> {
-        if revision.is_empty() || revision.chars().any(char::is_control) {
-            return Ok(None);
-        }
-        // A branch stands at a commit and nothing else.
-        if revision.starts_with("refs/heads/")
-            && let Some(known) = written::reference(&self.common_dir, revision)
-        {
-            return Ok(known);
-        }
-        Ok(self.commits_named(&[revision])?.pop().flatten().map(|commit| commit.id))
-    }
-
-    /// The commit that a revision names.
-    ///
-    /// # Errors
-    /// `not-found`, with a word on shallow clones where this is one.
-    pub fn need(&self, revision: &str) -> Result<String> {
-        self.commit(revision)?.ok_or_else(|| self.absent(revision))
-    }
-
-    /// Why a revision is not here.
-    pub fn absent(&self, revision: &str) -> Error {
-        let shown = revision.escape_debug();
-        let error =
-            Error::new(ErrorCode::NotFound, format!("{} has no commit named `{shown}`", self.top.display()));
-        if self.shallow {
-            return error.hint(
-                "this clone is shallow, and what is older than its cut is not here: run \
-                 `git fetch --unshallow --tags` first. irctl never fetches",
-            );
-        }
-        error.hint("name a branch, a tag, HEAD~1 or a commit; what only the remote has must be fetched first")
-    }
-
-    /// The tree of a commit.
-    pub fn tree(&self, commit: &str) -> Result<String> {
-        self.line(
-            &Call::new(["rev-parse", "--verify", "--end-of-options"]).with(format!("{commit}^{{tree}}")),
-        )
-    }
-
-    /// Whether one commit is an ancestor of another, or the same.
-    pub fn is_ancestor(&self, older: &str, newer: &str) -> Result<bool> {
-        Ok(self.maybe(&Call::new(["merge-base", "--is-ancestor", older, newer]))?.is_some())
-    }
-
-    /// Commits, newest first, as `git log` selects them by these arguments.
-    pub fn log<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Result<Vec<Commit>> {
-        let arguments: Vec<&str> = arguments.into_iter().collect();
-        let is_fixed = |word: &&str| word.starts_with('-') || word.split("..").all(is_object);
-        let fixed = arguments.iter().all(is_fixed);
-        let call =
-            Call::new(["log", "-z", "--no-color", "--encoding=UTF-8", FORMAT]).all(arguments).with("--");
-        let bytes = if fixed { self.eternal(&call)? } else { Arc::new(self.bytes(&call)?) };
-        let commits = commit::logged(&bytes);
-        self.learn(&commits);
-        Ok(commits)
-    }
-
-    /// Remembers commits, and their trees where those are in the repository itself: what a scratch folder lent its
-    /// objects to may be gone with it.
-    fn learn(&self, commits: &[Commit]) {
-        for commit in commits {
-            memo::described(self, commit);
-            if self.objects.is_none() {
-                memo::committed(self, &commit.tree);
-            }
-        }
-    }
-
-    /// One commit.
-    ///
-    /// # Errors
-    /// Those of [`Repository::need_described`].
-    pub fn describe(&self, commit: &str) -> Result<Commit> {
-        match memo::described_as(self, commit) {
-            Some(known) => Ok(known),
-            None => self.need_described(commit),
-        }
-    }
-
-    /// The commits that these revisions name, described; none for each that names none, as a range does. One question
-    /// for all of them.
-    pub fn commits_named(&self, revisions: &[&str]) -> Result<Vec<Option<Commit>>> {
-        let mut names = String::new();
-        for revision in revisions {
-            // What can be no name must not become two.
-            let name = if revision.chars().any(char::is_control) { "" } else { revision };
-            names.push_str(&format!("{name}^{{commit}}\n"));
-        }
-        let bytes = self.bytes(&Call::new(["cat-file", "--batch"]).stdin(names))?;
-        let Some(answers) = commit::answers(&bytes, revisions.len()) else {
-            return Err(Error::new(
-                ErrorCode::Subprocess,
-                "git cat-file answered in a way that is not known",
-            )
-            .hint("tell the maintainers which version of git this is"));
-        };
-        answers.into_iter().map(|answer| self.described(answer)).collect()
-    }
-
-    fn described(&self, answer: Answer) -> Result<Option<Commit>> {
-        let logged = |id: &str| self.log(["-1", "--end-of-options", id]).map(|mut found| found.pop());
-        match answer {
-            Answer::Absent => Ok(None),
-            Answer::Unread(id) => logged(&id),
-            // Where history is cut off or grafted, a commit's parents are not those that stand in it.
-            Answer::Commit(commit) if self.shallow || self.is_grafted() => logged(&commit.id),
-            Answer::Commit(commit) => {
-                self.learn(std::slice::from_ref(&*commit));
-                Ok(Some(*commit))
-            }
-        }
-    }
-
-    fn is_grafted(&self) -> bool {
-        self.common_dir.join("info/grafts").exists()
-    }
-
-    /// The commit that a revision names, described.
-    ///
-    /// # Errors
-    /// `not-found` where it names none, with a word on shallow clones where this is one.
-    pub fn need_described(&self, revision: &str) -> Result<Commit> {
-        self.commits_named(&[revision])?.pop().flatten().ok_or_else(|| self.absent(revision))
     }
 
     /// Whether git knows who commits; where it does not, irctl names itself.

@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub tree: String,
     /// The files in it that the index does not know.
     pub untracked: BTreeSet<Name>,
+    /// Whether some of those are in it only because they were asked for by name.
+    pub asked_for: bool,
 }
 
 /// Which files that the index does not know belong to a snapshot.
@@ -60,7 +62,9 @@ impl Snapshot {
         };
         let unknown = extra.iter().filter(|name| !known.contains(*name) && area.contains(name));
         let mut untracked = listed;
+        let listed = untracked.len();
         untracked.extend(unknown.filter(|name| is_file(&repository.top, name)).cloned());
+        let asked_for = untracked.len() > listed;
         let mut names = changed(repository, &index, area, first)?;
         names.extend(untracked.iter().cloned());
         // What is gone, or stands behind a link that took its folder's place, git only takes out when told to.
@@ -83,7 +87,7 @@ impl Snapshot {
             repository.run(&call.index(&index).stdin(entries::join(&there)))?;
         }
         let tree = entries::write_tree(repository, &index)?;
-        Ok(Self { real, index, tree, untracked })
+        Ok(Self { real, index, tree, untracked, asked_for })
     }
 }
 

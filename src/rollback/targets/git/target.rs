@@ -38,6 +38,22 @@ impl GitTarget<'_> {
         Ok(repository)
     }
 
+    /// Does something with what a switch would be, or with why there is no telling what.
+    fn drafted<T>(
+        &self,
+        goal: &Goal<'_>,
+        work: impl FnOnce(std::result::Result<&Draft, Prediction>) -> Result<T>,
+    ) -> Result<T> {
+        let scratch = scratch()?;
+        let repository = self.open()?.with_objects(scratch.path());
+        // Half a merge has no tree of its own; nothing more can be said than that.
+        let unfinished = refuse::unfinished(&repository)?;
+        if !unfinished.is_empty() {
+            return work(Err(Prediction { refusals: unfinished, ..Prediction::default() }));
+        }
+        work(Ok(&Draft::new(self, repository, goal, scratch.path())?))
+    }
+
     /// The commit that is gone to.
     pub(super) fn aim(&self, repository: &Repository, goal: &Goal<'_>) -> Result<Commit> {
         let ours = versions::commit_of(goal.version);
@@ -134,15 +150,19 @@ impl Target for GitTarget<'_> {
     }
 
     fn predict(&self, goal: &Goal<'_>) -> Result<Prediction> {
-        let scratch = scratch()?;
-        let repository = self.open()?.with_objects(scratch.path());
-        // Half a merge has no tree of its own; nothing more can be said than that.
-        let unfinished = refuse::unfinished(&repository)?;
-        if !unfinished.is_empty() {
-            return Ok(Prediction { refusals: unfinished, ..Prediction::default() });
-        }
-        let draft = Draft::new(self, repository, goal, scratch.path())?;
-        predict::predict(self, &draft)
+        self.drafted(goal, |draft| draft.map_or_else(Ok, |draft| predict::predict(self, draft)))
+    }
+
+    /// The work tree is looked at once, for both.
+    fn look(&self, goal: &Goal<'_>) -> (Result<Observed>, Result<Prediction>) {
+        let mut observed = None;
+        let predicted = self.drafted(goal, |draft| {
+            draft.map_or_else(Ok, |draft| {
+                observed = versions::observed_in(draft);
+                predict::predict(self, draft)
+            })
+        });
+        (observed.map_or_else(|| self.observe(), Ok), predicted)
     }
 
     fn stage(&self, goal: &Goal<'_>, staging: &Staging<'_>) -> Result<Vec<SwitchSpec>> {

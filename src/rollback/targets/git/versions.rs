@@ -6,8 +6,8 @@ use serde_json::json;
 use super::area::Area;
 use super::call::Call;
 use super::commit::Commit;
-use super::draft::Stand;
-use super::entries;
+use super::draft::{Draft, Stand};
+use super::entries::{self, Entries};
 use super::refuse;
 use super::repository::Repository;
 use super::snapshot::{Snapshot, Untracked};
@@ -179,29 +179,52 @@ pub(super) fn observe(target: &GitTarget<'_>, repository: &Repository) -> Result
     let area = target.config.area()?;
     let stand = Stand::of(target, repository)?;
     let tip = stand.tip(repository)?;
+    if !stand.checked_out {
+        return Ok(observed(&area, &stand, &tip, None));
+    }
+    let scratch = scratch()?;
+    let looking = repository.with_objects(scratch.path());
+    let staged = entries::of_index(&looking, None, &area)?;
+    if let Some(why) = refuse::unfinished(&looking)?.into_iter().next() {
+        return Ok(observed(&area, &stand, &tip, Some((&staged, Err(why)))));
+    }
+    // Known first: a work tree without changes is a tree that need not be written.
+    let committed = entries::of_tree(&looking, &tip.tree, &area)?;
+    let nothing = Default::default();
+    let snapshot = Snapshot::take(&looking, &area, Untracked::AllAnd(&nothing), scratch.path())?;
+    let files = entries::of_tree(&looking, &snapshot.tree, &area)?;
+    Ok(observed(&area, &stand, &tip, Some((&staged, Ok((&files, &committed))))))
+}
+
+/// What is in place, of what a draft has looked at; none where that holds more than what is in place.
+pub(super) fn observed_in(draft: &Draft) -> Option<Observed> {
+    let Draft { area, stand, tip, work, .. } = draft;
+    let Some(work) = work else { return Some(observed(area, stand, tip, None)) };
+    let files = Some((&work.staged, Ok((&work.files, &work.committed))));
+    (!work.snapshot.asked_for).then(|| observed(area, stand, tip, files))
+}
+
+/// What is checked out: the index, and the files with what is committed, or why there is no telling.
+type CheckedOut<'a> = (&'a Entries, std::result::Result<(&'a Entries, &'a Entries), String>);
+
+fn observed(area: &Area, stand: &Stand, tip: &Commit, checked_out: Option<CheckedOut<'_>>) -> Observed {
     let mut parts = Vec::new();
     if area.only.is_empty() {
         parts.push(("head", Digest::of(format!("{} {}", stand.reference, tip.id).as_bytes())));
     }
     let mut shown = format!("{} at {}", stand.shown(), tip.shown());
-    if stand.checked_out {
-        let scratch = scratch()?;
-        let looking = repository.with_objects(scratch.path());
-        let index = entries::digest(&entries::of_index(&looking, None, &area)?);
-        parts.push(("index", index));
-        match refuse::unfinished(&looking)?.into_iter().next() {
-            Some(why) => shown.push_str(&format!("; {why}")),
-            None => {
-                let nothing = Default::default();
-                let snapshot = Snapshot::take(&looking, &area, Untracked::AllAnd(&nothing), scratch.path())?;
-                let files = entries::of_tree(&looking, &snapshot.tree, &area)?;
-                if files != entries::of_tree(&looking, &tip.tree, &area)? {
+    if let Some((staged, files)) = checked_out {
+        parts.push(("index", entries::digest(staged)));
+        match files {
+            Err(why) => shown.push_str(&format!("; {why}")),
+            Ok((files, committed)) => {
+                if files != committed {
                     shown.push_str(" with uncommitted work");
                 }
-                parts.push(("files", entries::digest(&files)));
+                parts.push(("files", entries::digest(files)));
             }
         }
     }
     let digest = Digest::of_parts(parts.iter().map(|(name, digest)| (*name, digest)));
-    Ok(Observed { digest, shown: shown.into() })
+    Observed { digest, shown: shown.into() }
 }

@@ -31,6 +31,27 @@ pub fn reference(common_dir: &Path, name: &str) -> Option<Option<String>> {
     }
 }
 
+/// The object that a tag, or else a branch, of this short name stands at, found as git finds it (gitrevisions(7)): nothing
+/// where git must be asked, also where the name could mean something that comes before a tag.
+pub fn named(git_dir: &Path, common_dir: &Path, name: &str) -> Option<String> {
+    let tag = format!("refs/tags/{name}");
+    // A name in digits alone may be the beginning of an id, and then git warns; it is not for us to choose.
+    let hexadecimal = name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if hexadecimal || !is_plain(&tag) {
+        return None;
+    }
+    let first = [git_dir.join(name), common_dir.join(name), common_dir.join("refs").join(name)];
+    if first.iter().any(|path| path.symlink_metadata().is_ok())
+        || packed(common_dir, &format!("refs/{name}"))?.is_some()
+    {
+        return None;
+    }
+    match reference(common_dir, &tag)? {
+        Some(id) => Some(id),
+        None => reference(common_dir, &format!("refs/heads/{name}"))?,
+    }
+}
+
 /// Not there, or below something that is no folder.
 fn is_absent(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
@@ -74,6 +95,39 @@ mod tests {
         command.arg("-C").arg(folder).args(["-c", "user.name=a", "-c", "user.email=a@example.org"]);
         let output = command.args(arguments).env("GIT_CONFIG_GLOBAL", "/dev/null").output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    #[test]
+    fn short_names_are_found_as_git_finds_them() {
+        let folder = tempfile::tempdir().unwrap();
+        git(folder.path(), &["init", "-q", "-b", "main"]);
+        let commit = |words: &str| {
+            let who = ["-c", "user.name=a", "-c", "user.email=a@example.org"];
+            git(folder.path(), &[&who[..], &["commit", "-q", "--allow-empty", "-m", words]].concat());
+            git(folder.path(), &["rev-parse", "HEAD"])
+        };
+        let (one, two) = (commit("one"), commit("two"));
+        git(folder.path(), &["tag", "v1", &one]);
+        git(folder.path(), &["tag", "both", &one]);
+        git(folder.path(), &["branch", "both", &two]);
+        git(folder.path(), &["tag", "12ab", &one]);
+        git(folder.path(), &["update-ref", "refs/odd", &two]);
+        git(folder.path(), &["tag", "odd", &one]);
+        git(folder.path(), &["tag", "ORIG_HEAD", &one]);
+        std::fs::write(folder.path().join(".git/ORIG_HEAD"), format!("{two}\n")).unwrap();
+        let common = folder.path().join(".git");
+        for packed in [false, true] {
+            if packed {
+                git(folder.path(), &["pack-refs", "--all"]);
+            }
+            for known in ["v1", "both", "main"] {
+                let says = git(folder.path(), &["rev-parse", "--verify", "--quiet", known]);
+                assert_eq!(named(&common, &common, known), Some(says), "{known}");
+            }
+            for left in ["12ab", "odd", "ORIG_HEAD", "HEAD", "v1..both", "v1~1", "nothing", "config", ""] {
+                assert_eq!(named(&common, &common, left), None, "{left} is left to git");
+            }
+        }
     }
 
     #[test]

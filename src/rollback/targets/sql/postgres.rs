@@ -341,12 +341,12 @@ impl Connection for Postgres {
 
     fn refusals(&mut self) -> Result<Vec<String>> {
         let mut refusals = Vec::new();
-        let says = self.column_of("SELECT pg_catalog.pg_is_in_recovery()::text", &[])?;
+        let asked = "SELECT pg_catalog.pg_is_in_recovery()::text, pg_catalog.current_setting('track_counts')";
+        let says: Vec<_> = self.rows(asked, &[])?.into_iter().flatten().flatten().collect();
         if says.first().map(String::as_str) != Some("false") {
             refusals.push(format!("{} is a replica, which only reads; connect to the primary", self.place));
         }
-        let counts = self.column_of("SELECT current_setting('track_counts')", &[])?;
-        if counts.first().map(String::as_str) != Some("on") {
+        if says.get(1).map(String::as_str) != Some("on") {
             refusals.push(format!(
                 "{} does not count what a transaction touches (`track_counts` is off), so it cannot be shown that \
                  nothing else is changed",

@@ -22,32 +22,39 @@ pub(super) const HOLDERS: &str = "SELECT DISTINCT 'process ' || a.pid || ' (' ||
      JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE l.relation = pg_catalog.to_regclass($1) AND l.granted \
      AND l.mode <> 'AccessShareLock' AND l.pid <> pg_catalog.pg_backend_pid() ORDER BY 1 LIMIT 3";
 
-const TABLE: &str = "SELECT n.nspname::text, c.relname::text, c.relkind::text FROM pg_catalog.pg_class c JOIN \
-     pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass($1)";
-
-const COLUMNS: &str = "SELECT a.attname::text, t.typname::text, a.attgenerated::text, a.attidentity::text, \
-     pg_catalog.pg_get_serial_sequence($1, a.attname) FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON \
-     t.oid = a.atttypid WHERE a.attrelid = pg_catalog.to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY \
-     a.attnum";
-
-const PRIMARY_KEY: &str = "SELECT a.attname::text FROM pg_catalog.pg_index i CROSS JOIN LATERAL \
-     unnest(i.indkey::int2[]) WITH ORDINALITY AS k(number, place) JOIN pg_catalog.pg_attribute a ON a.attrelid = \
-     i.indrelid AND a.attnum = k.number WHERE i.indrelid = pg_catalog.to_regclass($1) AND i.indisprimary ORDER BY \
-     k.place";
-
-const TRIGGERS: &str = "SELECT 'the trigger ' || tgname FROM pg_catalog.pg_trigger WHERE tgrelid = \
-     pg_catalog.to_regclass($1) AND NOT tgisinternal AND tgenabled <> 'D' UNION ALL SELECT 'the rule ' || rulename FROM \
-     pg_catalog.pg_rewrite WHERE ev_class = pg_catalog.to_regclass($1) AND rulename <> '_RETURN' UNION ALL SELECT \
-     'the subscription that replicates into it' FROM pg_catalog.pg_subscription_rel WHERE srrelid = \
-     pg_catalog.to_regclass($1) ORDER BY 1";
+/// Everything about a table in one question: what it is, its columns, its primary key, and what writes to it.
+const SHAPE: &str = "SELECT part, a, b, c, d, e FROM (\
+     SELECT 'table' AS part, 0 AS place, n.nspname::text AS a, c.relname::text AS b, c.relkind::text AS c, NULL AS d, \
+     NULL AS e FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = \
+     pg_catalog.to_regclass($1) \
+     UNION ALL SELECT 'column', a.attnum, a.attname::text, t.typname::text, a.attgenerated::text, \
+     a.attidentity::text, pg_catalog.pg_get_serial_sequence($1, a.attname) FROM pg_catalog.pg_attribute a JOIN \
+     pg_catalog.pg_type t ON t.oid = a.atttypid WHERE a.attrelid = pg_catalog.to_regclass($1) AND a.attnum > 0 AND NOT \
+     a.attisdropped \
+     UNION ALL SELECT 'key', k.place, a.attname::text, NULL, NULL, NULL, NULL FROM pg_catalog.pg_index i CROSS JOIN \
+     LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(number, place) JOIN pg_catalog.pg_attribute a ON a.attrelid \
+     = i.indrelid AND a.attnum = k.number WHERE i.indrelid = pg_catalog.to_regclass($1) AND i.indisprimary \
+     UNION ALL SELECT 'writer', 0, 'the trigger ' || tgname, NULL, NULL, NULL, NULL FROM pg_catalog.pg_trigger WHERE \
+     tgrelid = pg_catalog.to_regclass($1) AND NOT tgisinternal AND tgenabled <> 'D' \
+     UNION ALL SELECT 'writer', 0, 'the rule ' || rulename, NULL, NULL, NULL, NULL FROM pg_catalog.pg_rewrite WHERE \
+     ev_class = pg_catalog.to_regclass($1) AND rulename <> '_RETURN' \
+     UNION ALL SELECT 'writer', 0, 'the subscription that replicates into it', NULL, NULL, NULL, NULL FROM \
+     pg_catalog.pg_subscription_rel WHERE srrelid = pg_catalog.to_regclass($1)) AS known \
+     ORDER BY part, place, a COLLATE \"C\"";
 
 /// Looks a table up.
 pub(super) fn shape(connection: &mut Postgres, table: &TableName, key: &[String]) -> Result<Shape> {
-    let name = [Value::text(table.quoted())];
-    let mut found = connection.rows(TABLE, &name)?.into_iter().flatten();
-    let (Some(Some(schema)), Some(Some(relation)), Some(Some(kind))) =
-        (found.next(), found.next(), found.next())
-    else {
+    let (mut named, mut columns, mut primary, mut triggers) = (None, Vec::new(), Vec::new(), Vec::new());
+    for row in connection.rows(SHAPE, &[Value::text(table.quoted())])? {
+        let mut row = row.into_iter();
+        match (row.next().flatten().as_deref(), row.next().flatten()) {
+            (Some("table"), schema) => named = Some((schema, row.next().flatten(), row.next().flatten())),
+            (Some("column"), Some(column)) => columns.push((column, row)),
+            (Some("key"), Some(column)) => primary.push(column),
+            (_, writer) => triggers.extend(writer),
+        }
+    }
+    let Some((Some(schema), Some(relation), Some(kind))) = named else {
         return Err(Error::new(ErrorCode::InvalidConfiguration, format!("there is no table {table}"))
             .hint("spell it as the database does, with its schema where it is not the default one"));
     };
@@ -58,16 +65,14 @@ pub(super) fn shape(connection: &mut Postgres, table: &TableName, key: &[String]
     let mut shape = Shape {
         table: TableName { schema: Some(schema), table: relation },
         columns: Vec::new(),
-        key: if key.is_empty() { connection.column_of(PRIMARY_KEY, &name)? } else { key.to_vec() },
+        key: if key.is_empty() { primary } else { key.to_vec() },
         padded: Vec::new(),
         identity: false,
         sequences: Vec::new(),
-        triggers: connection.column_of(TRIGGERS, &name)?,
+        triggers,
     };
-    for row in connection.rows(COLUMNS, &name)? {
-        let mut row = row.into_iter();
-        let (column, kind) = (row.next().flatten().unwrap_or_default(), row.next().flatten());
-        let (generated, identity) = (row.next().flatten(), row.next().flatten());
+    for (column, mut row) in columns {
+        let (kind, generated, identity) = (row.next().flatten(), row.next().flatten(), row.next().flatten());
         shape.sequences.extend(row.next().flatten());
         shape.identity |= identity.as_deref() == Some("a");
         if kind.as_deref() == Some("bpchar") {

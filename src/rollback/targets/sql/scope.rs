@@ -17,7 +17,7 @@ const LIMIT: usize = 200_000;
 pub(super) const BATCH: usize = 200;
 
 /// Rows of one table.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     /// The table.
     pub table: TableName,

@@ -68,7 +68,7 @@ impl SqlTarget<'_> {
     }
 
     /// Tries everything in a transaction that is rolled back.
-    fn tried(&self, goal: &Goal<'_>) -> Result<(Compiled, Database, Option<Trial>)> {
+    fn tried(&self, goal: &Goal<'_>) -> Result<Tried> {
         let database = self.database()?;
         let compiled = compile(self.config, self.filler(&database, Some(goal)))?;
         let mut connection = database.connect(self.config.timeouts)?;
@@ -76,6 +76,28 @@ impl SqlTarget<'_> {
         let marker = self.marker();
         let trial = trial(connection.as_mut(), &compiled, &marker, &self.config.side_effects, goal.now)?;
         Ok((compiled, database, trial))
+    }
+
+    /// What is in place, of what a trial began with; none where that was about other rows.
+    fn seen(&self, compiled: &Compiled, database: &Database, trial: &Trial) -> Option<Result<Observed>> {
+        let scopes = scopes(self.config, self.filler(database, None)).ok()?;
+        let observed = |digest| Observed { digest, shown: counted(&trial.before).into() };
+        (scopes == compiled.scopes).then(|| trial.before.digest().map(observed))
+    }
+
+    fn predicted(&self, goal: &Goal<'_>, tried: Result<Tried>) -> Result<Prediction> {
+        let mut prediction = match tried {
+            Ok((_, _, Some(trial))) => self.told(&trial),
+            Ok((_, _, None)) => Prediction::default(),
+            Err(error) if error.code == ErrorCode::Refused => {
+                let hint = error.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+                let refusals = vec![format!("{}{hint}", error.message)];
+                return Ok(Prediction { refusals, ..Prediction::default() });
+            }
+            Err(error) => return Err(error),
+        };
+        self.cross_check(goal, &mut prediction)?;
+        Ok(prediction)
     }
 
     fn told(&self, trial: &Trial) -> Prediction {
@@ -142,6 +164,15 @@ impl SqlTarget<'_> {
     }
 }
 
+/// What was tried, where, and what that showed; nothing where there is nothing to do.
+type Tried = (Compiled, Database, Option<Trial>);
+
+/// How many rows there are of each table.
+fn counted(image: &Image) -> String {
+    let rows = |table: &super::image::TableImage| format!("{} rows of {}", table.rows.len(), table.table);
+    image.tables.iter().map(rows).collect::<Vec<_>>().join(", ")
+}
+
 fn appeared(before: &Image, after: &Image, table: &TableName) -> usize {
     let rows = |image: &Image| image.tables.iter().find(|image| image.table == *table).cloned();
     let (Some(before), Some(after)) = (rows(before), rows(after)) else { return 0 };
@@ -194,14 +225,22 @@ impl Target for SqlTarget<'_> {
                     format!("in production: {}", says.join(" and "))
                 }
             }
-            _ => {
-                let rows = |table: &super::image::TableImage| {
-                    format!("{} rows of {}", table.rows.len(), table.table)
-                };
-                image.tables.iter().map(rows).collect::<Vec<_>>().join(", ")
-            }
+            _ => counted(&image),
         };
         Ok(Observed { digest: image.digest()?, shown: shown.into() })
+    }
+
+    /// What is tried begins with what is there: the same rows, where the goal does not choose them.
+    fn look(&self, goal: &Goal<'_>) -> (Result<Observed>, Result<Prediction>) {
+        if matches!(self.config.change, SqlChange::DeploymentLog(_)) {
+            return (self.observe(), self.predict(goal));
+        }
+        let tried = self.tried(goal);
+        let observed = match &tried {
+            Ok((compiled, database, Some(trial))) => self.seen(compiled, database, trial),
+            _ => None,
+        };
+        (observed.unwrap_or_else(|| self.observe()), self.predicted(goal, tried))
     }
 
     /// The rows that a rollback would change, without the values of secrets.
@@ -213,18 +252,7 @@ impl Target for SqlTarget<'_> {
     }
 
     fn predict(&self, goal: &Goal<'_>) -> Result<Prediction> {
-        let mut prediction = match self.tried(goal) {
-            Ok((_, _, Some(trial))) => self.told(&trial),
-            Ok((_, _, None)) => Prediction::default(),
-            Err(error) if error.code == ErrorCode::Refused => {
-                let hint = error.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-                let refusals = vec![format!("{}{hint}", error.message)];
-                return Ok(Prediction { refusals, ..Prediction::default() });
-            }
-            Err(error) => return Err(error),
-        };
-        self.cross_check(goal, &mut prediction)?;
-        Ok(prediction)
+        self.predicted(goal, self.tried(goal))
     }
 
     fn stage(&self, goal: &Goal<'_>, staging: &Staging<'_>) -> Result<Vec<SwitchSpec>> {
