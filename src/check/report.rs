@@ -235,6 +235,7 @@ impl ServiceRound {
             probe.samples = Vec::new();
             probe.examined = Vec::new();
         }
+        self.probes.shrink_to_fit();
         let rules = &mut self.classification.rules;
         rules.retain(|rule| rule.outcome != RuleOutcome::Missed || rule.held.is_some());
         rules.shrink_to_fit();
