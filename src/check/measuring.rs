@@ -57,7 +57,11 @@ impl Taken {
     }
 
     /// Takes in what a step found.
-    pub fn add(&mut self, found: Found) {
+    pub fn add(&mut self, mut found: Found) {
+        if let Found::Outcomes(outcomes) | Found::Undecided(outcomes) = &mut found {
+            // Most have one sample, and room for more; thousands of services wait together.
+            outcomes.iter_mut().for_each(|outcome| outcome.samples.shrink_to_fit());
+        }
         match found {
             Found::Versions(versions, doubt) => (self.versions, self.doubt) = (Arc::new(versions), doubt),
             Found::Outcomes(outcomes) => self.outcomes.extend(outcomes),

@@ -236,6 +236,7 @@ impl ServiceRound {
             probe.samples = Vec::new();
             probe.examined = Vec::new();
         }
+        self.probes.shrink_to_fit();
         let rules = &mut self.classification.rules;
         let can_be_held =
             |id: &str| matches!(scheme.rule(id).and_then(|rule| rule.on_no_data), Some(OnNoData::Hold(_)));

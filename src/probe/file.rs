@@ -143,7 +143,8 @@ mod tests {
     fn look(root: &Path, path: &str, now: DateTime<Utc>) -> Outcome {
         let versions = VersionMap::default();
         let request = Request { service: "s", root, now, versions: &versions, untrusted: false };
-        let probes = BTreeMap::from([("f".to_owned(), ProbeConfig::File(FileConfig { file: path.into() }))]);
+        let probes =
+            BTreeMap::from([("f".to_owned(), ProbeConfig::File(Box::new(FileConfig { file: path.into() })))]);
         measure_all(&probes, &request).remove(0)
     }
 

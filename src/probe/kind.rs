@@ -33,62 +33,63 @@ use super::test_suite::{self, TestSuiteConfig};
 use super::{Emits, Misnamed};
 use crate::base::Unit;
 
-/// One probe, by kind.
+/// One probe, by kind. Each stands behind a pointer: thousands of services have a handful, and the largest kind would be the
+/// size of all.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProbeConfig {
     /// Checks of a table: rows, nulls, ranges, freshness, coverage of groups (CSV, Parquet or JSON lines).
-    Table(TableConfig),
+    Table(Box<TableConfig>),
     /// Predictions joined with what really happened: MAPE, bias, WAPE, interval coverage per closed bucket.
-    Forecast(ForecastConfig),
+    Forecast(Box<ForecastConfig>),
     /// A model's coefficients: their signs and their drift.
-    Coefficients(CoefficientsConfig),
+    Coefficients(Box<CoefficientsConfig>),
     /// Columns compared with a reference: stability index, Kolmogorov–Smirnov distance, shift of the mean.
-    Drift(DriftConfig),
+    Drift(Box<DriftConfig>),
     /// Probabilities compared with what came of them: expected calibration error, Brier score.
-    Calibration(CalibrationConfig),
+    Calibration(Box<CalibrationConfig>),
     /// What a model earned: Sharpe ratio, drawdown, win rate.
-    Returns(ReturnsConfig),
+    Returns(Box<ReturnsConfig>),
     /// A file: whether it exists, its age, its size.
-    File(FileConfig),
+    File(Box<FileConfig>),
     /// A value inside a JSON document.
-    Json(JsonConfig),
+    Json(Box<JsonConfig>),
     /// Lines of a log that match, and how old the newest is.
-    Log(LogConfig),
+    Log(Box<LogConfig>),
     /// A program's exit status and output. It runs only from trusted configuration.
-    Command(CommandConfig),
+    Command(Box<CommandConfig>),
     /// The value of a PromQL query. It is asked only from trusted configuration.
-    Prometheus(PrometheusConfig),
+    Prometheus(Box<PrometheusConfig>),
     /// Gates against data leakage, with one report: PASS, WARN or HALT.
     Leakage(Box<LeakageConfig>),
     /// Another metric against a number, a stored baseline or the previous release.
-    Baseline(BaselineConfig),
+    Baseline(Box<BaselineConfig>),
     /// Failures of parity between an exported model and the trained one, from a log or a counter.
-    Parity(ParityConfig),
+    Parity(Box<ParityConfig>),
     /// Whether Python modules load. It runs only from trusted configuration.
-    Imports(ImportsConfig),
+    Imports(Box<ImportsConfig>),
     /// A project's tests and their JUnit report. They run only from trusted configuration.
-    TestSuite(TestSuiteConfig),
+    TestSuite(Box<TestSuiteConfig>),
     /// What a query finds in PostgreSQL or SQLite. It is asked only from trusted configuration.
-    Sql(SqlConfig),
+    Sql(Box<SqlConfig>),
     /// What a Redis server says. It is asked only from trusted configuration.
-    Redis(RedisConfig),
+    Redis(Box<RedisConfig>),
     /// Objects of an S3 bucket: how many, how large, how old. It is asked only from trusted configuration.
-    S3(S3Config),
+    S3(Box<S3Config>),
     /// The pods of a Deployment, StatefulSet or DaemonSet. It is asked only from trusted configuration.
-    Kubernetes(KubernetesConfig),
+    Kubernetes(Box<KubernetesConfig>),
     /// Status, latency, error rate and certificate of an address. It is asked only from trusted configuration.
-    Http(HttpConfig),
+    Http(Box<HttpConfig>),
     /// Whether a port takes connections. It is asked only from trusted configuration.
-    Tcp(TcpConfig),
+    Tcp(Box<TcpConfig>),
     /// A git work tree: what it stands on, whether it was changed. It is asked only from trusted configuration.
-    Git(GitConfig),
+    Git(Box<GitConfig>),
     /// Running processes of one executable. It is looked for only from trusted configuration.
-    Process(ProcessConfig),
+    Process(Box<ProcessConfig>),
     /// A unit of systemd. It is asked only from trusted configuration.
-    Systemd(SystemdConfig),
+    Systemd(Box<SystemdConfig>),
     /// This machine's processor, memory and disks. It is looked at only from trusted configuration.
-    Host(HostConfig),
+    Host(Box<HostConfig>),
 }
 
 impl ProbeConfig {

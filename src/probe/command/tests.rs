@@ -23,7 +23,8 @@ fn run(config: CommandConfig, untrusted: bool) -> Outcome {
     let versions = VersionMap::default();
     let now = parse_instant("2026-11-20T03:00:00Z").unwrap();
     let request = Request { service: "s", root: root.path(), now, versions: &versions, untrusted };
-    measure_all(&BTreeMap::from([("c".to_owned(), ProbeConfig::Command(config))]), &request).remove(0)
+    measure_all(&BTreeMap::from([("c".to_owned(), ProbeConfig::Command(Box::new(config)))]), &request)
+        .remove(0)
 }
 
 fn shown(outcome: &Outcome) -> Vec<String> {
