@@ -181,7 +181,7 @@ fn round(
             // What is wrong with one service's files must not keep the others from being contained.
             Err(error) if !blind::is_state(error.code) => {
                 datasets.judged(service, unknown(service, &format!("it was not judged: {}", error.message)));
-                let said = not_judged(surroundings, workspace, orders, service, &error);
+                let said = not_judged(surroundings, workspace, orders, service, &error)?;
                 problems.extend(said.into_iter().map(|said| (number, said)));
             }
             Err(error) => return Err(error),
@@ -197,10 +197,9 @@ fn round(
         match finish(surroundings, one, begun) {
             Ok(round) => rounds.push(round),
             Err(error) if !blind::is_state(error.code) => {
-                problems.push(format!(
-                    "{service} was contained where it had to be, and no more: {}",
-                    error.message
-                ));
+                let why = format!("contained where it had to be, and no more: {}", error.message);
+                surroundings.store.write_relaxed(&mut |session| news::not_judged(session, service, &why))?;
+                problems.push(format!("{service} was {why}"));
             }
             Err(error) => return Err(error),
         }
@@ -224,13 +223,15 @@ fn not_judged(
     orders: &Orders,
     service: &ServiceConfig,
     error: &Error,
-) -> Vec<String> {
-    let mut said = vec![format!("{} was not judged: {}", service.service, error.message)];
+) -> Result<Vec<String>> {
+    let why = format!("not judged: {}", error.message);
+    surroundings.store.write_relaxed(&mut |session| news::not_judged(session, &service.service, &why))?;
+    let mut said = vec![format!("{} was {why}", service.service)];
     if error.code != ErrorCode::InvalidConfiguration {
         let alone = Orders { services: vec![service.service.clone()], shard: None, ..orders.clone() };
         said.extend(blind::contain(workspace, surroundings.clock, &alone));
     }
-    said
+    Ok(said)
 }
 
 /// A part of the services in which there is none was not looked at, and must not seem so.

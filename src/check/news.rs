@@ -2,13 +2,14 @@
 //!
 //! What each service said last is kept in the store, so that it is not said again by a later process.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use super::report::{Change, IncidentRound, Round, ServiceRound};
 use crate::base::clock::format_minute;
 use crate::base::untrusted::{Sink, escape};
-use crate::base::{Error, ErrorCode, Result, Verdict};
+use crate::base::{Error, ErrorCode, Result, Untrusted, Verdict};
 use crate::severity::Outcome;
 use crate::store::{Session, Store};
 
@@ -18,11 +19,55 @@ struct Standing {
     verdict: Verdict,
     /// Each fact that stood, by a name of its own, as far as a difference in it is news.
     facts: BTreeMap<String, String>,
+    /// Why nothing is known, where that is so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    why: String,
+}
+
+/// A service of which the last round that looked at it knew nothing that counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct NotKnown {
+    /// The service.
+    pub service: String,
+    /// UNKNOWN, or BLOCKED by something that it needs.
+    pub verdict: Verdict,
+    /// Why.
+    pub why: Untrusted,
+}
+
+/// The services of which nothing is known: their last verdict was UNKNOWN or BLOCKED, or no round looked at them yet.
+pub fn not_known(session: &mut dyn Session, services: &[&str]) -> Result<Vec<NotKnown>> {
+    let mut found = Vec::new();
+    for name in services {
+        let standing =
+            session.value(&of_one(name))?.and_then(|text| serde_json::from_str::<Standing>(&text).ok());
+        let (verdict, why) = match standing {
+            None => (Verdict::Unknown, "no round has looked at it yet".to_owned()),
+            Some(standing) => (standing.verdict, standing.why),
+        };
+        if matches!(verdict, Verdict::Unknown | Verdict::Blocked) {
+            found.push(NotKnown { service: (*name).to_owned(), verdict, why: why.into() });
+        }
+    }
+    Ok(found)
+}
+
+/// Notes that a round could not judge a service: what was said of it before does not stand any more.
+pub fn not_judged(session: &mut dyn Session, service: &str, why: &str) -> Result<()> {
+    let key = of_one(service);
+    let stored = read(session, &key)?;
+    let now =
+        Standing { verdict: Verdict::Unknown, why: why.to_owned(), ..stored.clone().unwrap_or_default() };
+    write(session, &key, stored.as_ref(), &now)
+}
+
+fn of_one(service: &str) -> String {
+    format!("check.standing.{service}")
 }
 
 impl Default for Standing {
     fn default() -> Self {
-        Self { verdict: Verdict::Ok, facts: BTreeMap::new() }
+        Self { verdict: Verdict::Ok, facts: BTreeMap::new(), why: String::new() }
     }
 }
 
@@ -54,8 +99,9 @@ pub fn take(store: &dyn Store, round: &Round) -> Result<Vec<Change>> {
 }
 
 fn of_service(session: &mut dyn Session, service: &ServiceRound, found: &mut Vec<Change>) -> Result<()> {
-    let key = format!("check.standing.{}", service.service);
-    let before = read(session, &key)?;
+    let key = of_one(&service.service);
+    let stored = read(session, &key)?;
+    let before = stored.clone().unwrap_or_default();
     let mut lines: Vec<String> = service.incidents.iter().filter_map(changed).collect();
     let opened = !lines.is_empty();
     if before.verdict != service.verdict && !opened {
@@ -70,7 +116,9 @@ fn of_service(session: &mut dyn Session, service: &ServiceRound, found: &mut Vec
     lines.extend(news(&before, &facts));
     lines.extend(over(&before, &facts, service));
     found.extend(lines.iter().map(|line| change(Some(&service.service), line)));
-    write(session, &key, &before, standing(service.verdict, facts))
+    let unknown = matches!(service.verdict, Verdict::Unknown | Verdict::Blocked);
+    let why = if unknown { why(service).trim_start_matches(": ").to_owned() } else { String::new() };
+    write(session, &key, stored.as_ref(), &Standing { why, ..standing(service.verdict, facts) })
 }
 
 fn of_round(session: &mut dyn Session, round: &Round, found: &mut Vec<Change>) -> Result<()> {
@@ -78,7 +126,8 @@ fn of_round(session: &mut dyn Session, round: &Round, found: &mut Vec<Change>) -
         Some(shard) => format!("check.round.{shard}"),
         None => "check.round".to_owned(),
     };
-    let before = read(session, &key)?;
+    let stored = read(session, &key)?;
+    let before = stored.clone().unwrap_or_default();
     let mut facts = Vec::new();
     for text in round.problems.iter().chain(&round.left_out).chain(&round.warnings) {
         facts.push(Fact::new(text, "", text));
@@ -91,7 +140,7 @@ fn of_round(session: &mut dyn Session, round: &Round, found: &mut Vec<Change>) -
         }
     }
     found.extend(news(&before, &facts).iter().map(|line| change(None, line)));
-    write(session, &key, &before, standing(round.verdict, facts))
+    write(session, &key, stored.as_ref(), &standing(round.verdict, facts))
 }
 
 /// One line, whatever stands in it.
@@ -204,19 +253,21 @@ fn news(before: &Standing, facts: &[Fact]) -> Vec<String> {
 }
 
 fn standing(verdict: Verdict, facts: Vec<Fact>) -> Standing {
-    Standing { verdict, facts: facts.into_iter().map(|fact| (fact.name, fact.telling)).collect() }
+    let facts = facts.into_iter().map(|fact| (fact.name, fact.telling)).collect();
+    Standing { verdict, facts, why: String::new() }
 }
 
-fn read(session: &mut dyn Session, key: &str) -> Result<Standing> {
+fn read(session: &mut dyn Session, key: &str) -> Result<Option<Standing>> {
     // What cannot be read is said again.
-    Ok(session.value(key)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+    Ok(session.value(key)?.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
-fn write(session: &mut dyn Session, key: &str, before: &Standing, now: Standing) -> Result<()> {
-    if *before == now {
+/// Even what is as it is without a word is written once: that it was looked at.
+fn write(session: &mut dyn Session, key: &str, stored: Option<&Standing>, now: &Standing) -> Result<()> {
+    if stored == Some(now) {
         return Ok(());
     }
-    let text = serde_json::to_string(&now)
+    let text = serde_json::to_string(now)
         .map_err(|error| Error::new(ErrorCode::Bug, format!("what was said: {error}")))?;
     session.set_value(key, &text)
 }

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::lock::{self, Holder};
+use super::news::{self, NotKnown};
 use super::notices::kind;
 use super::overlaps::{self, Overlaps};
 use super::proposal::{self, Proposal};
@@ -24,7 +25,7 @@ use crate::store::{Actor, DeliveryState, Store};
 pub struct Overview {
     /// As of when (UTC).
     pub at: DateTime<Utc>,
-    /// The worst of what is open; UNKNOWN where nothing was checked lately.
+    /// The worst of what is open; at best UNKNOWN where nothing was checked lately, or the last look at a service knew nothing.
     pub verdict: Verdict,
     /// When the last round of `irctl check` began (UTC).
     pub last_round: Option<DateTime<Utc>>,
@@ -36,6 +37,9 @@ pub struct Overview {
     pub overdue: bool,
     /// Open incidents, worst first.
     pub incidents: Vec<Pending>,
+    /// Services of which the last round knew nothing that counts: they may be as bad as they like.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_known: Vec<NotKnown>,
     /// Services whose consumers are stopped.
     pub contained: Vec<Contained>,
     /// Rollbacks that were let back provisionally and wait to be confirmed.
@@ -83,12 +87,15 @@ pub struct Pending {
 
 /// Collects what stands now.
 pub fn overview(workspace: &Workspace, store: &dyn Store, now: DateTime<Utc>) -> Result<Overview> {
-    let (incidents, last_round, undelivered, overlaps) = store.view(|session| {
+    let services: Vec<&str> = workspace.services.keys().map(String::as_str).collect();
+    let (incidents, last_round, undelivered, overlaps, not_known) = store.view(|session| {
         let incidents = incident::book::open(session, None)?;
         let last = session.value(rounds::LAST)?;
         let stuck = [DeliveryState::Failed, DeliveryState::Ambiguous, DeliveryState::Queued];
         let undelivered = session.deliveries_in(&stuck)?.len();
-        Ok((incidents, last, undelivered, overlaps::read(session)?))
+        // Before the first round nobody knows anything, which is said once.
+        let not_known = if last.is_some() { news::not_known(session, &services)? } else { Vec::new() };
+        Ok((incidents, last, undelivered, overlaps::read(session)?, not_known))
     })?;
     let last_round = last_round.as_deref().map(parse_instant).transpose()?;
     let operations: Vec<Summary> = operation::list(&workspace.state)?
@@ -111,6 +118,7 @@ pub fn overview(workspace: &Workspace, store: &dyn Store, now: DateTime<Utc>) ->
     if !left_out.is_empty() {
         verdict = verdict.worst(Verdict::Unknown);
     }
+    verdict = Verdict::worst_of(not_known.iter().map(|one| one.verdict).chain([verdict]));
     Ok(Overview {
         at: now,
         verdict,
@@ -118,7 +126,8 @@ pub fn overview(workspace: &Workspace, store: &dyn Store, now: DateTime<Utc>) ->
         running: lock::running(&workspace.state),
         overlaps,
         overdue,
-        next: next(&incidents, &operations, &contained, &left_out, overdue),
+        next: next(&incidents, &operations, &contained, &left_out, overdue || !not_known.is_empty()),
+        not_known,
         watches: rollback::watch::watches(&workspace.state)?,
         maintenance: maintenance::all(workspace, now),
         contained,
@@ -180,7 +189,7 @@ fn next(
     operations: &[Summary],
     contained: &[Contained],
     left_out: &[String],
-    overdue: bool,
+    look: bool,
 ) -> Option<String> {
     if let Some(running) = operations.iter().find(|operation| operation.running) {
         return Some(format!("irctl rollback attach {}", running.id));
@@ -192,7 +201,7 @@ fn next(
     first
         .or_else(|| (!left_out.is_empty()).then(|| "irctl config check".to_owned()))
         .or_else(|| contained.first().map(|contained| contained.release.clone()))
-        .or_else(|| overdue.then(|| "irctl check".to_owned()))
+        .or_else(|| look.then(|| "irctl check".to_owned()))
 }
 
 fn verdict(incidents: &[Pending], operations: &[Summary], overdue: bool) -> Verdict {

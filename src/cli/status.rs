@@ -12,6 +12,9 @@ use crate::check::{Overview, Pending, overview};
 use crate::incident::State;
 use crate::incident::deadlines::{Promise, Standing};
 
+/// How many things of which nothing is known are named.
+const NAMED: usize = 5;
+
 /// Shows what is broken, whether the harm is contained, who is acting, and the next command.
 pub fn run(now: &NowArgs, context: &Context) -> Result<u8> {
     let now = context.now(now)?;
@@ -46,6 +49,15 @@ fn show(overview: &Overview, workspace: &str, context: &Context) -> Result<()> {
     }
     if overview.incidents.is_empty() {
         out.line("No incident is open.")?;
+    }
+    for one in overview.not_known.iter().take(NAMED) {
+        out.line(&format!("{}  {}: {}", out.verdict(one.verdict), one.service, one.why))?;
+    }
+    if overview.not_known.len() > NAMED {
+        out.line(&format!(
+            "and {} more of which nothing is known: irctl check",
+            overview.not_known.len() - NAMED
+        ))?;
     }
     for contained in overview.contained.iter().filter(|one| !told_by_incident(overview, &one.service)) {
         let since = format_minute(contained.since);
