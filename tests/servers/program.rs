@@ -1,9 +1,9 @@
 //! The whole program: from YAML to a verdict.
 
 use crate::certificates::Authority;
-use crate::http_server::Server;
 use crate::redis_server::RedisServer;
 use crate::s3_server::{KEY, S3Server, SECRET};
+use crate::support::http::Server;
 use crate::support::{NIGHT, Workspace};
 use rusqlite::Connection;
 
