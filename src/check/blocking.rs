@@ -137,10 +137,10 @@ fn of_probe(
     if let Some(rule) = rules.iter().find(|rule| rule.outcome == RuleOutcome::Undecided) {
         return cause(format!("unknown: {} {}", rule.rule, rule.reason), false);
     }
-    let measured = outcomes.iter().find(|outcome| outcome.probe == name)?;
-    if measured.samples.is_empty() {
+    let measured = outcomes.iter().find(|outcome| outcome.probe == name);
+    let Some(measured) = measured.filter(|measured| !measured.samples.is_empty()) else {
         return cause("unknown: it measured nothing".to_owned(), false);
-    }
+    };
     // Nobody judges it: then all that it is to measure has to be there.
     let missing =
         measured.samples.iter().find(|sample| rules.is_empty() && sample.measurement.value().is_none());

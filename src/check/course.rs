@@ -11,6 +11,7 @@ use super::datasets::{Datasets, unknown};
 use super::measure::{self, Measured, Schemes};
 use super::measuring::Taken;
 use super::report::ServiceRound;
+use super::standing;
 use super::together::{self, Together};
 use super::{Orders, Surroundings};
 use super::{act, automatic, blind, catch_up, notices, readiness, record, release, updates, watches};
@@ -113,7 +114,7 @@ impl<'a> Course<'a> {
                 Err(error) if !blind::is_state(error.code) => {
                     let why = format!("it was not judged: {}", error.message);
                     self.datasets.judged(service, unknown(service, &why));
-                    let said = not_judged(self.surroundings, self.workspace, self.orders, service, &error);
+                    let said = not_judged(self.surroundings, self.workspace, self.orders, service, &error)?;
                     self.problems.extend(said.into_iter().map(|said| (number, said)));
                 }
                 Err(error) => return Err(error),
@@ -184,11 +185,10 @@ impl<'a> Course<'a> {
                 Ok(())
             }
             Err(error) if !blind::is_state(error.code) => {
-                let text = format!(
-                    "{} was contained where it had to be, and no more: {}",
-                    service.service, error.message
-                );
-                self.problems.push((number, text));
+                let why = format!("contained where it had to be, and no more: {}", error.message);
+                let store = &self.surroundings.store;
+                store.write_relaxed(&mut |session| standing::not_judged(session, &service.service, &why))?;
+                self.problems.push((number, format!("{} was {why}", service.service)));
                 Ok(())
             }
             Err(error) => Err(error),
@@ -299,11 +299,13 @@ fn not_judged(
     orders: &Orders,
     service: &ServiceConfig,
     error: &Error,
-) -> Vec<String> {
-    let mut said = vec![format!("{} was not judged: {}", service.service, error.message)];
+) -> Result<Vec<String>> {
+    let why = format!("not judged: {}", error.message);
+    surroundings.store.write_relaxed(&mut |session| standing::not_judged(session, &service.service, &why))?;
+    let mut said = vec![format!("{} was {why}", service.service)];
     if error.code != ErrorCode::InvalidConfiguration {
         let alone = Orders { services: vec![service.service.clone()], shard: None, ..orders.clone() };
         said.extend(blind::contain(workspace, surroundings.clock, &alone));
     }
-    said
+    Ok(said)
 }

@@ -76,9 +76,7 @@ fn of_round(session: &mut dyn Session, round: &Round, found: &mut Vec<Change>) -
         }
     }
     found.extend(news(&before, &facts).iter().map(|line| change(None, line)));
-    standing::write_parts(session, round.shard)?;
-    let why = round.problems.first().cloned();
-    standing::write(session, &key, known.as_ref(), &now(round.verdict, why, facts))
+    standing::write(session, &key, known.as_ref(), &now(round.verdict, None, facts))
 }
 
 /// One line, whatever stands in it.

@@ -25,7 +25,7 @@ use crate::store::{Actor, DeliveryState, Store};
 pub struct Overview {
     /// As of when (UTC).
     pub at: DateTime<Utc>,
-    /// The worst of what is open; UNKNOWN where nothing was checked lately.
+    /// The worst of what is open; at best UNKNOWN where nothing was checked lately, or the last look at a service knew nothing.
     pub verdict: Verdict,
     /// When the last round of `irctl check` began (UTC).
     pub last_round: Option<DateTime<Utc>>,
@@ -207,12 +207,11 @@ fn next(
 
 /// What shows everything about what could not be decided.
 fn look_again(undecided: &[Undecided]) -> Option<String> {
-    let one = match undecided {
-        [] => return None,
-        [one] => one.service.as_ref(),
-        _ => None,
-    };
-    Some(one.map_or_else(|| "irctl check".to_owned(), |service| format!("irctl check --service {service}")))
+    match undecided {
+        [] => None,
+        [one] => Some(format!("irctl check --service {}", one.service)),
+        _ => Some("irctl check".to_owned()),
+    }
 }
 
 fn verdict(incidents: &[Pending], operations: &[Summary], overdue: bool) -> Verdict {

@@ -10,9 +10,6 @@ use crate::base::{Error, ErrorCode, Result, Untrusted, Verdict};
 use crate::config::Workspace;
 use crate::store::Session;
 
-/// The value that holds in how many parts the services were looked at last; empty where in one.
-const PARTS: &str = "check.parts";
-
 /// What was said of a service, or of the round as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Standing {
@@ -64,20 +61,20 @@ pub(super) fn write(
     session.set_value(key, &text)
 }
 
-/// Notes in how many parts the services are looked at.
-pub(super) fn write_parts(session: &mut dyn Session, shard: Option<Shard>) -> Result<()> {
-    let parts = shard.map(|shard| shard.of.to_string()).unwrap_or_default();
-    if session.value(PARTS)?.unwrap_or_default() == parts {
-        return Ok(());
-    }
-    session.set_value(PARTS, &parts)
+/// Notes that a round could not judge a service: what was said of it before does not stand any more.
+pub(super) fn not_judged(session: &mut dyn Session, service: &str, why: &str) -> Result<()> {
+    let key = of_service(service);
+    let known = read(session, &key)?;
+    let facts = known.as_ref().map(|known| known.facts.clone()).unwrap_or_default();
+    let now = Standing { verdict: Verdict::Unknown, why: Some(why.to_owned()), facts };
+    write(session, &key, known.as_ref(), &now)
 }
 
 /// What the last look could not decide.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Undecided {
-    /// The service; absent where it concerns the round as a whole.
-    pub service: Option<String>,
+    /// The service.
+    pub service: String,
     /// UNKNOWN or BLOCKED.
     pub verdict: Verdict,
     /// Why.
@@ -93,23 +90,15 @@ pub fn undecided(session: &mut dyn Session, workspace: &Workspace) -> Result<Vec
             why: Some("it was not looked at yet".to_owned()),
             ..Standing::default()
         });
-        found.extend(gap(Some(service), standing));
-    }
-    let parts: u32 = session.value(PARTS)?.and_then(|parts| parts.parse().ok()).unwrap_or(0);
-    let shards = (1..=parts).map(|number| Some(Shard { number, of: parts }));
-    let rounds: Vec<_> = if parts == 0 { vec![None] } else { shards.collect() };
-    for shard in rounds {
-        // What a round says as a whole is told by its services, but where it lost one.
-        let standing = read(session, &of_round(shard))?.filter(|standing| standing.why.is_some());
-        found.extend(standing.and_then(|standing| gap(None, standing)));
+        found.extend(gap(service, standing));
     }
     Ok(found)
 }
 
-fn gap(service: Option<&String>, standing: Standing) -> Option<Undecided> {
+fn gap(service: &str, standing: Standing) -> Option<Undecided> {
     let Standing { verdict, why, .. } = standing;
     matches!(verdict, Verdict::Unknown | Verdict::Blocked).then(|| Undecided {
-        service: service.cloned(),
+        service: service.to_owned(),
         verdict,
         why: why.unwrap_or_else(|| "the last round could not tell".to_owned()).into(),
     })

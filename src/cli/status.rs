@@ -93,8 +93,7 @@ fn show_undecided(undecided: &[Undecided], context: &Context) -> Result<()> {
     let out = &context.out;
     for (number, one) in undecided.iter().take(NAMED).enumerate() {
         let between = if number == 0 { "\n" } else { "" };
-        let what = one.service.as_deref().unwrap_or("the round");
-        out.line(&format!("{between}{what} {}: {}", out.verdict(one.verdict), one.why))?;
+        out.line(&format!("{between}{} {}: {}", one.service, out.verdict(one.verdict), one.why))?;
     }
     match undecided.len().saturating_sub(NAMED) {
         0 => Ok(()),

@@ -144,6 +144,33 @@ fn a_service_whose_state_is_damaged_keeps_no_other_from_being_judged() {
     let run = workspace.irctl(&["check", "--output", "json"]);
     assert_eq!(workspace.read("shop.yml"), "mode: disabled\n", "{}{}", run.stdout, run.stderr);
     assert!(run.stdout.contains("a was not judged"), "{}{}", run.stdout, run.stderr);
+    let screen = workspace.irctl(&[]);
+    assert!(screen.stdout.contains("a: not judged: ") || screen.stderr.contains("a.json"), "{screen:?}");
     assert_eq!(run.status, 2);
     assert_eq!(incidents(&workspace).len(), 1);
+}
+
+#[test]
+fn the_screen_is_no_better_than_the_last_round() {
+    let workspace = shop("", "");
+    at(&workspace, "03:00", 0.01);
+    round(&workspace, 0);
+    let good = workspace.irctl(&[]).expect(0);
+    assert!(good.stdout.contains("OK") && !good.stdout.contains("UNKNOWN"), "{}", good.stdout);
+    std::fs::remove_file(workspace.path("now.json")).unwrap();
+    clock(&workspace, "03:05");
+    round(&workspace, 3);
+    let bad = workspace.irctl(&[]).expect(3).stdout;
+    assert!(bad.contains("UNKNOWN  shop: error_rate: now.json does not exist"), "{bad}");
+    assert!(bad.contains("Next: irctl check"), "{bad}");
+    let json = workspace.irctl(&["--output", "json"]).expect(3).json();
+    assert_eq!(json["not_known"][0]["service"], "shop");
+    // What is new was not looked at.
+    at(&workspace, "03:10", 0.01);
+    workspace.write("config/services/new.yaml", SHOP.replace("service: shop\n", "service: new\n"));
+    round(&workspace, 0);
+    workspace.irctl(&[]).expect(0);
+    workspace.write("config/services/newer.yaml", SHOP.replace("service: shop\n", "service: newer\n"));
+    let new = workspace.irctl(&[]).expect(3).stdout;
+    assert!(new.contains("newer: no round has looked at it yet"), "{new}");
 }

@@ -11,9 +11,6 @@ mod certificates;
 #[path = "../support/kubernetes.rs"]
 #[allow(dead_code)]
 mod double;
-#[path = "../support/http.rs"]
-#[allow(dead_code)]
-mod http_server;
 mod kubernetes;
 mod postgres;
 #[path = "../support/postgres.rs"]

@@ -1,9 +1,9 @@
 //! The whole program: from YAML to a verdict.
 
 use crate::certificates::Authority;
-use crate::http_server::Server;
 use crate::redis_server::RedisServer;
 use crate::s3_server::{KEY, S3Server, SECRET};
+use crate::support::http::Server;
 use crate::support::{NIGHT, Workspace};
 use rusqlite::Connection;
 
@@ -198,4 +198,58 @@ fn a_connection_ends_when_the_time_of_its_probe_is_over() {
         process::until(begun + Duration::from_millis(400), || bench.measure(&probe));
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}: {probe}", begun.elapsed());
     }
+}
+
+#[test]
+fn a_web_identity_takes_its_role_for_s3() {
+    let (workspace, s3) = (Workspace::empty(), S3Server::start(&["signals"]));
+    s3.put("signals", "one", 10, crate::NOW - 600);
+    let authority = Authority::new();
+    let (now, day) = (chrono::Utc::now(), chrono::TimeDelta::days(1));
+    let role = format!(
+        "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>\
+         <SessionToken>of-the-session</SessionToken><SecretAccessKey>{SECRET}</SecretAccessKey>\
+         <Expiration>2099-01-01T00:00:00Z</Expiration><AccessKeyId>{KEY}</AccessKeyId></Credentials>\
+         </AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"
+    );
+    let denied = "<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>no</Message></Error></ErrorResponse>";
+    let sts = Server::start_tls(authority.server(now - day, now + day), move |request, _| {
+        if request.line.contains("WebIdentityToken=good") {
+            (200, role.clone())
+        } else {
+            (400, denied.to_owned())
+        }
+    });
+    workspace.write("config/irctl.yaml", "workspace: servers\n");
+    workspace.write("config/verify/bucket.yaml", BUCKET);
+    let (url, sts) = (s3.url(), sts.url().replace("http://127.0.0.1", "https://localhost"));
+    let (pem, token) = (authority.pem(), workspace.path("token"));
+    let ask = |more: &[(&str, &str)]| {
+        let mut all = vec![
+            ("AWS_ENDPOINT_URL", url.as_str()),
+            ("AWS_ENDPOINT_URL_STS", sts.as_str()),
+            ("AWS_CA_BUNDLE", pem.to_str().unwrap()),
+        ];
+        all.extend(more);
+        let run = workspace.irctl_with(&all, &["verify", "bucket", "--output", "json"]);
+        let check = run.json()["suites"][0]["checks"][0].clone();
+        (check["verdict"].as_str().unwrap().to_owned(), check["reason"].to_string())
+    };
+    let variables =
+        [("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap()), ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r")];
+    workspace.write("token", "good");
+    let (verdict, why) = ask(&variables);
+    assert_eq!(verdict, "OK", "{why}");
+    // A profile says the same.
+    let profile = format!(
+        "[profile web]\nweb_identity_token_file = {}\nrole_arn = arn:aws:iam::1:role/r\n",
+        token.display()
+    );
+    workspace.write("profiles", profile);
+    let profiles = workspace.path("profiles");
+    let (verdict, why) = ask(&[("AWS_PROFILE", "web"), ("AWS_CONFIG_FILE", profiles.to_str().unwrap())]);
+    assert_eq!(verdict, "OK", "{why}");
+    workspace.write("token", "old");
+    let (verdict, why) = ask(&variables);
+    assert!(verdict == "UNKNOWN" && why.contains("does not know the access key"), "{verdict} {why}");
 }

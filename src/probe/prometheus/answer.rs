@@ -59,6 +59,9 @@ struct Envelope {
     error: Option<String>,
     #[serde(default)]
     warnings: Option<Vec<String>>,
+    /// How VictoriaMetrics says that some of its parts did not answer.
+    #[serde(default, rename = "isPartial")]
+    is_partial: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -75,7 +78,11 @@ pub fn read(status: u16, body: &[u8]) -> Result<Answer, String> {
         Err(_) if status != 200 => return Err(format!("HTTP {status}")),
         Err(error) => return Err(format!("the answer is not the API's: {}", shown(&error.to_string()))),
     };
-    let warnings = envelope.warnings.unwrap_or_default().iter().map(|text| shown(text)).collect();
+    let mut warnings: Vec<String> =
+        envelope.warnings.unwrap_or_default().iter().map(|text| shown(text)).collect();
+    if envelope.is_partial == Some(true) {
+        warnings.push("isPartial: some of the storage did not answer".to_owned());
+    }
     if envelope.status != "success" || status != 200 {
         let kind = envelope.error_type.unwrap_or_else(|| "error".to_owned());
         let why = envelope.error.unwrap_or_else(|| "no reason given".to_owned());
@@ -180,6 +187,19 @@ mod tests {
         let Found::Scalar(point) = of("scalar", r#"[5,"NaN"]"#).unwrap().found else { panic!() };
         assert!(point.value.is_nan());
         assert_eq!(of("vector", "[]").unwrap().found, Found::Vector(Vec::new()));
+    }
+
+    #[test]
+    fn what_may_be_partial_is_announced() {
+        let warned = |more: &str| {
+            let body =
+                format!(r#"{{"status":"success",{more}"data":{{"resultType":"vector","result":[]}}}}"#);
+            read(200, body.as_bytes()).unwrap().warnings.len()
+        };
+        assert_eq!(warned(""), 0);
+        assert_eq!(warned(r#""isPartial":false,"#), 0);
+        assert_eq!(warned(r#""isPartial":true,"#), 1);
+        assert_eq!(warned(r#""warnings":["store a is down"],"isPartial":true,"#), 2);
     }
 
     #[test]

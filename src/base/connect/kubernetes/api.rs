@@ -107,8 +107,14 @@ impl Api {
                 }
                 Err(failure) => return Err(failure.into_error(&format!("listing {what}"))),
             };
-            if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
-                objects.extend(items);
+            match page.get_mut("items").map(Value::take) {
+                Some(Value::Array(items)) => objects.extend(items),
+                // An empty list may be written so.
+                Some(Value::Null) => {}
+                _ => {
+                    let text = format!("listing {what}: the answer is no list");
+                    return Err(Error::new(ErrorCode::InvalidData, text));
+                }
             }
             match next(&page) {
                 Some(token) => parameters.continue_token = Some(token),
