@@ -161,10 +161,10 @@ fn the_screen_is_no_better_than_the_last_round() {
     clock(&workspace, "03:05");
     round(&workspace, 3);
     let bad = workspace.irctl(&[]).expect(3).stdout;
-    assert!(bad.contains("UNKNOWN  shop: error_rate: now.json does not exist"), "{bad}");
-    assert!(bad.contains("Next: irctl check"), "{bad}");
+    assert!(bad.contains("shop UNKNOWN: error_rate: now.json does not exist"), "{bad}");
+    assert!(bad.contains("Next: irctl check --service shop"), "{bad}");
     let json = workspace.irctl(&["--output", "json"]).expect(3).json();
-    assert_eq!(json["not_known"][0]["service"], "shop");
+    assert_eq!(json["undecided"][0]["service"], "shop");
     // What is new was not looked at.
     at(&workspace, "03:10", 0.01);
     workspace.write("config/services/new.yaml", SHOP.replace("service: shop\n", "service: new\n"));
@@ -172,5 +172,5 @@ fn the_screen_is_no_better_than_the_last_round() {
     workspace.irctl(&[]).expect(0);
     workspace.write("config/services/newer.yaml", SHOP.replace("service: shop\n", "service: newer\n"));
     let new = workspace.irctl(&[]).expect(3).stdout;
-    assert!(new.contains("newer: no round has looked at it yet"), "{new}");
+    assert!(new.contains("newer UNKNOWN: it was not looked at yet"), "{new}");
 }
