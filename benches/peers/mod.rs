@@ -70,7 +70,14 @@ fn all() -> Vec<Peer> {
             false,
             3,
         ),
-        peer("evidently", "Evidently", &["evidently", "pyarrow"], include_str!("evidently.py"), false, 3),
+        peer(
+            "evidently",
+            "Evidently",
+            &["evidently", "pandas<3", "pyarrow"],
+            include_str!("evidently.py"),
+            false,
+            3,
+        ),
     ]
 }
 
