@@ -132,6 +132,14 @@ const ENTRIES: &[Entry] = &[
         ],
         "Exit status: 0 nothing that --fail-on names, 1 warnings, 2 errors.",
     ),
+    (
+        "runbook import",
+        &[
+            "irctl runbook import emergency.md",
+            "irctl runbook import emergency.md --name pricing-rollback --write runbooks/pricing-rollback.yaml",
+        ],
+        "Exit status: 0 a draft was made, 12 the file to write is there already.",
+    ),
     ("incident list", &["irctl incident list", "irctl incident list --all --output json"], ""),
     ("incident show", &["irctl incident show", "irctl incident show 030700 --timeline"], ""),
     ("incident timeline", &["irctl incident timeline INC-20261120-030700"], ""),

@@ -1,16 +1,16 @@
 //! A runbook among everything else: do the names lead somewhere, and do the conditions fit what is measured?
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use super::kinds::{CallConfig, InlineSuite, ProbeStep, RollbackStep, Verification};
+use super::measured::{described, expressions, fixed, own_metrics};
 use super::problem::{Mistake, Problem, escaped, nearest};
 use super::problems::mask;
-use super::{Condition, Kind, RunbookConfig, StepConfig, walk};
+use super::{Kind, RunbookConfig, StepConfig, walk};
 use crate::probe::{ProbeConfig, metrics_of};
 use crate::rollback::RollbackConfig;
 use crate::rollback::targets::command::{Parameter, ProblemKind, Recipe};
-use crate::severity::{Catalog, CompiledExpression, Expression, MetricConfig};
+use crate::severity::{Catalog, CompiledExpression, Expression};
 use crate::verify;
 
 /// A service, as far as runbooks need it.
@@ -47,7 +47,7 @@ pub struct Surroundings<'a> {
 
 /// Everything that is wrong with a runbook among the rest.
 pub fn in_surroundings(runbook: &RunbookConfig, around: &Surroundings<'_>) -> Vec<Problem> {
-    let mut look = Look { runbook, around, found: Vec::new(), catalog: None };
+    let mut look = Look { runbook, around, found: Vec::new() };
     look.head();
     let catalog = look.catalog();
     for (pointer, step) in walk::steps(runbook) {
@@ -60,12 +60,6 @@ struct Look<'a> {
     runbook: &'a RunbookConfig,
     around: &'a Surroundings<'a>,
     found: Vec<Problem>,
-    catalog: Option<Catalog>,
-}
-
-/// The name, unless it is only known when the runbook runs.
-fn fixed(name: Option<&String>) -> Option<&str> {
-    name.map(String::as_str).filter(|name| !name.contains("{{"))
 }
 
 impl<'a> Look<'a> {
@@ -79,13 +73,12 @@ impl<'a> Look<'a> {
     }
 
     /// The metrics that conditions may use, where it is known which service they are about.
-    fn catalog(&mut self) -> Option<Catalog> {
+    fn catalog(&self) -> Option<Catalog> {
         let service = self.around.services.get(fixed(self.runbook.service.as_ref())?)?;
         let mut catalog = service.metrics.clone();
         for (metric, config) in own_metrics(self.runbook) {
             catalog.entry(metric).or_insert(config);
         }
-        self.catalog = Some(catalog.clone());
         Some(catalog)
     }
 
@@ -389,75 +382,4 @@ fn reaches(runbooks: &BTreeMap<String, RunbookConfig>, from: &str, to: &str) -> 
         }
     }
     false
-}
-
-fn described(metrics: Vec<(String, crate::base::Unit)>) -> Catalog {
-    let config = |unit| MetricConfig { unit, range: None, optional: false, max_age: None, description: None };
-    metrics.into_iter().map(|(metric, unit)| (metric, config(unit))).collect()
-}
-
-/// The metrics of the probes that are written in steps.
-fn own_metrics(runbook: &RunbookConfig) -> Catalog {
-    let mut catalog = Catalog::new();
-    for (_, step) in walk::steps(runbook) {
-        if let Some(Kind::Probe(ProbeStep::Detailed(details))) = step.kind()
-            && let Some(config) = &details.measure
-        {
-            catalog.extend(described(metrics_of(&details.name, config)));
-        }
-    }
-    catalog
-}
-
-/// The conditions of a step over the metrics of the service, with their pointers from the step on.
-fn expressions(step: &StepConfig) -> Vec<(String, &Expression)> {
-    let mut found = Vec::new();
-    if let Some(Condition::Probe(expression)) = &step.when {
-        found.push(("/when/probe".to_owned(), expression));
-    }
-    for (number, branch) in step.decide.iter().flatten().enumerate() {
-        if let Some(Condition::Probe(expression)) = &branch.when {
-            found.push((format!("/decide/{number}/when/probe"), expression));
-        }
-    }
-    if let Some(until) = step.wait.as_ref().and_then(|wait| wait.until.as_ref()) {
-        found.push(("/wait/until".to_owned(), until));
-    }
-    found
-}
-
-/// A metric of a condition that nothing measures.
-pub(super) struct Unmeasured {
-    /// Where the condition stands.
-    pub pointer: String,
-    /// Where in it.
-    pub span: Option<Range<usize>>,
-    /// The metric.
-    pub metric: String,
-}
-
-/// The metrics of conditions that no service measures, in a runbook that names no service. With a service they are errors.
-pub(super) fn unmeasured(runbook: &RunbookConfig, around: &Surroundings<'_>) -> Vec<Unmeasured> {
-    if fixed(runbook.service.as_ref()).is_some() || around.services.is_empty() {
-        return Vec::new();
-    }
-    let own = own_metrics(runbook);
-    let mut found = Vec::new();
-    for (pointer, step) in walk::steps(runbook) {
-        for (at, expression) in expressions(step) {
-            for metric in expression.metrics() {
-                let known = own.contains_key(metric)
-                    || around.services.values().any(|service| service.metrics.contains_key(metric));
-                if !known {
-                    let start = expression.source().find(metric);
-                    found.push(Unmeasured {
-                        pointer: format!("{pointer}{at}"),
-                        span: start.map(|start| start..start + metric.len()),
-                        metric: metric.to_owned(),
-                    });
-                }
-            }
-        }
-    }
-    found
 }

@@ -11,7 +11,7 @@ use crate::severity::Expression;
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// A condition over the metrics of the service, and of the probes of earlier steps.
-    Probe(Expression),
+    Probe(Box<Expression>),
     /// A question that a human answers with yes or no.
     Ask(#[schemars(length(min = 1))] String),
     /// A value of an input or of an earlier step, and what it has to be.

@@ -87,6 +87,20 @@ impl InputKind {
 pub type Refusal = (String, String);
 
 impl InputConfig {
+    /// An input of this type that takes anything that is of it.
+    pub fn of(kind: InputKind) -> Self {
+        Self {
+            kind,
+            description: None,
+            default: None,
+            pattern: None,
+            min: None,
+            max: None,
+            values: Vec::new(),
+            roots: Vec::new(),
+        }
+    }
+
     /// Takes a value as it is typed.
     ///
     /// # Errors
@@ -199,7 +213,8 @@ impl InputConfig {
         }
         if let Some(Err(error)) = self.pattern.as_deref().map(whole) {
             let reason = error.to_string();
-            let reason = reason.lines().last().unwrap_or_default().trim().to_owned();
+            let reason =
+                reason.lines().last().unwrap_or_default().trim().trim_start_matches("error: ").to_owned();
             let problem = Problem::new("/pattern", Mistake::Invalid, format!("this is no pattern: {reason}"));
             found.push(problem.help("write a regular expression, as `[a-z]+-[0-9]{4}`"));
         }

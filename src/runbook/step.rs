@@ -18,7 +18,7 @@ use crate::rollback::targets::kubernetes::KubernetesConfig;
 
 /// One step of a runbook. Exactly one of the keys from `verify` to `parallel` says what it does; beside another of them,
 /// `verify` says how it is proven.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StepConfig {
     /// Its name, unique in the runbook.

@@ -29,7 +29,8 @@ fn every_kind_of_step_is_taken() {
 fn a_runbook_is_written_back_as_it_was_read() {
     let text =
         std::fs::read_to_string(repository().join("tests/config/valid/runbook/everything.yaml")).unwrap();
-    let first: runbook::RunbookConfig = serde_yaml::from_str(&text).unwrap();
+    let value: serde_json::Value = serde_yaml::from_str(&text).unwrap();
+    let first: runbook::RunbookConfig = serde_json::from_value(value).unwrap();
     let json = serde_json::to_value(&first).unwrap();
     let second: runbook::RunbookConfig = serde_json::from_value(json.clone()).unwrap();
     assert_eq!(serde_json::to_value(&second).unwrap(), json);

@@ -1,6 +1,7 @@
-//! `irctl runbook`: list, show, lint.
+//! `irctl runbook`: list, show, lint, import.
 
 mod github;
+mod import;
 mod lint;
 mod sarif;
 
@@ -44,6 +45,12 @@ enum Command {
     /// its reason: `lint: {allow: [{rule: NAME, reason: WHY}]}`. `--output github` annotates a pull request,
     /// `--output sarif` is for code scanning.
     Lint(lint::Args),
+    /// Make a draft of a runbook from a procedure in Markdown.
+    ///
+    /// Headings become steps, code becomes commands and queries with their effects guessed, boxes become checklists,
+    /// tables of contacts and times are recognised, and secrets are taken out. What would be unwise to run becomes an
+    /// instruction that says what to write instead. Read every step before anybody runs it.
+    Import(import::Args),
 }
 
 /// Runs it and returns the exit status.
@@ -56,6 +63,10 @@ pub fn run(args: &Args, context: &Context) -> Result<u8> {
         Command::Show { name } => {
             only(context, &[Format::Markdown, Format::Checklist])?;
             show(name, context)
+        }
+        Command::Import(args) => {
+            only(context, &[])?;
+            import::run(args, context)
         }
         Command::Lint(args) => {
             only(context, &[Format::Github, Format::Sarif])?;

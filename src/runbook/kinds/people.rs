@@ -13,7 +13,7 @@ shorthand! {
 }
 
 /// What a human is to do.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ManualConfig {
     /// What is to be done.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A program and its arguments. No shell looks at them.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
     /// The program and its arguments. A value that goes into an element stays in it, whatever it holds.
@@ -30,7 +30,7 @@ pub struct RunConfig {
 }
 
 /// A script for a shell. The runbook has to say `allow: [shell]`.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShellConfig {
     /// The script. No value goes into it: give values by `env` and write `"$NAME"`.
@@ -48,4 +48,18 @@ pub struct ShellConfig {
     /// The program that reads the script on its command line, and its arguments; `[sh, -eu, -c]` otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interpreter: Vec<String>,
+}
+
+impl RunConfig {
+    /// A program and its arguments, and nothing more.
+    pub fn of(argv: Vec<String>) -> Self {
+        Self { argv, ..Self::default() }
+    }
+}
+
+impl ShellConfig {
+    /// A script, and nothing more.
+    pub fn of(script: String) -> Self {
+        Self { script, ..Self::default() }
+    }
 }

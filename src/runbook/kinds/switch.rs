@@ -38,7 +38,7 @@ pub struct CopyConfig {
 #[serde(rename_all = "snake_case")]
 pub enum SqlStep {
     /// A question. The connection cannot write.
-    Read(QueryConfig),
+    Read(Box<QueryConfig>),
     /// A change: the target `sql`. The rows are kept as they were.
     Write(Box<SqlConfig>),
 }

@@ -53,10 +53,13 @@ fn branches(step: &StepConfig, pointer: &str) -> Vec<Finding> {
     for (number, branch) in branches.iter().enumerate() {
         let place = format!("{pointer}/decide/{number}");
         let unreachable = |message: &str, place: String| {
-            Finding::new(&rules::UNREACHABLE_BRANCH, place, message).help("take it out, or move it before")
+            let finding = Finding::new(&rules::UNREACHABLE_BRANCH, place, message);
+            finding.help("take it out, or move it before").on_key()
         };
         if last.is_some_and(|last| number > last) {
-            found.push(unreachable("this branch stands after `else` and is never taken", place));
+            let key = if branch.when.is_some() { "when" } else { "else" };
+            let message = "this branch stands after `else` and is never taken";
+            found.push(unreachable(message, format!("{place}/{key}")));
             continue;
         }
         let condition = branch.when.as_ref().map(|when| match when {

@@ -178,31 +178,32 @@ static ASSIGNED: LazyLock<Option<Regex>> = LazyLock::new(|| {
 static ADDRESS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@'\x22]*:([^\s/@'\x22]+)@").ok());
 
+/// Every secret in a text: what one finding shows, another must not leave in sight.
 fn in_text(pointer: &str, text: &str, found: &mut Vec<Finding>) {
     // Nearly every text is short and plain.
     if text.len() < 8 {
         return;
     }
     let away = "keep it elsewhere and declare a reference: `secrets: {name: {from: env:NAME}}`; then change the secret";
-    if text.contains("://")
-        && let Some(secret) = ADDRESS.as_ref().and_then(|form| form.captures(text)?.get(1))
-        && !placeholder(secret.as_str())
-    {
-        let message = "the password stands in the address";
-        let finding =
-            Finding::new(&rules::PASSWORD_IN_URL, pointer, message).help(away).at(Some(secret.range()));
+    let mut report = |rule, message: &str, span| {
+        let finding = Finding::new(rule, pointer, message).help(away).at(Some(span));
         found.push(Finding { hidden: true, ..finding });
-        return;
-    }
-    let token = TOKENS.as_ref().and_then(|form| form.find(text)).map(|found| found.range());
-    let assigned = || {
-        let secret = ASSIGNED.as_ref()?.captures(text)?.get(1)?;
-        (!placeholder(secret.as_str())).then(|| secret.range())
     };
-    if let Some(span) = token.or_else(assigned) {
-        let message = "this looks like a secret";
-        let finding = Finding::new(&rules::SECRET_IN_TEXT, pointer, message).help(away).at(Some(span));
-        found.push(Finding { hidden: true, ..finding });
+    let mut seen: Vec<std::ops::Range<usize>> = Vec::new();
+    for (form, rule, message) in [
+        (&ADDRESS, &rules::PASSWORD_IN_URL, "the password stands in the address"),
+        (&TOKENS, &rules::SECRET_IN_TEXT, "this looks like a secret"),
+        (&ASSIGNED, &rules::SECRET_IN_TEXT, "this looks like a secret"),
+    ] {
+        for secret in form.iter().flat_map(|form| form.captures_iter(text)) {
+            let Some(secret) = secret.get(1).or_else(|| secret.get(0)) else { continue };
+            let span = secret.range();
+            let known = seen.iter().any(|known| known.start < span.end && span.start < known.end);
+            if !known && !placeholder(secret.as_str()) {
+                report(rule, message, span.clone());
+                seen.push(span);
+            }
+        }
     }
 }
 
@@ -212,4 +213,17 @@ fn placeholder(text: &str) -> bool {
         || text.contains("{{")
         || ["env:", "file:", "cmd:"].iter().any(|prefix| text.starts_with(prefix))
         || text.chars().all(|c| c == '*' || c == 'x' || c == 'X' || c == '.' || c == '…')
+}
+
+/// The text with everything starred out that looks like a secret.
+pub(super) fn masked(text: &str) -> String {
+    let mut text = text.to_owned();
+    // Each form is looked for anew, because one may hide another.
+    for _ in 0..64 {
+        let mut found = Vec::new();
+        in_text("", &text, &mut found);
+        let Some(span) = found.into_iter().next().and_then(|finding| finding.span) else { break };
+        text.replace_range(span, "***");
+    }
+    text
 }

@@ -29,6 +29,8 @@ pub(super) struct Command {
     pub input: Vec<(usize, String)>,
     /// The commands inside its substitutions, as numbers in the list.
     pub inner: Range<usize>,
+    /// Whether what it prints goes to a file.
+    pub redirects: bool,
 }
 
 /// How deep substitutions are followed.
@@ -259,6 +261,7 @@ impl Reader<'_> {
             return;
         }
         self.redirect = Redirect::File;
+        self.command.redirects |= c == '>' && !self.rest().starts_with('&');
         if c == '<' && self.take("<<") {
             self.redirect = Redirect::Text;
         } else if c == '<' && self.take("<") {

@@ -1,31 +1,22 @@
 //! Each rule finds what it is for, at its place, and nothing beside it.
 
 use super::*;
-use std::collections::{BTreeMap, BTreeSet};
 
 fn today() -> NaiveDate {
     "2026-11-20".parse().unwrap()
 }
 
+/// As the configuration reads it: YAML has other notions of an enum.
+fn runbook(yaml: &str) -> RunbookConfig {
+    let value: serde_json::Value =
+        serde_yaml::from_str(yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+    serde_json::from_value(value).unwrap_or_else(|error| panic!("{error}\n{yaml}"))
+}
+
 /// The findings in a runbook, as rule and pointer.
 fn found(yaml: &str) -> Vec<(String, String)> {
-    let yaml = format!("runbook: t\ntitle: T\nowner: team\n{yaml}");
-    let runbook: RunbookConfig =
-        serde_yaml::from_str(&yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
-    let none = BTreeMap::new();
-    let recipes = BTreeMap::new();
-    let around = Surroundings {
-        services: BTreeMap::new(),
-        service_names: BTreeSet::new(),
-        suites: BTreeSet::new(),
-        runbooks: &none,
-        runbook_names: BTreeSet::new(),
-        recipes: &recipes,
-        recipe_names: BTreeSet::new(),
-        roles: None,
-        has_template: &|_| true,
-    };
-    let found = lint(&runbook, today(), &around);
+    let runbook = runbook(&format!("runbook: t\ntitle: T\nowner: team\n{yaml}"));
+    let found = alone(&runbook, today());
     found.into_iter().map(|finding| (finding.rule.id.to_owned(), finding.pointer)).collect()
 }
 
@@ -186,12 +177,20 @@ fn secrets_are_found_wherever_they_stand() {
 
 #[test]
 fn what_looks_like_a_secret_is_not_shown() {
-    let runbook: RunbookConfig =
-        serde_yaml::from_str("runbook: t\ntitle: T\nowner: o\nsteps: [{id: a, effect: read, run: {argv: [tool, --password, hunter22]}}]").unwrap();
+    let runbook = runbook(
+        "runbook: t\ntitle: T\nowner: o\nsteps: [{id: a, effect: read, run: {argv: [tool, --password, hunter22]}}]",
+    );
     let found = secrets::findings(&runbook);
     assert_eq!(found.len(), 1);
     assert!(found[0].hidden && !found[0].message.contains("hunter22"));
     assert_eq!(found[0].pointer, "/steps/0/run/argv/2");
+}
+
+#[test]
+fn every_secret_of_a_text_is_hidden() {
+    let text = "https://a:onesecret@h and https://b:$X@h and https://c:twosecret@h, password: threesecret";
+    let masked = masked(text);
+    assert_eq!(masked, "https://a:***@h and https://b:$X@h and https://c:***@h, password: ***");
 }
 
 #[test]

@@ -92,10 +92,16 @@ fn branches(pointer: &str, step: &StepConfig) -> Vec<Problem> {
     for (number, branch) in step.decide.iter().flatten().enumerate() {
         if !seen.insert(branch.name(number)) {
             let message = format!("two branches are called `{}`", branch.name(number).escape_debug());
-            let place = if branch.branch.is_some() { "/branch" } else { "" };
+            let place = match (&branch.branch, &branch.when) {
+                (Some(_), _) => "/branch",
+                (None, Some(_)) => "/when",
+                (None, None) => "/else",
+            };
             let problem =
                 Problem::new(format!("{pointer}/decide/{number}{place}"), Mistake::Duplicate, message);
-            found.push(problem.help("give each a name of its own; without one it is its number, or `else`"));
+            let problem =
+                problem.help("give each a name of its own; without one it is its number, or `else`");
+            found.push(if branch.branch.is_some() { problem } else { problem.on_key() });
         }
     }
     found

@@ -27,7 +27,7 @@ fn kinds(step: &StepConfig) -> Vec<Problem> {
         [] => {
             let message = format!("the step `{}` says nothing that it does", step.id.escape_debug());
             let help = format!("give it one of {}", Kind::NAMES.join(", "));
-            vec![Problem::new("", Mistake::OneKind, message).help(help)]
+            vec![Problem::new("/id", Mistake::OneKind, message).help(help)]
         }
         [first, second, ..] => {
             let message = format!(
@@ -184,14 +184,16 @@ fn shape(number: usize, branch: &BranchConfig) -> Option<Problem> {
     let pointer = format!("/decide/{number}");
     match (&branch.when, &branch.steps, &branch.otherwise) {
         (Some(_), Some(_), None) | (None, None, Some(_)) => None,
-        (None, _, None) => {
-            let problem =
-                Problem::new(pointer, Mistake::Missing, "this branch does not say when it is taken");
-            Some(problem.help("when: {probe: CONDITION} or {ask: QUESTION}; the last one is `else: [steps]`"))
+        (None, steps, None) => {
+            let place = if steps.is_some() { format!("{pointer}/steps") } else { pointer };
+            let problem = Problem::new(place, Mistake::Missing, "this branch does not say when it is taken");
+            let help = "when: {probe: CONDITION} or {ask: QUESTION}; the last one is `else: [steps]`";
+            Some(problem.help(help).on_key())
         }
         (Some(_), None, None) => {
-            let problem = Problem::new(pointer, Mistake::Missing, "this branch has no steps");
-            Some(problem.help("steps: [{id: stay, note: \"Nothing to do\"}]"))
+            let place = format!("{pointer}/when");
+            let problem = Problem::new(place, Mistake::Missing, "this branch has no steps");
+            Some(problem.help("steps: [{id: stay, note: \"Nothing to do\"}]").on_key())
         }
         (_, _, Some(_)) => {
             let key = if branch.when.is_some() { "when" } else { "steps" };

@@ -191,7 +191,7 @@ impl<'a> Look<'a> {
     }
 }
 
-fn ids<'a>(steps: &'a [StepConfig]) -> BTreeSet<&'a str> {
+fn ids(steps: &[StepConfig]) -> BTreeSet<&str> {
     let mut found = BTreeSet::new();
     for step in steps {
         found.insert(step.id.as_str());

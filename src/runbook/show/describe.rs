@@ -26,7 +26,7 @@ fn of_kind(kind: Kind<'_>) -> String {
             None => probe.name().to_owned(),
         },
         Kind::Run(run) => command(&run.argv),
-        Kind::Shell(shell) => shell.script.trim().lines().collect::<Vec<_>>().join("; "),
+        Kind::Shell(shell) => script(&shell.script),
         Kind::Sql(SqlStep::Read(query)) => query.query.clone(),
         Kind::Sql(SqlStep::Write(config)) => {
             config.name.clone().unwrap_or_else(|| "change rows; they are kept as they were".to_owned())
@@ -111,6 +111,16 @@ fn command(argv: &[String]) -> String {
         }
     };
     argv.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// A script of one line as it is, of a longer one the first line.
+fn script(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    match lines.as_slice() {
+        [only] => (*only).to_owned(),
+        [first, ..] => format!("{} … ({} lines)", first.trim(), lines.len()),
+        [] => String::new(),
+    }
 }
 
 fn waits(wait: &WaitConfig) -> String {

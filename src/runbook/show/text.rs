@@ -21,7 +21,8 @@ pub fn text(runbook: &RunbookConfig, width: usize) -> String {
     }
     if let Some(description) = &runbook.description {
         out.push(String::new());
-        out.extend(wrapped("", &one_line(description), width));
+        let lines = wrapped("", &one_line(description), width);
+        out.extend(lines.iter().map(|line| line.trim_start().to_owned()));
     }
     section(
         &mut out,

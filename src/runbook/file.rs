@@ -13,7 +13,7 @@ use super::{
 use crate::base::{Duration, Error, ErrorCode};
 
 /// A runbook as written in `runbooks/*.yaml`.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunbookConfig {
     /// Its name, as rules refer to it.
