@@ -188,6 +188,29 @@ impl Batch {
         }
     }
 
+    /// An empty batch for the same columns.
+    pub(super) fn alike(&self) -> Self {
+        Self::new(self.columns.iter().map(|column| column.want.clone()))
+    }
+
+    /// Makes it as good as new.
+    pub(super) fn reset(&mut self) {
+        self.clear();
+        for column in &mut self.columns {
+            column.unreadable = Unreadable::default();
+        }
+    }
+
+    /// Adds what could not be read in rows that come after these.
+    pub(super) fn add_unreadable(&mut self, later: &Self) {
+        for (column, later) in self.columns.iter_mut().zip(&later.columns) {
+            column.unreadable.count += later.unreadable.count;
+            if column.unreadable.first.is_none() {
+                column.unreadable.first.clone_from(&later.unreadable.first);
+            }
+        }
+    }
+
     pub(super) fn unreadable(&self) -> Vec<(Want, Unreadable)> {
         let doubtful = self.columns.iter().filter(|column| column.unreadable.count > 0);
         doubtful.map(|column| (column.want.clone(), column.unreadable.clone())).collect()

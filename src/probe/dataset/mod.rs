@@ -7,6 +7,7 @@ mod identity;
 mod json_lines;
 mod parquet;
 mod parquet_column;
+mod parquet_groups;
 mod text;
 
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -123,7 +124,7 @@ impl Dataset {
             Format::Csv => (csv::columns(&mut file)?, Source::Csv),
             Format::JsonLines => (json_lines::columns(&mut file)?, Source::JsonLines),
             Format::Parquet => {
-                let opened = parquet::Opened::new(&file, identity.size)?;
+                let opened = parquet::Opened::new(&file)?;
                 (opened.columns(), Source::Parquet(Box::new(opened)))
             }
         };

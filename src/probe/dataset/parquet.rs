@@ -3,11 +3,12 @@
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::sync::Arc;
 
 use super::BATCH_ROWS;
 use super::batch::Batch;
-use super::date::ZonedDays;
 use super::parquet_column::{Chunk, Meaning};
+use super::parquet_groups::{self, Positioned};
 use super::text;
 use crate::base::digest::Hasher;
 use crate::base::{Digest, Error, ErrorCode, Result};
@@ -25,14 +26,20 @@ pub(super) fn wrong(error: impl std::fmt::Display) -> Error {
     Error::new(ErrorCode::InvalidData, format!("cannot read as Parquet: {text}")).hint(hint)
 }
 
+/// What a reader that gave up says.
+pub(super) fn damaged() -> Error {
+    wrong("a page is damaged")
+}
+
 /// A Parquet file whose footer has been read.
 pub(super) struct Opened {
-    reader: SerializedFileReader<File>,
+    reader: SerializedFileReader<Positioned>,
 }
 
 impl Opened {
-    pub(super) fn new(file: &File, _size: u64) -> Result<Self> {
+    pub(super) fn new(file: &File) -> Result<Self> {
         let file = file.try_clone().map_err(|error| Error::io("cannot read", error))?;
+        let file = Positioned(Arc::new(file));
         // What others wrote may be damaged in ways that the reader does not expect.
         let opened =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| SerializedFileReader::new(file)));
@@ -42,29 +49,52 @@ impl Opened {
 
     /// The columns, nested ones by their path.
     pub(super) fn columns(&self) -> Vec<String> {
-        let schema = self.reader.metadata().file_metadata().schema_descr_ptr();
-        schema.columns().iter().map(|column| column.path().string()).collect()
+        names(&self.reader)
     }
 
     /// Reads all rows. Returns how many.
     pub(super) fn read(&mut self, batch: &mut Batch, take: &mut dyn FnMut(&Batch)) -> Result<u64> {
+        self.read_with(parquet_groups::threads(&self.reader), batch, take)
+    }
+
+    /// The same, with this many threads that decode.
+    pub(super) fn read_with(
+        &mut self,
+        threads: usize,
+        batch: &mut Batch,
+        take: &mut dyn FnMut(&Batch),
+    ) -> Result<u64> {
         let reader = &self.reader;
-        let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(reader, batch, take)));
-        read.unwrap_or_else(|_| Err(wrong("a page is damaged")))
+        let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match threads {
+            0 | 1 => read(reader, batch, take),
+            _ => parquet_groups::read(reader, threads, batch, take),
+        }));
+        read.unwrap_or_else(|_| Err(damaged()))
     }
 }
 
-fn read(reader: &SerializedFileReader<File>, batch: &mut Batch, take: &mut dyn FnMut(&Batch)) -> Result<u64> {
+fn names(reader: &SerializedFileReader<Positioned>) -> Vec<String> {
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
-    let names: Vec<String> = schema.columns().iter().map(|column| column.path().string()).collect();
-    let mut zones = text::zones(&batch.columns);
+    schema.columns().iter().map(|column| column.path().string()).collect()
+}
+
+/// How many rows a row group says it has.
+pub(super) fn rows_of(reader: &SerializedFileReader<Positioned>, group: usize) -> u64 {
+    u64::try_from(reader.metadata().row_group(group).num_rows()).unwrap_or(0)
+}
+
+fn read(
+    reader: &SerializedFileReader<Positioned>,
+    batch: &mut Batch,
+    take: &mut dyn FnMut(&Batch),
+) -> Result<u64> {
     let mut rows = 0;
-    for index in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(index).map_err(wrong)?;
-        let expected = u64::try_from(group.metadata().num_rows()).unwrap_or(0);
-        let mut chunks = chunks(group.as_ref(), &names, batch)?;
-        read_group(&mut chunks, expected, rows, batch, &mut zones, take)?;
-        rows += expected;
+    for group in 0..reader.num_row_groups() {
+        read_group(reader, group, rows, batch, &mut |batch| {
+            take(batch);
+            true
+        })?;
+        rows += rows_of(reader, group);
     }
     Ok(rows)
 }
@@ -84,18 +114,23 @@ fn chunks(group: &dyn RowGroupReader, names: &[String], batch: &Batch) -> Result
     Ok(chunks)
 }
 
-fn read_group(
-    chunks: &mut [(Chunk, Vec<usize>)],
-    expected: u64,
+/// Reads one row group, `before` which there are so many rows. What is handed on is cleared afterwards. Says whether
+/// somebody still wants more.
+pub(super) fn read_group(
+    reader: &SerializedFileReader<Positioned>,
+    index: usize,
     before: u64,
     batch: &mut Batch,
-    zones: &mut [ZonedDays],
-    take: &mut dyn FnMut(&Batch),
-) -> Result<()> {
+    hand_on: &mut dyn FnMut(&mut Batch) -> bool,
+) -> Result<bool> {
+    let group = reader.get_row_group(index).map_err(wrong)?;
+    let expected = rows_of(reader, index);
+    let mut zones = text::zones(&batch.columns);
+    let mut chunks = chunks(group.as_ref(), &names(reader), batch)?;
     let mut done = 0;
     while done < expected {
         let rows = usize::try_from(expected - done).unwrap_or(BATCH_ROWS).min(BATCH_ROWS);
-        for (chunk, wanted) in chunks.iter_mut() {
+        for (chunk, wanted) in &mut chunks {
             let read = chunk.read(rows)?;
             if read != rows {
                 return Err(wrong("a column has fewer values than its row group has rows"));
@@ -107,11 +142,13 @@ fn read_group(
             }
         }
         batch.rows = rows;
-        take(batch);
+        if !hand_on(batch) {
+            return Ok(false);
+        }
         batch.clear();
         done += rows as u64;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The digest that tells one content from another. A footer has the sizes, places, extremes and null counts of every
