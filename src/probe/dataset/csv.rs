@@ -4,6 +4,7 @@ use csv::{ByteRecord, ReaderBuilder};
 use std::cell::Cell;
 use std::rc::Rc;
 
+use super::ahead::{HandOn, ahead};
 use super::batch::Batch;
 use super::text::{self, Digesting};
 use super::{BATCH_ROWS, duplicate};
@@ -41,12 +42,26 @@ fn names(record: &ByteRecord) -> Vec<String> {
     names.map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect()
 }
 
+/// Files over this many bytes are decoded by a thread of their own.
+const LARGE: u64 = 8 * 1024 * 1024;
+
 /// Reads all rows. Returns how many, and the digest of the file.
 pub(super) fn read(
     file: &mut std::fs::File,
+    size: u64,
     batch: &mut Batch,
     take: &mut dyn FnMut(&Batch),
 ) -> Result<(u64, Digest)> {
+    if size > LARGE {
+        return ahead(batch, take, |batch, hand_on| decode(file, batch, hand_on));
+    }
+    decode(file, batch, &mut |batch| {
+        take(batch);
+        true
+    })
+}
+
+fn decode(file: &mut std::fs::File, batch: &mut Batch, hand_on: &mut HandOn<'_>) -> Result<(u64, Digest)> {
     let since_record = Rc::new(Cell::new(0));
     let mut reader = reader(Digesting::new(file, Rc::clone(&since_record)), ROWS);
     let mut record = ByteRecord::new();
@@ -71,7 +86,8 @@ pub(super) fn read(
             }
         }
         if batch.rows >= BATCH_ROWS || (!more && batch.rows > 0) {
-            take(batch);
+            // Somebody always takes them to the end.
+            hand_on(batch);
             batch.clear();
         }
         if !more {
@@ -85,4 +101,49 @@ fn ragged(record: &ByteRecord, width: usize) -> Error {
     let fields = record.len();
     Error::new(ErrorCode::InvalidData, format!("line {line} has {fields} fields, but the header has {width}"))
         .hint("is it still being written, or is a comma or quotation mark missing?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::batch::{Kind, Want};
+    use super::*;
+    use std::io::{Seek as _, SeekFrom, Write as _};
+
+    type Seen = (u64, String, Vec<u64>, String);
+
+    fn seen(file: &mut std::fs::File, size: u64) -> Result<Seen> {
+        let wants = [("x", Kind::Number), ("t", Kind::Number)];
+        let mut batch = Batch::new(wants.into_iter().map(|(column, kind)| Want::new(column, kind)));
+        let mut numbers = Vec::new();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        let mut take = |batch: &Batch| {
+            numbers.extend(batch.numbers("x").unwrap().iter().map(|number| number.to_bits()));
+        };
+        let (rows, digest) = read(file, size, &mut batch, &mut take)?;
+        Ok((rows, digest.to_string(), numbers, format!("{:?}", batch.unreadable())))
+    }
+
+    fn file(rows: usize, last: &str) -> std::fs::File {
+        let mut file = tempfile::tempfile().unwrap();
+        let mut text = "x,t\n".to_owned();
+        for row in 0..rows {
+            let value = if row % 30_000 == 17 { "none of it".to_owned() } else { row.to_string() };
+            text.push_str(&format!("{row},{value}\n"));
+        }
+        file.write_all((text + last).as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn decoded_ahead_it_is_the_same() {
+        let mut file = file(100_000, "");
+        let here = seen(&mut file, 1).unwrap();
+        assert_eq!(here.0, 100_000);
+        assert!(here.2.is_sorted() && here.3.contains("count: 4") && here.3.contains("(18,"), "{}", here.3);
+        assert_eq!(seen(&mut file, LARGE + 1).unwrap(), here);
+        let mut ragged = self::file(50_000, "1,2,3\n");
+        let here = seen(&mut ragged, 1).unwrap_err();
+        assert!(here.message.contains("line 50002 has 3 fields"), "{here}");
+        assert_eq!(seen(&mut ragged, LARGE + 1).unwrap_err().message, here.message);
+    }
 }

@@ -1,5 +1,6 @@
 //! Tables on disk, whatever their format: opened by content, read once, in batches of the columns somebody wants.
 
+mod ahead;
 mod batch;
 mod csv;
 mod date;
@@ -149,7 +150,7 @@ impl Dataset {
         self.file.seek(SeekFrom::Start(0)).map_err(|error| Error::io("cannot read", error))?;
         let (rows, digest) = match &mut self.source {
             Source::Empty => (0, Digest::of(b"")),
-            Source::Csv => csv::read(&mut self.file, &mut batch, take)?,
+            Source::Csv => csv::read(&mut self.file, self.identity.size, &mut batch, take)?,
             Source::JsonLines => json_lines::read(&mut self.file, &mut batch, take)?,
             Source::Parquet(opened) => {
                 let rows = opened.read(&mut batch, take)?;

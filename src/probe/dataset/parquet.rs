@@ -6,6 +6,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::sync::Arc;
 
 use super::BATCH_ROWS;
+use super::ahead::HandOn;
 use super::batch::Batch;
 use super::parquet_column::{Chunk, Meaning};
 use super::parquet_groups::{self, Positioned};
@@ -121,7 +122,7 @@ pub(super) fn read_group(
     index: usize,
     before: u64,
     batch: &mut Batch,
-    hand_on: &mut dyn FnMut(&mut Batch) -> bool,
+    hand_on: &mut HandOn<'_>,
 ) -> Result<bool> {
     let group = reader.get_row_group(index).map_err(wrong)?;
     let expected = rows_of(reader, index);

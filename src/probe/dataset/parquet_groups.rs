@@ -8,17 +8,14 @@ use std::io::{BufReader, Read};
 use std::os::unix::fs::FileExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
+use super::ahead::{Decoded, Lane, lane};
 use super::batch::Batch;
 use super::parquet::{damaged, read_group, rows_of};
 use crate::base::Result;
 
 /// Fewer rows than this are decoded sooner than threads have started.
 const MANY: u64 = 1_500_000;
-
-/// How many batches wait to be taken.
-const AHEAD: usize = 8;
 
 /// A file that many read at once: without a place of its own, which they would share.
 pub(super) struct Positioned(pub(super) Arc<File>);
@@ -61,13 +58,6 @@ impl Read for From {
     }
 }
 
-/// What a thread has decoded.
-enum Decoded {
-    Rows(Batch),
-    EndOfGroup,
-    Failed(crate::base::Error),
-}
-
 /// How many threads are worth it.
 pub(super) fn threads(reader: &SerializedFileReader<Positioned>) -> usize {
     let groups = reader.num_row_groups();
@@ -97,93 +87,43 @@ pub(super) fn read(
     std::thread::scope(|scope| {
         let mut lanes = Vec::new();
         for first in 0..threads {
-            let (send, receive) = sync_channel(AHEAD);
-            let (give_back, spent) = sync_channel(AHEAD);
-            let mut lane = Lane { empty: batch.alike(), send, spent };
-            lanes.push((receive, give_back));
-            scope.spawn(move || {
-                let mine = starts.iter().copied().enumerate().skip(first).step_by(threads);
-                lane.decode(reader, mine);
-            });
+            let (lane, arrivals) = lane(batch);
+            lanes.push(arrivals);
+            let mine = starts.iter().copied().enumerate().skip(first).step_by(threads);
+            scope.spawn(move || decode(lane, reader, mine));
         }
         for group in 0..groups {
-            let Some((receive, give_back)) = lanes.get(group % threads) else { return Err(damaged()) };
-            take_group(receive, give_back, batch, take)?;
+            let arrived = lanes.get(group % threads).and_then(|arrivals| arrivals.take(batch, take));
+            match arrived {
+                Some(Decoded::End) => {}
+                Some(Decoded::Failed(error)) => return Err(error),
+                Some(Decoded::Rows(_)) | None => return Err(damaged()),
+            }
         }
         Ok(rows)
     })
 }
 
-/// Hands on the rows of one row group.
-fn take_group(
-    receive: &Receiver<Decoded>,
-    give_back: &SyncSender<Batch>,
-    whole: &mut Batch,
-    take: &mut dyn FnMut(&Batch),
-) -> Result<()> {
-    loop {
-        match receive.recv() {
-            Ok(Decoded::Rows(rows)) => {
-                whole.add_unreadable(&rows);
-                take(&rows);
-                // Where nobody wants it back its thread is done.
-                let _ = give_back.try_send(rows);
-            }
-            Ok(Decoded::EndOfGroup) => return Ok(()),
-            Ok(Decoded::Failed(error)) => return Err(error),
-            Err(_) => return Err(damaged()),
+/// Decodes these row groups, each with the number of rows before it, until nobody takes them any more.
+fn decode(
+    mut lane: Lane,
+    reader: &SerializedFileReader<Positioned>,
+    groups: impl Iterator<Item = (usize, u64)>,
+) {
+    for (group, before) in groups {
+        // What others wrote may be damaged in ways that the reader does not expect.
+        let decoded = catch_unwind(AssertUnwindSafe(|| {
+            read_group(reader, group, before, &mut lane.batch(), &mut |full| lane.hand_on(full))
+        }));
+        let end = match decoded.unwrap_or_else(|_| Err(damaged())) {
+            Ok(true) => Decoded::End,
+            Ok(false) => return,
+            Err(error) => Decoded::Failed(error),
+        };
+        let failed = matches!(end, Decoded::Failed(_));
+        if !lane.send(end) || failed {
+            return;
         }
-    }
-}
-
-/// One of the threads.
-struct Lane {
-    empty: Batch,
-    send: SyncSender<Decoded>,
-    spent: Receiver<Batch>,
-}
-
-impl Lane {
-    /// Decodes these row groups, each with the number of rows before it, until nobody takes them any more.
-    fn decode(
-        &mut self,
-        reader: &SerializedFileReader<Positioned>,
-        groups: impl Iterator<Item = (usize, u64)>,
-    ) {
-        for (group, before) in groups {
-            // What others wrote may be damaged in ways that the reader does not expect.
-            let decoded = catch_unwind(AssertUnwindSafe(|| self.group(reader, group, before)));
-            let end = match decoded.unwrap_or_else(|_| Err(damaged())) {
-                Ok(true) => Decoded::EndOfGroup,
-                Ok(false) => return,
-                Err(error) => Decoded::Failed(error),
-            };
-            let failed = matches!(end, Decoded::Failed(_));
-            if self.send.send(end).is_err() || failed {
-                return;
-            }
-        }
-    }
-
-    /// Says whether somebody still takes them.
-    fn group(
-        &mut self,
-        reader: &SerializedFileReader<Positioned>,
-        group: usize,
-        before: u64,
-    ) -> Result<bool> {
-        let Self { empty, send, spent } = self;
-        let mut batch = empty.alike();
-        read_group(reader, group, before, &mut batch, &mut |full| {
-            let next = match spent.try_recv() {
-                Ok(mut spent) => {
-                    spent.reset();
-                    spent
-                }
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => empty.alike(),
-            };
-            send.send(Decoded::Rows(std::mem::replace(full, next))).is_ok()
-        })
     }
 }
 
