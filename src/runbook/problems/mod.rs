@@ -158,7 +158,7 @@ mod tests {
         one("steps: [{id: a, wait: {for: 1m, every: 1s}}]", "/steps/0/wait/every", "until");
         one(
             "steps: [{id: a, decide: [{steps: [{id: b, note: x}]}]}]",
-            "/steps/0/decide/0",
+            "/steps/0/decide/0/steps",
             "when it is taken",
         );
         one("steps: [{id: a, decide: [{when: {ask: x?}}]}]", "/steps/0/decide/0/when", "no steps");
