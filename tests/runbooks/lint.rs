@@ -49,12 +49,12 @@ fn programs_read_findings_as_json_sarif_and_annotations() {
     let kill = rows.as_array().unwrap().iter().find(|row| row["rule"] == "broad-kill").unwrap();
     assert_eq!(
         (kill["rule"].as_str(), kill["line"].as_u64(), kill["column"].as_u64()),
-        (Some("broad-kill"), Some(10), Some(9))
+        (Some("broad-kill"), Some(11), Some(9))
     );
     assert_eq!((kill["runbook"].as_str(), kill["file"].as_str()), (Some("bad"), Some("runbooks/bad.yaml")));
 
     let github = workspace.irctl(&["runbook", "lint", "bad", "--output", "github"]).expect(2);
-    let kill = "::error file=runbooks/bad.yaml,line=10,col=9,endColumn=14,title=broad-kill::";
+    let kill = "::error file=runbooks/bad.yaml,line=11,col=9,endColumn=14,title=broad-kill::";
     assert!(github.stdout.lines().any(|line| line.starts_with(kill)), "{}", github.stdout);
     assert!(!github.stdout.contains("hunter2"));
 

@@ -262,7 +262,9 @@ impl Check<'_> {
     }
 
     fn delete_all(&self) -> Option<Finding> {
-        let words = self.after("delete")?;
+        // Options of kubectl itself, with their values, may come first.
+        let verb = self.words.iter().position(|word| word.text == "delete")?;
+        let words = self.words.get(verb + 1..).unwrap_or_default();
         let all = words.iter().find(|word| {
             matches!(word.text.as_str(), "--all" | "--all=true" | "--all-namespaces" | "-A" | "all")
         });

@@ -162,7 +162,7 @@ fn secrets_are_found_wherever_they_stand() {
     rules_of("description: 'password: hunter22'\nsteps: [{id: a, note: x}]", &["secret-in-text"]);
     rules_of(
         "description: 'the password: ask the owner'\nsteps: [{id: a, note: 'password = <password>'}]",
-        &["secret-in-text"],
+        &[],
     );
     rules_of("steps: [{id: a, note: 'AKIAABCDEFGHIJKLMNOP'}]", &["secret-in-text"]);
     rules_of(

@@ -154,11 +154,11 @@ mod tests {
     fn parts_fit_together() {
         one("steps: [{id: a, wait: {}}]", "/steps/0/wait", "how long");
         one("steps: [{id: a, wait: {for: 1m, until: 'x > 1'}}]", "/steps/0/wait", "both");
-        one("steps: [{id: a, wait: {until: 'x > 1'}}]", "/steps/0/wait", "at_most");
+        one("steps: [{id: a, wait: {until: 'x > 1'}}]", "/steps/0/wait", "for ever");
         one("steps: [{id: a, wait: {for: 1m, every: 1s}}]", "/steps/0/wait/every", "until");
         one(
             "steps: [{id: a, decide: [{steps: [{id: b, note: x}]}]}]",
-            "/steps/0/decide/0",
+            "/steps/0/decide/0/steps",
             "when it is taken",
         );
         one("steps: [{id: a, decide: [{when: {ask: x?}}]}]", "/steps/0/decide/0/when", "no steps");
