@@ -413,7 +413,7 @@ fn what_a_round_could_not_decide_is_not_ok_on_the_screen() {
     assert!(text.contains("desk UNKNOWN: load: /load is null, not a number"), "{text}");
     assert!(text.contains("Next: irctl check --service desk"), "{text}");
     let round = workspace.irctl(&["--output", "json"]).expect(3).json();
-    assert_eq!(round["undecided"][0]["service"], "desk");
+    assert_eq!(round["not_good"][0]["service"], "desk");
     // It is decided again; and what nobody has looked at is not OK.
     load(&workspace, "desk", "0.1");
     workspace.irctl(&["check", "--service", "desk"]).expect(0);
@@ -461,31 +461,98 @@ fn when_everything_fails_at_once_people_are_told_once() {
     let names: Vec<String> = (0..40).map(|number| format!("s{number:02}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let workspace = workspace("", &names);
+    let server = Server::start(|_, _| (200, "ok".to_owned()));
+    let url = server.url();
+    let hook = [("HOOK", url.as_str())];
     workspace.write(
         "config/notify.yaml",
-        "channels: {sink: {file: {path: sink.jsonl}}, few: {file: {path: few.jsonl}}}\n\
-         routes: [{services: [s00, s01, s02], channels: [few], continue: true}]\ndefault: [sink]\n",
+        "channels: {people: {slack: {url: 'env:HOOK'}}, few: {file: {path: few.jsonl}}, all: {file: {path: all.jsonl}}}\n\
+         routes: [{services: [s00, s01, s02], channels: [few], continue: true}]\ndefault: [people, all]\n",
     );
-    names.iter().for_each(|name| load(&workspace, name, "0.99"));
-    let round = workspace.irctl(&["check", "--quiet"]);
+    // The most urgent of them fails last.
+    names.iter().for_each(|name| load(&workspace, name, if *name == "s39" { "0.99" } else { "0.8" }));
+    let round = workspace.irctl_with(&hook, &["check", "--quiet"]);
     assert_eq!(round.status, 2, "{}", round.stdout);
-    assert_eq!(round.stdout.lines().filter(|line| line.contains(" opened as P0: ")).count(), 40);
+    assert_eq!(round.stdout.lines().filter(|line| line.contains(" opened as P")).count(), 40);
     let lines = |name: &str| {
         let text = std::fs::read_to_string(workspace.path(name)).unwrap();
         text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(lines("few.jsonl").len(), 3, "a few are told one by one");
-    let told = lines("sink.jsonl");
+    assert_eq!(lines("all.jsonl").len(), 37, "a program is told of each");
+    let told: Vec<serde_json::Value> =
+        server.requests().iter().map(|request| serde_json::from_str(&request.body).unwrap()).collect();
     assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!(told[0]["subject"], "[P0 × 37] 37 messages at once about 37 services");
-    let text = told[0]["text"].as_str().unwrap();
+    assert_eq!(told[0]["text"], "*[P0 × 1, P1 × 36] 37 messages at once about 37 services*");
+    let text = told[0]["attachments"][0]["text"].as_str().unwrap();
     assert!(
         text.contains("incident-opened × 37") && text.contains("and 17 more: irctl incident list"),
         "{text}"
     );
+    assert!(text.lines().nth(1).is_some_and(|first| first.contains("s39")), "{text}");
     // Each incident knows that it was told, and in the next round nothing is told again.
     let incidents = workspace.irctl(&["incident", "list", "--output", "json"]).json();
     assert_eq!(incidents.as_array().unwrap().len(), 40);
-    assert_eq!(workspace.irctl(&["check", "--quiet"]).stdout, "");
-    assert_eq!(lines("sink.jsonl").len(), 1);
+    assert_eq!(workspace.irctl_with(&hook, &["check", "--quiet"]).stdout, "");
+    assert_eq!((server.requests().len(), lines("all.jsonl").len()), (1, 37));
+}
+
+/// Somebody takes an incident for settled while its cause goes on.
+#[test]
+fn what_is_critical_without_an_open_incident_is_on_the_screen() {
+    let workspace = workspace("", &["desk", "vault"]);
+    load(&workspace, "desk", "0.95");
+    workspace.irctl(&["check", "--quiet"]).expect(2);
+    let id = workspace.irctl(&["incident", "list", "--output", "json"]).json()[0]["incident"]["id"].clone();
+    workspace.irctl(&["incident", "cancel", id.as_str().unwrap(), "--reason", "a drill"]).expect(0);
+    workspace.irctl(&["check", "--quiet"]).expect(2);
+    let (first, text) = screen(&workspace, 2);
+    assert!(first.contains("CRIT"), "{text}");
+    assert!(text.contains("desk CRIT: load 95 % > 90 %"), "{text}");
+    assert!(text.contains("Next: irctl check --service desk"), "{text}");
+}
+
+/// What was found stands even where the round dies before it says so; the next one then says it.
+#[test]
+fn a_round_that_dies_leaves_nothing_ok_that_it_found_bad() {
+    let prepared = || {
+        let workspace = workspace("", &["desk", "vault"]);
+        workspace.irctl(&["check", "--quiet"]).expect(0);
+        assert!(screen(&workspace, 0).0.contains("OK"));
+        load(&workspace, "desk", "null");
+        workspace
+    };
+    let other = prepared();
+    let log = other.path("points");
+    other.irctl_with(&[("IRCTL_TEST_FAULT_LOG", log.to_str().unwrap())], &["check", "--quiet"]).expect(3);
+    let points = std::fs::read_to_string(log).unwrap();
+    let number = points.lines().position(|point| point.contains("check:delivered")).unwrap() + 1;
+    let workspace = prepared();
+    let kill = workspace.irctl_with(&[("IRCTL_TEST_FAULT", &number.to_string())], &["check", "--quiet"]);
+    assert!(![0, 1, 2, 3].contains(&kill.status) && kill.stdout.is_empty(), "{kill:?}");
+    let (_, text) = screen(&workspace, 3);
+    assert!(text.contains("desk UNKNOWN: load: /load is null, not a number"), "{text}");
+    let said = workspace.irctl(&["check", "--quiet"]).expect(3).stdout;
+    assert!(said.starts_with("desk: OK → UNKNOWN: ") && said.lines().count() == 1, "{said}");
+}
+
+/// Whoever is told that a round is over may be slow; what another round found meanwhile is newer.
+#[test]
+fn what_a_later_round_found_is_not_overwritten() {
+    let (listener, address) = silent();
+    let workspace =
+        workspace("check: {heartbeat: {url: 'env:HEARTBEAT', timeout: 6s}}\n", &["desk", "vault"]);
+    let mut slow = workspace.command(&["check", "--quiet"]);
+    let mut slow = Running(slow.env("HEARTBEAT", address).stdout(Stdio::null()).spawn().unwrap());
+    let _begun = listener.accept().unwrap();
+    // It has looked at everything once it keeps nobody out any more.
+    eventually("the first round lets others in", || {
+        workspace.irctl(&["check", "--quiet", "--service", "desk"]).status == 0
+    });
+    load(&workspace, "desk", "null");
+    workspace.irctl(&["check", "--quiet", "--service", "desk"]).expect(3);
+    assert!(slow.0.try_wait().unwrap().is_none(), "it still waits for its watcher");
+    slow.0.wait().unwrap();
+    let (_, text) = screen(&workspace, 3);
+    assert!(text.contains("desk UNKNOWN"), "{text}");
 }

@@ -112,16 +112,22 @@ impl<'a> Course<'a> {
                 }
                 // What is wrong with one service's files must not keep the others from being contained.
                 Err(error) if !blind::is_state(error.code) => {
-                    let why = format!("it was not judged: {}", error.message);
-                    self.datasets.judged(service, unknown(service, &why));
-                    let said = not_judged(self.surroundings, self.workspace, self.orders, service, &error)?;
-                    self.problems.extend(said.into_iter().map(|said| (number, said)));
+                    self.failed(number, service, &error)?;
                 }
                 Err(error) => return Err(error),
             }
         }
         self.write_together()?;
         self.force()
+    }
+
+    /// What becomes of a service that something of its own keeps from being judged or written down.
+    fn failed(&mut self, number: usize, service: &'a ServiceConfig, error: &Error) -> Result<()> {
+        let why = format!("it was not judged: {}", error.message);
+        self.datasets.judged(service, unknown(service, &why));
+        let said = not_judged(self.surroundings, self.workspace, self.orders, service, error)?;
+        self.problems.extend(said.into_iter().map(|said| (number, said)));
+        Ok(())
     }
 
     /// Judges a service by what was measured, and stops what harms. `above` are the datasets that it needs and that are
@@ -159,8 +165,11 @@ impl<'a> Course<'a> {
     }
 
     fn write_together(&mut self) -> Result<()> {
-        for (number, one) in self.together.write(self.surroundings, self.begun)? {
-            self.stopped(number, one)?;
+        for (number, one, error) in self.together.write(self.surroundings, self.begun)? {
+            match error {
+                None => self.stopped(number, one)?,
+                Some(error) => self.failed(number, one.service, &error)?,
+            }
         }
         Ok(())
     }

@@ -65,7 +65,7 @@ use measuring::RoundJob;
 pub use orders::Orders;
 pub use overview::{Overview, Pending, overview};
 pub use report::{Round, ServiceRound};
-pub use standing::Undecided;
+pub use standing::NotGood;
 
 /// What a round works with.
 pub struct Surroundings<'a> {
@@ -106,6 +106,10 @@ pub fn run(surroundings: &Surroundings<'_>, workspace: &Arc<Workspace>, orders: 
     {
         round.warnings.push(format!("the metrics could not be written: {}", error.message));
     }
+    round.changes = news::of_services(&*surroundings.store, &round)?;
+    // Last, when what was found stands in the store. Forgotten in a power failure, it makes the next look say that a
+    // round is overdue, which is then true.
+    surroundings.store.write_relaxed(&mut |session| rounds::note(session, workspace, orders, begun))?;
     // The next round need not wait for whoever is told that this one is over.
     drop(lock);
     if let Some(heartbeat) = heartbeat {
@@ -114,10 +118,8 @@ pub fn run(surroundings: &Surroundings<'_>, workspace: &Arc<Workspace>, orders: 
             orders.deadline(workspace).map(|deadline| deadline.to_std().saturating_sub(clock.elapsed()));
         round.warnings.extend(heartbeat.end(Some(round.verdict), &said, left));
     }
-    round.changes = news::take(&*surroundings.store, &round)?;
-    // Last, when what was found stands in the store. Forgotten in a power failure, it makes the next look say that a
-    // round is overdue, which is then true.
-    surroundings.store.write_relaxed(&mut |session| rounds::note(session, workspace, orders, begun))?;
+    let whole = news::of_whole(&*surroundings.store, &round)?;
+    round.changes.extend(whole);
     Ok(round)
 }
 

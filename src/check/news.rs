@@ -7,7 +7,7 @@ use super::standing::{self, Standing};
 use crate::base::clock::format_minute;
 use crate::base::untrusted::{Sink, escape};
 use crate::base::{Result, Verdict};
-use crate::severity::Outcome;
+use crate::severity::{Classification, Outcome};
 use crate::store::{Session, Store};
 
 /// Something that stands, and is said when it is new.
@@ -24,14 +24,21 @@ impl Fact {
     }
 }
 
-/// What changed since the last round, in the order of the services. From now on it was said.
-pub fn take(store: &dyn Store, round: &Round) -> Result<Vec<Change>> {
+/// What changed about the services since they were last looked at, in their order. From now on it was said.
+pub fn of_services(store: &dyn Store, round: &Round) -> Result<Vec<Change>> {
     let mut found = Vec::new();
     store.write_relaxed(&mut |session| {
         found.clear();
-        for service in &round.services {
-            of_service(session, service, &mut found)?;
-        }
+        round.services.iter().try_for_each(|service| of_service(session, service, &mut found))
+    })?;
+    Ok(found)
+}
+
+/// What changed about the round as a whole. From now on it was said.
+pub fn of_whole(store: &dyn Store, round: &Round) -> Result<Vec<Change>> {
+    let mut found = Vec::new();
+    store.write_relaxed(&mut |session| {
+        found.clear();
         of_round(session, round, &mut found)
     })?;
     Ok(found)
@@ -44,9 +51,9 @@ fn of_service(session: &mut dyn Session, service: &ServiceRound, found: &mut Vec
     let why = why(service);
     let mut lines: Vec<String> = service.incidents.iter().filter_map(changed).collect();
     let opened = !lines.is_empty();
-    if before.verdict != service.verdict && !opened {
+    if before.told() != service.verdict && !opened {
         let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-        lines.push(format!("{} → {}{why}", before.verdict, service.verdict));
+        lines.push(format!("{} → {}{why}", before.told(), service.verdict));
     }
     if service.warming_is_news {
         let warming = service.classification.with(Outcome::Warming);
@@ -104,13 +111,17 @@ fn why(service: &ServiceRound) -> Option<String> {
     if service.verdict == Verdict::Ok {
         return None;
     }
-    let first = |outcome| service.classification.with(outcome).next();
-    let rule = first(Outcome::Matched).or_else(|| first(Outcome::Undecided));
-    let rule = rule.or_else(|| first(Outcome::Blocked));
     let unready = || service.unready.first().map(|unready| unready.summary.to_string());
     let unmeasured = || service.probes.is_empty().then(|| "nothing is measured".to_owned());
-    let why = service.doubt.clone().or_else(|| rule.map(|rule| rule.reason.clone()));
+    let why = service.doubt.clone().or_else(|| reason(&service.classification));
     why.or_else(unready).or_else(unmeasured)
+}
+
+/// The first rule's reason that explains a verdict.
+pub fn reason(classification: &Classification) -> Option<String> {
+    let first = |outcome| classification.with(outcome).next();
+    let rule = first(Outcome::Matched).or_else(|| first(Outcome::Undecided));
+    rule.or_else(|| first(Outcome::Blocked)).map(|rule| rule.reason.clone())
 }
 
 /// How the names of facts begin whose end is news as well.
@@ -189,7 +200,8 @@ fn news(before: &Standing, facts: &[Fact]) -> Vec<String> {
 }
 
 fn now(verdict: Verdict, why: Option<String>, facts: Vec<Fact>) -> Standing {
-    Standing { verdict, why, facts: facts.into_iter().map(|fact| (fact.name, fact.telling)).collect() }
+    let facts = facts.into_iter().map(|fact| (fact.name, fact.telling)).collect();
+    Standing { verdict, told: None, why, facts }
 }
 
 #[cfg(test)]

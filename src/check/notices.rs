@@ -137,6 +137,7 @@ pub fn about(
     notice.scheme = Some(service.scheme.clone());
     notice.incident = Some(incident.id.clone());
     notice.level = Some(incident.level.name.clone());
+    notice.rank = Some(incident.level.rank);
     notice.symptom = Some(incident.symptom.clone());
     notice.rules = incident.rules.iter().map(|rule| rule.id.clone()).collect();
     notice.audience = scheme.level(&incident.level.name).map(|level| level.roles.clone()).unwrap_or_default();

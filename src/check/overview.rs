@@ -3,13 +3,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 use super::lock::{self, Holder};
 use super::notices::kind;
 use super::overlaps::{self, Overlaps};
 use super::proposal::{self, Proposal};
 use super::rounds;
-use super::standing::{self, Undecided};
+use super::standing::{self, NotGood};
 use crate::base::clock::parse_instant;
 use crate::base::{Result, Untrusted, Verdict};
 use crate::config::Workspace;
@@ -35,8 +36,8 @@ pub struct Overview {
     pub overlaps: Option<Overlaps>,
     /// Whether that is longer ago than two rounds should take.
     pub overdue: bool,
-    /// What the last look at each service could not decide.
-    pub undecided: Vec<Undecided>,
+    /// What the last look at each service found, where it was not good and no open incident says so.
+    pub not_good: Vec<NotGood>,
     /// Open incidents, worst first.
     pub incidents: Vec<Pending>,
     /// Services whose consumers are stopped.
@@ -86,17 +87,20 @@ pub struct Pending {
 
 /// Collects what stands now.
 pub fn overview(workspace: &Workspace, store: &dyn Store, now: DateTime<Utc>) -> Result<Overview> {
-    let (incidents, last_round, undelivered, overlaps, undecided) = store.view(|session| {
+    let (incidents, last_round, undelivered, overlaps, not_good) = store.view(|session| {
         let incidents = incident::book::open(session, None)?;
         let last = session.value(rounds::LAST)?;
         let stuck = [DeliveryState::Failed, DeliveryState::Ambiguous, DeliveryState::Queued];
         let undelivered = session.deliveries_in(&stuck)?.len();
         // Before the first round, that it is overdue says it all.
-        let undecided = match last {
-            Some(_) => standing::undecided(session, workspace)?,
+        let not_good = match last {
+            Some(_) => {
+                let about: BTreeSet<&str> = incidents.iter().map(|one| one.service.as_str()).collect();
+                standing::not_good(session, workspace, &|service| about.contains(service))?
+            }
             None => Vec::new(),
         };
-        Ok((incidents, last, undelivered, overlaps::read(session)?, undecided))
+        Ok((incidents, last, undelivered, overlaps::read(session)?, not_good))
     })?;
     let last_round = last_round.as_deref().map(parse_instant).transpose()?;
     let operations: Vec<Summary> = operation::list(&workspace.state)?
@@ -116,9 +120,10 @@ pub fn overview(workspace: &Workspace, store: &dyn Store, now: DateTime<Utc>) ->
     if !contained.is_empty() {
         verdict = verdict.worst(Verdict::Warn);
     }
-    if !left_out.is_empty() || !undecided.is_empty() {
+    if !left_out.is_empty() {
         verdict = verdict.worst(Verdict::Unknown);
     }
+    verdict = Verdict::worst_of(not_good.iter().map(|one| one.verdict).chain([verdict]));
     Ok(Overview {
         at: now,
         verdict,
@@ -126,11 +131,10 @@ pub fn overview(workspace: &Workspace, store: &dyn Store, now: DateTime<Utc>) ->
         running: lock::running(&workspace.state),
         overlaps,
         overdue,
-        next: next(&incidents, &operations, &contained, &left_out, overdue)
-            .or_else(|| look_again(&undecided)),
+        next: next(&incidents, &operations, &contained, &left_out, overdue).or_else(|| look_again(&not_good)),
         watches: rollback::watch::watches(&workspace.state)?,
         maintenance: maintenance::all(workspace, now),
-        undecided,
+        not_good,
         contained,
         left_out,
         incidents,
@@ -205,9 +209,9 @@ fn next(
         .or_else(|| overdue.then(|| "irctl check".to_owned()))
 }
 
-/// What shows everything about what could not be decided.
-fn look_again(undecided: &[Undecided]) -> Option<String> {
-    match undecided {
+/// What shows everything about what was not good.
+fn look_again(not_good: &[NotGood]) -> Option<String> {
+    match not_good {
         [] => None,
         [one] => Some(format!("irctl check --service {}", one.service)),
         _ => Some("irctl check".to_owned()),

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::measure::Measured;
-use super::{Surroundings, findings, owed, patterns, warming};
-use crate::base::Result;
+use super::{Surroundings, findings, news, owed, patterns, standing, warming};
+use crate::base::{Result, Verdict};
 use crate::config::ServiceConfig;
 use crate::incident::{Change, Ledger, Observed};
 use crate::severity::Scheme;
@@ -58,5 +58,13 @@ pub fn within(
     let mut owed: Vec<_> = observed.iter().filter_map(|one| owed::of(one, now)).collect();
     owed.extend(patterns::record(session, scheme, &observed, now)?);
     owed::owe(session, &service.service, owed)?;
+    let known = if measured.doubt.is_some() { Verdict::Unknown } else { Verdict::Ok };
+    let why = measured.doubt.clone().or_else(|| news::reason(&measured.classification));
+    standing::judged(
+        session,
+        &service.service,
+        measured.classification.verdict.worst(known),
+        why.as_deref(),
+    )?;
     Ok((observed, warming::is_news(session, service, measured)?))
 }

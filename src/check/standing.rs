@@ -15,6 +15,9 @@ use crate::store::Session;
 pub(super) struct Standing {
     /// Its verdict.
     pub verdict: Verdict,
+    /// The verdict that was said, where a round found this one and did not get to say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Verdict>,
     /// Why, where it is not OK.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -24,7 +27,14 @@ pub(super) struct Standing {
 
 impl Default for Standing {
     fn default() -> Self {
-        Self { verdict: Verdict::Ok, why: None, facts: BTreeMap::new() }
+        Self { verdict: Verdict::Ok, told: None, why: None, facts: BTreeMap::new() }
+    }
+}
+
+impl Standing {
+    /// The verdict that was said.
+    pub fn told(&self) -> Verdict {
+        self.told.unwrap_or(self.verdict)
     }
 }
 
@@ -61,28 +71,47 @@ pub(super) fn write(
     session.set_value(key, &text)
 }
 
-/// Notes that a round could not judge a service: what was said of it before does not stand any more.
-pub(super) fn not_judged(session: &mut dyn Session, service: &str, why: &str) -> Result<()> {
+/// Notes what a round found, together with its samples: the round may not get to say it.
+pub(super) fn judged(
+    session: &mut dyn Session,
+    service: &str,
+    verdict: Verdict,
+    why: Option<&str>,
+) -> Result<()> {
     let key = of_service(service);
     let known = read(session, &key)?;
-    let facts = known.as_ref().map(|known| known.facts.clone()).unwrap_or_default();
-    let now = Standing { verdict: Verdict::Unknown, why: Some(why.to_owned()), facts };
+    let before = known.clone().unwrap_or_default();
+    if before.verdict == verdict {
+        return Ok(());
+    }
+    let told = Some(before.told());
+    let now = Standing { verdict, told, why: why.map(str::to_owned), facts: before.facts };
     write(session, &key, known.as_ref(), &now)
 }
 
-/// What the last look could not decide.
+/// Notes that a round could not judge a service: what was said of it before does not stand any more.
+pub(super) fn not_judged(session: &mut dyn Session, service: &str, why: &str) -> Result<()> {
+    judged(session, service, Verdict::Unknown, Some(why))
+}
+
+/// What the last look at a service found, where that was not good and no open incident says so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Undecided {
+pub struct NotGood {
     /// The service.
     pub service: String,
-    /// UNKNOWN or BLOCKED.
+    /// Anything but OK.
     pub verdict: Verdict,
     /// Why.
     pub why: Untrusted,
 }
 
-/// What could not be decided when each service was last looked at. Nothing of what was never looked at is OK.
-pub fn undecided(session: &mut dyn Session, workspace: &Workspace) -> Result<Vec<Undecided>> {
+/// What was not good when each service was last looked at. Nothing of what was never looked at is OK. What harms is left
+/// out where an open incident is about the service, as `has_incident` knows; what is not known is not.
+pub fn not_good(
+    session: &mut dyn Session,
+    workspace: &Workspace,
+    has_incident: &dyn Fn(&str) -> bool,
+) -> Result<Vec<NotGood>> {
     let mut found = Vec::new();
     for service in workspace.services.keys() {
         let standing = read(session, &of_service(service))?.unwrap_or_else(|| Standing {
@@ -90,16 +119,15 @@ pub fn undecided(session: &mut dyn Session, workspace: &Workspace) -> Result<Vec
             why: Some("it was not looked at yet".to_owned()),
             ..Standing::default()
         });
-        found.extend(gap(service, standing));
+        let said = match standing.verdict {
+            Verdict::Ok => true,
+            Verdict::Warn | Verdict::Crit => has_incident(service),
+            Verdict::Unknown | Verdict::Blocked => false,
+        };
+        if !said {
+            let why = standing.why.unwrap_or_else(|| "the last round did not say why".to_owned()).into();
+            found.push(NotGood { service: service.clone(), verdict: standing.verdict, why });
+        }
     }
     Ok(found)
-}
-
-fn gap(service: &str, standing: Standing) -> Option<Undecided> {
-    let Standing { verdict, why, .. } = standing;
-    matches!(verdict, Verdict::Unknown | Verdict::Blocked).then(|| Undecided {
-        service: service.to_owned(),
-        verdict,
-        why: why.unwrap_or_else(|| "the last round could not tell".to_owned()).into(),
-    })
 }

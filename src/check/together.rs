@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 
 use super::course::Stopped;
 use super::measure::Measured;
-use super::{Surroundings, notices, owed, record};
-use crate::base::{Result, fault};
+use super::{Surroundings, blind, notices, owed, record};
+use crate::base::{Error, ErrorCode, Result, fault};
 use crate::config::{ServiceConfig, ServiceKind};
 use crate::incident::{self, Observed};
 use crate::severity::Outcome;
@@ -47,32 +47,59 @@ impl<'a> Together<'a> {
     /// Writes all of them down.
     ///
     /// Samples are safe to forget in a power failure, as if the round had been missed: nobody waits for the disk.
-    pub fn write(
-        &mut self,
-        surroundings: &Surroundings<'_>,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<(usize, Stopped<'a>)>> {
-        if self.waiting.is_empty() {
+    pub fn write(&mut self, surroundings: &Surroundings<'_>, now: DateTime<Utc>) -> Result<Vec<Written<'a>>> {
+        let waiting = std::mem::take(&mut self.waiting);
+        if waiting.is_empty() {
             return Ok(Vec::new());
         }
-        let mut found: Vec<((Vec<Observed>, bool), bool)> = Vec::new();
-        surroundings.store.write_relaxed(&mut |session| {
-            found.clear();
-            for (_, one) in &self.waiting {
-                let recorded = record::within(session, one.service, &one.scheme, &one.measured, now)?;
-                found.push((recorded, owed::is_any(session, &one.service.service)?));
-            }
-            Ok(())
-        })?;
+        let stopped: Vec<&Stopped<'a>> = waiting.iter().map(|(_, one)| one).collect();
+        let recorded: Vec<Result<Recorded>> = match record_all(surroundings, &stopped, now) {
+            Ok(all) => all.into_iter().map(Ok).collect(),
+            Err(error) if blind::is_state(error.code) => return Err(error),
+            // What is wrong with one of them is no reason to write down none.
+            Err(_) => stopped.iter().map(|one| record_one(surroundings, one, now)).collect(),
+        };
         fault::point("check:recorded");
-        let mut written = std::mem::take(&mut self.waiting);
-        for ((_, one), ((observed, warming), owes)) in written.iter_mut().zip(found) {
-            (one.observed, one.warming) = (observed, warming);
-            one.let_go();
-            if owes {
-                notices::queue_owed(surroundings, one.service, &one.scheme)?;
+        let mut written = Vec::new();
+        for ((number, mut one), recorded) in waiting.into_iter().zip(recorded) {
+            let queued = recorded.and_then(|((observed, warming), owes)| {
+                (one.observed, one.warming) = (observed, warming);
+                one.let_go();
+                if owes { notices::queue_owed(surroundings, one.service, &one.scheme) } else { Ok(()) }
+            });
+            match queued {
+                Err(error) if blind::is_state(error.code) => return Err(error),
+                queued => written.push((number, one, queued.err())),
             }
         }
         Ok(written)
     }
+}
+
+/// A service with its number, and what kept it from being written down.
+pub type Written<'a> = (usize, Stopped<'a>, Option<Error>);
+
+/// What it means for incidents, whether that it warms is news, and whether anybody has still to be told something.
+type Recorded = ((Vec<Observed>, bool), bool);
+
+fn record_all(
+    surroundings: &Surroundings<'_>,
+    all: &[&Stopped<'_>],
+    now: DateTime<Utc>,
+) -> Result<Vec<Recorded>> {
+    let mut found = Vec::new();
+    surroundings.store.write_relaxed(&mut |session| {
+        found.clear();
+        for one in all {
+            let recorded = record::within(session, one.service, &one.scheme, &one.measured, now)?;
+            found.push((recorded, owed::is_any(session, &one.service.service)?));
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn record_one(surroundings: &Surroundings<'_>, one: &Stopped<'_>, now: DateTime<Utc>) -> Result<Recorded> {
+    let mut found = record_all(surroundings, &[one], now)?;
+    found.pop().ok_or_else(|| Error::new(ErrorCode::Bug, "a service was not written down"))
 }

@@ -8,7 +8,7 @@ use super::{Context, NowArgs};
 use crate::base::Result;
 use crate::base::clock::{Elapsed, format_minute, format_near};
 use crate::check::overlaps::Overlaps;
-use crate::check::{Overview, Pending, Undecided, overview};
+use crate::check::{NotGood, Overview, Pending, overview};
 use crate::incident::State;
 use crate::incident::deadlines::{Promise, Standing};
 
@@ -47,7 +47,7 @@ fn show(overview: &Overview, workspace: &str, context: &Context) -> Result<()> {
     if overview.incidents.is_empty() {
         out.line("No incident is open.")?;
     }
-    show_undecided(&overview.undecided, context)?;
+    show_not_good(&overview.not_good, context)?;
     for (number, left_out) in overview.left_out.iter().enumerate() {
         let between = if number == 0 { "\n" } else { "" };
         out.line(&format!("{between}{}", out.tone(Tone::Warning, left_out)))?;
@@ -86,16 +86,16 @@ fn show(overview: &Overview, workspace: &str, context: &Context) -> Result<()> {
     Ok(())
 }
 
-/// So many of what could not be decided are named.
+/// So many of what was not good are named.
 const NAMED: usize = 8;
 
-fn show_undecided(undecided: &[Undecided], context: &Context) -> Result<()> {
+fn show_not_good(not_good: &[NotGood], context: &Context) -> Result<()> {
     let out = &context.out;
-    for (number, one) in undecided.iter().take(NAMED).enumerate() {
+    for (number, one) in not_good.iter().take(NAMED).enumerate() {
         let between = if number == 0 { "\n" } else { "" };
         out.line(&format!("{between}{} {}: {}", one.service, out.verdict(one.verdict), one.why))?;
     }
-    match undecided.len().saturating_sub(NAMED) {
+    match not_good.len().saturating_sub(NAMED) {
         0 => Ok(()),
         more => out.line(&format!("and {more} more; `irctl check` shows all")),
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::channels::ChannelKind;
 use super::config::NotifyConfig;
 use super::message::LATE;
-use super::outbox;
+use super::outbox::{self, Entry};
 use crate::base::host::{Liveness, ProcessIdentity};
 use crate::base::{Error, ErrorCode, Result};
 use crate::store::{Delivery, DeliveryState, Session};
@@ -247,11 +247,13 @@ fn crowd<'r>(
     now: DateTime<Utc>,
 ) -> Vec<Delivery> {
     let kind = config.channels.get(&first.channel).map(|channel| channel.kind());
-    if !kind.is_some_and(ChannelKind::takes_crowds) || attempts.in_doubt(first.number) {
+    // What cannot be read fails by itself, and nobody with it.
+    let readable = |row: &Delivery| Entry::of(row).is_ok();
+    if !kind.is_some_and(ChannelKind::takes_crowds) || attempts.in_doubt(first.number) || !readable(first) {
         return Vec::new();
     }
     let free = rest.filter(|row| row.channel == first.channel).filter(|row| {
-        let free = row.next_attempt_at <= now && !attempts.in_doubt(row.number);
+        let free = row.next_attempt_at <= now && !attempts.in_doubt(row.number) && readable(row);
         if !free {
             blocked.insert(lane(row));
         }
@@ -272,7 +274,9 @@ fn companions<'r>(
 ) -> Vec<Delivery> {
     let Some(channel) = config.channels.get(&first.channel) else { return Vec::new() };
     let told = pass.told.get(&lane(first)).copied().unwrap_or(0);
-    let late = |row: &Delivery| now - row.queued_at >= LATE && !attempts.in_doubt(row.number);
+    let late = |row: &Delivery| {
+        now - row.queued_at >= LATE && !attempts.in_doubt(row.number) && Entry::of(row).is_ok()
+    };
     if !channel.kind().takes_digests()
         || told < channel.delivery(&config.delivery).digest_over
         || !late(first)

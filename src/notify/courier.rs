@@ -229,9 +229,8 @@ pub fn compose_rows(
                 .map(|entry| entry.notice)
                 .zip(rows.iter().map(|row| row.queued_at))
                 .collect();
-            let together = crowd::is_one(rows);
-            if together {
-                crowd::compose(composer, &notices, kind, &dispatch)
+            if crowd::is_one(&notices) {
+                crowd::compose(composer, notices, kind, &dispatch)
             } else {
                 composer.digest(&notices, kind, &dispatch)
             }

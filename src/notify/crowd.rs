@@ -9,25 +9,31 @@ use super::message::{Composed, Composer, DIGEST, Dispatch, Draft, NO_LEVEL, fini
 use super::notice::Notice;
 use super::template::Rendered;
 use crate::base::untrusted::{Sink, escape};
-use crate::store::Delivery;
 
 /// How many of them have a line of their own.
 const SHOWN: usize = 20;
 
-/// Whether rows that are told together are about different things.
-pub fn is_one(rows: &[Delivery]) -> bool {
-    let about: BTreeSet<&Option<String>> = rows.iter().map(|row| &row.incident).collect();
-    about.len() > 1
+/// Whether notices that are told together are about different things: incidents, or services where there is none.
+pub fn is_one(notices: &[(Notice, DateTime<Utc>)]) -> bool {
+    let about = |notice: &'_ Notice| match &notice.incident {
+        Some(incident) => (true, incident.clone()),
+        None => (false, notice.service.clone()),
+    };
+    notices.iter().map(|(notice, _)| about(notice)).collect::<BTreeSet<_>>().len() > 1
 }
 
-/// The message. What it leaves out is in the incidents, and in the outbox as delivered.
+/// The message, the most urgent first. What it leaves out is in the incidents, and in the outbox as delivered.
 pub fn compose(
     composer: &Composer<'_>,
-    notices: &[(Notice, DateTime<Utc>)],
+    mut notices: Vec<(Notice, DateTime<Utc>)>,
     kind: ChannelKind,
     dispatch: &Dispatch<'_>,
 ) -> Option<Composed> {
-    let (newest, _) = notices.last()?;
+    // What is over is less urgent than what is not. The order of queueing stays among those alike.
+    notices
+        .sort_by_key(|(notice, _)| (notice.template == "incident-resolved", notice.rank.unwrap_or(u32::MAX)));
+    let (worst, _) = notices.first()?;
+    let over = worst.template == "incident-resolved";
     let sink = kind.sink();
     let services: BTreeSet<&str> = notices.iter().map(|(notice, _)| notice.service.as_str()).collect();
     let subject = format!(
@@ -45,8 +51,13 @@ pub fn compose(
         lines.push(format!("and {more} more: irctl incident list"));
     }
     let body = format!("{}\n\nSent {}; times are UTC.", lines.join("\n"), minute(dispatch.sent_at));
-    let rendered = Rendered { subject, body, colour: Some("danger".to_owned()), fields: Vec::new() };
-    let mut notice = newest.clone();
+    let rendered = Rendered {
+        subject,
+        body,
+        colour: Some(if over { "good" } else { "danger" }.to_owned()),
+        fields: Vec::new(),
+    };
+    let mut notice = worst.clone();
     notice.template = DIGEST.to_owned();
     let draft = Draft { dispatch: *dispatch, notice: &notice, rendered: &rendered };
     Some(Composed { template: DIGEST.to_owned(), message: finish(kind, &draft), fallback: None })

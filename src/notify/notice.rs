@@ -21,6 +21,9 @@ pub struct Notice {
     /// The level, as the scheme names it.
     #[serde(default)]
     pub level: Option<String>,
+    /// How urgent the level is among those of its scheme: 0 is the most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u32>,
     /// The symptom.
     #[serde(default)]
     pub symptom: Option<String>,
@@ -49,6 +52,7 @@ impl Notice {
             scheme: None,
             incident: None,
             level: None,
+            rank: None,
             symptom: None,
             rules: Vec::new(),
             audience: Vec::new(),

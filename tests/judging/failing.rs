@@ -164,7 +164,7 @@ fn the_screen_is_no_better_than_the_last_round() {
     assert!(bad.contains("shop UNKNOWN: error_rate: now.json does not exist"), "{bad}");
     assert!(bad.contains("Next: irctl check --service shop"), "{bad}");
     let json = workspace.irctl(&["--output", "json"]).expect(3).json();
-    assert_eq!(json["undecided"][0]["service"], "shop");
+    assert_eq!(json["not_good"][0]["service"], "shop");
     // What is new was not looked at.
     at(&workspace, "03:10", 0.01);
     workspace.write("config/services/new.yaml", SHOP.replace("service: shop\n", "service: new\n"));

@@ -58,9 +58,10 @@ impl ChannelKind {
         !matches!(self, ChannelKind::File | ChannelKind::Audit)
     }
 
-    /// Whether messages about many different things can be told as one: not where each is a record of its own.
+    /// Whether messages about many different things can be told as one: where people read them. A program that opens
+    /// something for each of them would miss all but one.
     pub const fn takes_crowds(self) -> bool {
-        !matches!(self, ChannelKind::Audit)
+        matches!(self, ChannelKind::Slack)
     }
 
     /// What its text is escaped for. JSON takes care of its own characters.
