@@ -3,6 +3,7 @@
 //! Everything that does not depend on the values is prepared when the scheme is compiled. What is written is byte for
 //! byte what serialising a [`super::Classification`] gives; a test holds the two together.
 
+use std::collections::HashMap;
 use std::io::Write as _;
 
 use super::Scheme;
@@ -49,6 +50,8 @@ pub(crate) struct Scratch {
     outcomes: Vec<Outcome>,
     reason: String,
     shown: Vec<Shown>,
+    /// What is said of each metric that the scheme does not know.
+    strangers: HashMap<String, Vec<u8>>,
 }
 
 /// A slot's value, written once for all rules that read it.
@@ -287,7 +290,7 @@ pub(crate) fn write(
     write_names(b"],\"undecided\":[", Outcome::Undecided, fragments, &scratch.outcomes, out);
     write_names(b"],\"warming\":[", Outcome::Warming, fragments, &scratch.outcomes, out);
     out.push(b']');
-    write_unknown(scheme, unknown, out);
+    write_unknown(scheme, unknown, &mut scratch.strangers, out);
     out.push(b'}');
     summary.verdict
 }
@@ -305,16 +308,38 @@ fn write_names(head: &[u8], wanted: Outcome, fragments: &Fragments, outcomes: &[
     }
 }
 
-fn write_unknown(scheme: &Scheme, unknown: &[String], out: &mut Vec<u8>) {
+/// How many metrics that a scheme does not know are remembered: what comes from outside may have no end of them.
+const STRANGERS: usize = 1000;
+
+/// Looking for the name that was meant takes longer than all the rest, and the same names come in alert after alert.
+fn write_unknown(
+    scheme: &Scheme,
+    unknown: &[String],
+    strangers: &mut HashMap<String, Vec<u8>>,
+    out: &mut Vec<u8>,
+) {
     if unknown.is_empty() {
         return;
     }
     let mut names: Vec<&str> = unknown.iter().map(String::as_str).collect();
     names.sort_unstable();
     names.dedup();
-    let metrics: Vec<_> = names.into_iter().map(|name| unknown_metric(scheme, name)).collect();
-    out.extend_from_slice(b",\"unknown_metrics\":");
-    let _ = serde_json::to_writer(out, &metrics);
+    out.extend_from_slice(b",\"unknown_metrics\":[");
+    for (index, name) in names.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        if let Some(known) = strangers.get(name) {
+            out.extend_from_slice(known);
+            continue;
+        }
+        let begun = out.len();
+        let _ = serde_json::to_writer(&mut *out, &unknown_metric(scheme, name));
+        if strangers.len() < STRANGERS {
+            strangers.insert(name.to_owned(), out.get(begun..).unwrap_or_default().to_vec());
+        }
+    }
+    out.push(b']');
 }
 
 fn is_plain(rule: &Rule) -> bool {
